@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The replicated state machine: commands in log order, answers out.
+ *
+ * Deterministic: equal tables and equal commands give equal tables and equal
+ * answers, whatever the node, the clock or the machine.  No command can make
+ * it fail: a command that cannot be carried out (unknown, malformed, wrong
+ * type) is an answer like any other, so that a poison entry never stops the
+ * nodes.  Only the table may fail (disk full, damage), and then nothing of
+ * that entry is applied.
+ *
+ *	kv_apply()	one committed entry; writes
+ *	kv_query()	one read; writes nothing
+ *
+ * Data is reached through struct kv_table, implemented by store/state.c on
+ * LMDB and by tests and the simulator in memory.  Everything of one entry,
+ * the applied index included, is written through the same table, which the
+ * owner commits as a whole (T60).
+ *
+ * Exactly once (thesis 6.3): a session is opened by a committed command and
+ * named by that entry's index.  A write names (session, sequence) and
+ * lowest_open, the lowest sequence whose answer the client still wants.
+ * Answers from lowest_open on are kept; a sequence whose answer is stored is
+ * answered from there and not carried out again; one below lowest_open is
+ * refused.  KV_OP_SETTLE of (session, sequence) gives the stored answer, or
+ * cancels that sequence for ever.
+ */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#define KV_KEY_SIZE_MAX		511
+#define KV_VALUE_SIZE_MAX	(1u << 20)
+#define KV_COMMAND_SIZE_MAX	(KV_VALUE_SIZE_MAX + 4096)
+#define KV_ANSWER_SIZE_MAX	(KV_VALUE_SIZE_MAX + 4096)
+#define KV_SESSIONS_MAX		4096	/* the least recently used goes */
+#define KV_SESSION_WINDOW	1024	/* sequence - lowest_open, below */
+#define KV_SESSION_ANSWERS_SIZE_MAX	(4u << 20)	/* of one session */
+
+/* ------------------------------------------------------------- the table */
+
+enum kv_space {
+	KV_DATA = 0,		/* key -> value of the users */
+	KV_SESSIONS = 1,	/* session u64 be -> session record */
+	KV_ANSWERS = 2,		/* session u64 be, sequence u64 be -> answer */
+	KV_META = 3,		/* name -> value */
+};
+#define KV_SPACE_COUNT	4
+
+struct kv_slice {
+	const void *data;
+	size_t size;
+};
+
+/*
+ * Keys are 1 to 511 bytes, ordered as by memcmp, shorter first.  All return
+ * ERR_OK or a negative code.  Slices handed out are valid until the next
+ * call of a writing function.
+ */
+struct kv_table {
+	/* ERR_NOT_FOUND when absent, ERR_CORRUPT when the checksum of the
+	 * record does not match. */
+	int	(*get)(void *, enum kv_space, struct kv_slice key,
+		    struct kv_slice *value);
+	int	(*put)(void *, enum kv_space, struct kv_slice key,
+		    struct kv_slice value);
+	int	(*del)(void *, enum kv_space, struct kv_slice key);
+	/* The first record with a key >= from (> from when after). */
+	int	(*seek)(void *, enum kv_space, struct kv_slice from,
+		    bool after, struct kv_slice *key,
+		    struct kv_slice *value);
+	void	*arg;
+};
+
+/* ----------------------------------------------------------- commands */
+
+enum kv_op {
+	/* writes */
+	KV_OP_NOOP = 1,		/* commits an empty entry */
+	KV_OP_SUBMIT = 2,	/* a plain entry: value; state unchanged */
+	KV_OP_SET = 3,		/* key, value */
+	KV_OP_DEL = 4,		/* keys[]: one or more */
+	KV_OP_CAS = 5,		/* key, expected, value */
+	KV_OP_INCR = 6,		/* key, number */
+	KV_OP_APPEND = 7,	/* key, value */
+	KV_OP_OPEN = 8,		/* opens a session */
+	KV_OP_CLOSE = 9,	/* ends the session named by the command */
+	KV_OP_SETTLE = 10,	/* number = sequence, of session `target` */
+	/* reads */
+	KV_OP_GET = 32,		/* key */
+	KV_OP_COUNT = 33,	/* prefix in key */
+	KV_OP_LIST = 34,	/* prefix in key; value: continue after this
+				 * key when not empty; number: bytes wanted
+				 * at most (0: KV_VALUE_SIZE_MAX) */
+};
+
+/*
+ * Decoded form.  Slices are borrowed.  session 0: no session, at most once
+ * is the caller's affair (NOOP, OPEN, SETTLE, reads).
+ */
+struct kv_command {
+	enum kv_op op;
+	uint64_t session;
+	uint64_t sequence;	/* from 1, of the session */
+	uint64_t lowest_open;	/* <= sequence */
+	uint64_t stamp_ns;	/* log time; the leader's, at propose */
+	struct kv_slice key;
+	struct kv_slice expected;
+	struct kv_slice value;
+	int64_t number;
+	uint64_t target;	/* SETTLE: the session in question */
+	/* DEL: key_count keys, each u16 size + bytes, in `value`. */
+	uint32_t key_count;
+};
+
+/*
+ * Bytes, little-endian, format in docs/STORE.md.  encode: the size, or
+ * ERR_TOO_LARGE / ERR_USAGE with nothing written (capacity of
+ * KV_COMMAND_SIZE_MAX always suffices for valid commands).  decode checks
+ * foreign bytes in full (sizes, ranges, op, key lengths): ERR_OK or
+ * ERR_CORRUPT, and never reads beyond size.
+ */
+int	kv_command_encode(const struct kv_command *, void *, size_t capacity)
+	    MUST_CHECK;
+int	kv_command_decode(struct kv_command *, const void *, size_t size)
+	    MUST_CHECK;
+/* The leader writes the stamp into an encoded command in place. */
+void	kv_command_stamp(void *encoded, uint64_t stamp_ns);
+bool	kv_op_is_write(enum kv_op);
+const char *kv_op_name(enum kv_op);	/* "SET", "NO-OP", "ENTRY", ... */
+/* What `raftsup entries` shows: "SET k v", "ENTRY 42", escaped, cut with
+ * "..." to fit; always terminated. */
+void	kv_command_describe(const struct kv_command *, char *, size_t);
+
+/* ------------------------------------------------------------- answers */
+
+enum kv_status {
+	KV_OK = 0,
+	KV_NOT_FOUND = 1,	/* GET, CAS: the key is absent */
+	KV_NOT_EQUAL = 2,	/* CAS */
+	KV_NOT_A_NUMBER = 3,	/* INCR: not a 64-bit integer */
+	KV_OVERFLOW = 4,	/* INCR */
+	KV_TOO_LARGE = 5,	/* APPEND: beyond KV_VALUE_SIZE_MAX */
+	KV_BAD_COMMAND = 6,	/* malformed; nothing done */
+	KV_SESSION_UNKNOWN = 7,	/* never opened, expired or closed */
+	KV_SEQUENCE_OLD = 8,	/* below lowest_open: answer is gone */
+	KV_SEQUENCE_FAR = 9,	/* beyond the window; nothing done */
+	KV_CANCELLED = 10,	/* settled before it arrived */
+	KV_NOT_APPLIED = 11,	/* SETTLE: it was not, and never will be */
+	KV_TABLE_FAILED = 12,	/* a read met a damaged record */
+};
+
+/*
+ * value:	GET the value; LIST records (key u16 size + bytes, value u32
+ *		size + bytes)..., number of them in count, more set when it
+ *		was cut; SETTLE the stored answer, encoded
+ * number:	INCR the new value; APPEND the new length; DEL and COUNT how
+ *		many; OPEN the session
+ * index:	the log index of the entry that did it (for a repeated
+ *		sequence: of the first time); reads: the applied index
+ */
+struct kv_answer {
+	enum kv_status status;
+	enum kv_op op;
+	uint64_t index;
+	int64_t number;
+	uint32_t count;
+	bool more;
+	struct kv_slice value;	/* borrowed: valid until the next call */
+};
+
+int	kv_answer_encode(const struct kv_answer *, void *, size_t capacity)
+	    MUST_CHECK;		/* size or ERR_TOO_LARGE */
+int	kv_answer_decode(struct kv_answer *, const void *, size_t size)
+	    MUST_CHECK;		/* ERR_OK or ERR_CORRUPT */
+const char *kv_status_text(enum kv_status);
+
+/* ------------------------------------------------------ the machine */
+
+/*
+ * Where the state machine is: stored under KV_META in the same transaction
+ * as the data.
+ */
+struct kv_position {
+	uint64_t applied_index;
+	uint64_t applied_term;
+	uint64_t digest;	/* sum of the records' 64-bit hashes over
+				 * KV_DATA and KV_SESSIONS and KV_ANSWERS:
+				 * equal states, equal digests, in any order */
+	uint64_t log_time_ns;	/* the largest stamp so far */
+	uint64_t key_count;	/* records in KV_DATA */
+	uint64_t session_count;
+};
+
+struct kv;
+
+/* Heap.  Reads the position from the table: ERR_OK (a fresh table is
+ * position 0), ERR_CORRUPT, or what the table gives. */
+int	kv_new(struct kv **, const struct kv_table *) MUST_CHECK;
+void	kv_free(struct kv *);
+const struct kv_position *kv_position(const struct kv *);
+/* Reads the position again: the owner aborted a transaction. */
+int	kv_reload(struct kv *) MUST_CHECK;
+
+/*
+ * Applies the entry at index, which must be applied_index + 1.  data NULL or
+ * not a command (no-op, configuration entries: is_command false): only the
+ * position moves.  ERR_OK and an answer, or a negative code from the table:
+ * then the caller must abort the table's transaction and kv_reload().
+ */
+int	kv_apply(struct kv *, uint64_t index, uint64_t term,
+	    bool is_command, const void *data, size_t size,
+	    struct kv_answer *) MUST_CHECK;
+
+/* A read.  Never fails but for KV_TABLE_FAILED in the answer. */
+void	kv_query(struct kv *, const struct kv_command *,
+	    struct kv_answer *);
+
+/* Walks everything and recomputes digest and counts: ERR_OK, or ERR_CORRUPT
+ * with a text that names the damage. */
+int	kv_verify(struct kv *, struct err_buf *) MUST_CHECK;
+
+#endif

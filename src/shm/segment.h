@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The segment: one POSIX shared-memory object per cluster.
+ *
+ *	header		identity and settings; written once at creation,
+ *			the version word last
+ *	rows		per slot: what the supervisor says of that node
+ *	pages		per slot: what the node says of itself, its counters
+ *			and its life tokens
+ *	doorbells	per slot: a word to bump; writable by clients
+ *	link rings	per ordered pair of slots
+ *	client slots	per slot: header, doorbell, a pair of rings per node
+ *	recorders	per slot: the flight recorder
+ *
+ * The supervisor creates it, nodes and clients attach.  Every word has one
+ * writer, but for the doorbells.  Offsets only, no pointers: layouts are in
+ * segment_layout.h.  Handles (struct segment, struct channel, ...) are
+ * process-local.  After fork a handle must not be used: mappings are
+ * MADV_DONTFORK and descriptors O_CLOEXEC.
+ *
+ * Slots 0..7 hold nodes; the node id of a slot is in its row.
+ */
+#ifndef SHM_SEGMENT_H
+#define SHM_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#define SEGMENT_SLOTS		8
+#define SEGMENT_NAME_SIZE	48	/* "/raftsup-UID-HASH" and NUL */
+#define SEGMENT_CLIENTS_MAX	1024
+
+/* Settings of the cluster's running time; fixed while it runs. */
+struct segment_config {
+	uint64_t cluster_id;
+	uint64_t heartbeat_ns;
+	uint64_t election_min_ns;
+	uint64_t election_max_ns;
+	uint64_t lease_ns;
+	uint64_t seed;			/* 0: none given */
+	uint32_t durability;		/* enum store_durability */
+	uint32_t log_rpc;		/* start at level rpc */
+	uint32_t client_count;		/* client slots */
+	uint32_t death_hint;		/* 0: nodes ignore the death hint */
+	char dir[1024];			/* real path of the directory */
+};
+
+enum segment_access {
+	SEGMENT_SUPERVISOR,	/* read and write everything */
+	SEGMENT_NODE,		/* the same */
+	SEGMENT_CLIENT,		/* doorbells and own slot: write; rest: read */
+	SEGMENT_VIEWER,		/* read only */
+};
+
+struct segment;
+
+/* The name for a directory: UID and hash of its real path.  ERR_NOT_FOUND
+ * when the directory does not exist. */
+int	segment_name(char name[SEGMENT_NAME_SIZE], const char *dir,
+	    struct err_buf *) MUST_CHECK;
+
+/*
+ * O_EXCL, mode 0600, blocks of everything but client slots allocated.
+ * ERR_EXISTS, ERR_FULL (/dev/shm has no room: says how much is needed),
+ * ERR_PERMISSION.  The first node_count slots get their link rings'
+ * blocks now; segment_add_slot() allocates another one's later.
+ */
+int	segment_create(struct segment **, const char *name,
+	    const struct segment_config *, uint32_t node_count,
+	    struct err_buf *) MUST_CHECK;
+int	segment_add_slot(struct segment *, uint32_t slot, struct err_buf *)
+	    MUST_CHECK;
+
+/*
+ * Checks owner, mode, size, magic, version and layout before use:
+ * ERR_NOT_FOUND no such segment, ERR_PERMISSION another user's, ERR_VERSION,
+ * ERR_CORRUPT truncated or foreign, ERR_AGAIN its creation has not finished,
+ * ERR_MISMATCH another pid or time namespace than recorded.
+ */
+int	segment_attach(struct segment **, const char *name,
+	    enum segment_access, struct err_buf *) MUST_CHECK;
+void	segment_detach(struct segment *);
+int	segment_unlink(const char *name, struct err_buf *) MUST_CHECK;
+/* False when the name is gone (somebody unlinked it). */
+bool	segment_is_linked(const struct segment *);
+
+const struct segment_config *segment_config(const struct segment *);
+const char *segment_own_name(const struct segment *);
+/* CLOCK_MONOTONIC -> wall clock, by one offset taken at creation: all
+ * processes of a cluster stamp their lines by it, in one order. */
+uint64_t segment_wall_ns(const struct segment *, uint64_t monotonic_ns);
+
+/* -------------------------------------------- rows: by the supervisor */
+
+enum segment_node_state {
+	SEGMENT_NODE_NONE = 0,	/* the slot is not in use */
+	SEGMENT_NODE_DOWN,	/* will be started (back-off) */
+	SEGMENT_NODE_STARTING,	/* forked, not ready yet */
+	SEGMENT_NODE_UP,
+	SEGMENT_NODE_HELD,	/* down until told to start */
+	SEGMENT_NODE_PAUSED,	/* stopped by SIGSTOP */
+	SEGMENT_NODE_REFUSED,	/* cannot be started: `why` says it */
+};
+
+struct segment_row {
+	uint32_t id;			/* node id; 0: slot not in use */
+	uint32_t state;			/* enum segment_node_state */
+	int32_t pid;			/* 0: none */
+	uint32_t restarts;
+	uint64_t store_id;
+	uint64_t pid_start;		/* start time, /proc/PID/stat */
+	uint64_t run_granted;		/* the run the node must take */
+	uint64_t run_admitted;		/* recorded in the cluster file: the
+					 * node may vote */
+	uint64_t dead_run;		/* runs up to this are reaped */
+	uint64_t timeout_seq;		/* fire the election timer when this
+					 * rises, at */
+	uint64_t timeout_at_ns;		/* CLOCK_MONOTONIC */
+	uint32_t log_rpc;		/* level rpc wanted */
+	uint32_t stop;			/* not 0: end cleanly */
+	uint64_t deaths;		/* count; the latest reason in why */
+	char why[160];
+};
+
+/* Two copies and an index: the last complete one, whoever died.  read
+ * returns ERR_OK, or ERR_AGAIN when nothing was published yet. */
+void	segment_row_publish(struct segment *, uint32_t slot,
+	    const struct segment_row *);
+int	segment_row_read(const struct segment *, uint32_t slot,
+	    struct segment_row *) MUST_CHECK;
+/* Changes by one whenever any row is published. */
+uint32_t segment_rows_version(const struct segment *);
+
+struct segment_supervisor {
+	int32_t pid;
+	uint64_t pid_start;
+	uint64_t since_ns;
+};
+void	segment_supervisor_publish(struct segment *,
+	    const struct segment_supervisor *);
+int	segment_supervisor_read(const struct segment *,
+	    struct segment_supervisor *) MUST_CHECK;
+
+/* ------------------------------------------------- pages: by the node */
+
+#define SEGMENT_REASONS	8
+
+struct segment_status {
+	uint64_t run;
+	int32_t pid;
+	uint32_t id;
+	uint64_t pid_start;
+	uint32_t ready;			/* may vote; serves */
+	uint32_t role;			/* enum raft_role; 0: not yet */
+	uint32_t leader;
+	uint32_t vote;
+	uint64_t term;
+	uint64_t commit;
+	uint64_t applied;
+	uint64_t durable;
+	uint64_t first_index;
+	uint64_t last_index;
+	uint64_t last_term;
+	uint64_t snapshot_index;
+	uint64_t lease_end_ns;		/* 0: none */
+	uint32_t quorum;
+	uint32_t room;			/* enum raft_room */
+	uint32_t serving;		/* leader that may answer clients */
+	uint32_t learner;
+	uint64_t updated_ns;
+	uint64_t voters;		/* bit per id below 64 */
+	/* The last role changes, newest first. */
+	struct {
+		uint64_t at_ns;
+		char text[96];
+	} reasons[SEGMENT_REASONS];
+	char latched[160];		/* "", or why the node stopped */
+};
+void	segment_status_publish(struct segment *, uint32_t slot,
+	    const struct segment_status *);
+int	segment_status_read(const struct segment *, uint32_t slot,
+	    struct segment_status *) MUST_CHECK;
+/*
+ * The part that others look at often (failover, clients looking for the
+ * leader), each one atomic word, written by the node only:
+ * (term << 1 | leading and serving).
+ */
+void	segment_hint_set(struct segment *, uint32_t slot, uint64_t word);
+uint64_t segment_hint(const struct segment *, uint32_t slot);
+
+/* Set before a sync, cleared after its success; sole writer: the node. */
+volatile uint32_t *segment_sync_word(struct segment *, uint32_t slot);
+
+/* Counters, one writer (the node), readable by all, alive after death.
+ * Names in segment_counter_name(). */
+enum segment_counter {
+	/* by message type, enum raft_message_type 1..8 */
+	SEGMENT_SENT = 0,		/* + type */
+	SEGMENT_RECEIVED = 16,		/* + type */
+	SEGMENT_DROPPED = 32,		/* + type: full ring, bad record */
+	SEGMENT_BYTES_SENT = 48,
+	SEGMENT_BYTES_RECEIVED,
+	SEGMENT_BAD_RECORDS,
+	SEGMENT_OLD_RECORDS,		/* of a former run */
+	SEGMENT_COMMITS,		/* transactions of the log */
+	SEGMENT_SYNCS,
+	SEGMENT_SYNC_NS_MAX,
+	SEGMENT_WAKES,			/* times woken */
+	SEGMENT_SLEEPS,
+	SEGMENT_BELLS,			/* times another was woken */
+	SEGMENT_REQUESTS,
+	SEGMENT_REPLIES,
+	SEGMENT_REPLIES_DROPPED,
+	SEGMENT_PROPOSALS,
+	SEGMENT_APPLIED,
+	SEGMENT_CHECKPOINTS,
+	SEGMENT_READS,
+	SEGMENT_ELECTIONS,
+	SEGMENT_LOG_LINES_DROPPED,
+	SEGMENT_COUNTER_COUNT = 96
+};
+volatile uint64_t *segment_counters(const struct segment *, uint32_t slot);
+const char *segment_counter_name(uint32_t);	/* NULL: not in use */
+
+#endif

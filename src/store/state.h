@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state environment of a store: kv's table on LMDB.
+ *
+ * One write transaction stays open between checkpoints, and only the thread
+ * that began it sees it: that thread applies and serves the reads.  A
+ * checkpoint commits it, data and applied index as one (T60), and only up to
+ * what is durable in the node's own log.  What was applied since is applied
+ * again from the log after a crash.
+ */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include "kv/kv.h"
+#include "store/store.h"
+
+struct state;
+
+/*
+ * Opens the environment that the store's log environment names.  Must be
+ * called in the thread that will use it.  Read-only when the store is: then
+ * it is a frozen view, until state_refresh().
+ */
+int	state_open(struct state **, struct store *, struct err_buf *)
+	    MUST_CHECK;
+void	state_close(struct state *);	/* aborts what is not committed */
+const struct kv_table *state_table(struct state *);
+
+/* Commits the open transaction and begins the next; the error latches the
+ * store, except ERR_FULL: then everything since the last checkpoint is
+ * aborted, and the owner reloads and applies it again later. */
+int	state_checkpoint(struct state *) MUST_CHECK;
+/* Aborts what was written since the last checkpoint, begins anew. */
+int	state_abort(struct state *) MUST_CHECK;
+int	state_refresh(struct state *) MUST_CHECK;	/* read_only */
+
+/* Pages dirtied since the last checkpoint, at least: checkpoint well before
+ * LMDB's limit (STATE_DIRTY_MAX). */
+#define STATE_DIRTY_MAX	65536
+uint64_t state_dirty(const struct state *);
+/* Room for one more command of this size?  ERR_OK or ERR_FULL. */
+int	state_room(struct state *, uint64_t bytes) MUST_CHECK;
+
+#endif
