@@ -13,9 +13,19 @@
  *	kv_query()	one read; writes nothing
  *
  * Data is reached through struct kv_table, implemented by store/state.c on
- * LMDB and by tests and the simulator in memory.  Everything of one entry,
- * the applied index included, is written through the same table, which the
- * owner commits as a whole (T60).
+ * LMDB and by tests and the simulator in memory.  The table belongs to the
+ * machine: nobody else writes to it.
+ *
+ * Sessions, their answers and the position are kept in memory and written
+ * back by kv_flush(), which the owner calls before it commits the table's
+ * transaction, so that data and applied index commit as one (T60):
+ *
+ *	kv_apply() kv_apply() ... kv_flush() commit
+ *	kv_apply() fails -> abort, kv_reload()
+ *
+ * A commit without a flush does not go unnoticed: kv_new() finds the mark of
+ * an open position and gives ERR_CORRUPT.  What the machine says (position,
+ * digest, answers) does not depend on when it was flushed or reloaded.
  *
  * Exactly once (thesis 6.3): a session is opened by a committed command and
  * named by that entry's index.  A write names (session, sequence) and
@@ -23,7 +33,10 @@
  * Answers from lowest_open on are kept; a sequence whose answer is stored is
  * answered from there and not carried out again; one below lowest_open is
  * refused.  KV_OP_SETTLE of (session, sequence) gives the stored answer, or
- * cancels that sequence for ever.
+ * cancels that sequence for ever.  A client that never acknowledges is
+ * refused at lowest_open + KV_SESSION_WINDOW: KV_SEQUENCE_FAR.  A write
+ * without a session could be doubled by a retry: only NOOP, OPEN and SETTLE,
+ * where that does no harm, may come without.
  */
 #ifndef KV_KV_H
 #define KV_KV_H
@@ -46,7 +59,8 @@
 /* ------------------------------------------------------------- the table */
 
 enum kv_space {
-	KV_DATA = 0,		/* key -> value of the users */
+	KV_DATA = 0,		/* key of the users -> index of its last
+				 * change, value: kv_record_decode() */
 	KV_SESSIONS = 1,	/* session u64 be -> session record */
 	KV_ANSWERS = 2,		/* session u64 be, sequence u64 be -> answer */
 	KV_META = 3,		/* name -> value */
@@ -61,7 +75,8 @@ struct kv_slice {
 /*
  * Keys are 1 to 511 bytes, ordered as by memcmp, shorter first.  All return
  * ERR_OK or a negative code.  Slices handed out are valid until the next
- * call of a writing function.
+ * call of a writing function; the machine never gives such a slice to a
+ * writing function.
  */
 struct kv_table {
 	/* ERR_NOT_FOUND when absent, ERR_CORRUPT when the checksum of the
@@ -70,8 +85,9 @@ struct kv_table {
 		    struct kv_slice *value);
 	int	(*put)(void *, enum kv_space, struct kv_slice key,
 		    struct kv_slice value);
+	/* ERR_NOT_FOUND when absent. */
 	int	(*del)(void *, enum kv_space, struct kv_slice key);
-	/* The first record with a key >= from (> from when after). */
+	/* ERR_NOT_FOUND when there is none.  The first record with a key >= from (> from when after). */
 	int	(*seek)(void *, enum kv_space, struct kv_slice from,
 		    bool after, struct kv_slice *key,
 		    struct kv_slice *value);
@@ -86,7 +102,8 @@ enum kv_op {
 	KV_OP_SUBMIT = 2,	/* a plain entry: value; state unchanged */
 	KV_OP_SET = 3,		/* key, value */
 	KV_OP_DEL = 4,		/* keys[]: one or more */
-	KV_OP_CAS = 5,		/* key, expected, value */
+	KV_OP_CAS = 5,		/* key, expected, value: the two together at
+				 * most KV_VALUE_SIZE_MAX */
 	KV_OP_INCR = 6,		/* key, number */
 	KV_OP_APPEND = 7,	/* key, value */
 	KV_OP_OPEN = 8,		/* opens a session */
@@ -120,7 +137,7 @@ struct kv_command {
 };
 
 /*
- * Bytes, little-endian, format in docs/STORE.md.  encode: the size, or
+ * Bytes, little-endian, format in docs/KV.md.  encode: the size, or
  * ERR_TOO_LARGE / ERR_USAGE with nothing written (capacity of
  * KV_COMMAND_SIZE_MAX always suffices for valid commands).  decode checks
  * foreign bytes in full (sizes, ranges, op, key lengths): ERR_OK or
@@ -175,6 +192,8 @@ struct kv_answer {
 	struct kv_slice value;	/* borrowed: valid until the next call */
 };
 
+/* Bytes, little-endian, format in docs/KV.md; decode checks foreign bytes
+ * in full and lends out slices of them. */
 int	kv_answer_encode(const struct kv_answer *, void *, size_t capacity)
 	    MUST_CHECK;		/* size or ERR_TOO_LARGE */
 int	kv_answer_decode(struct kv_answer *, const void *, size_t size)
@@ -184,8 +203,8 @@ const char *kv_status_text(enum kv_status);
 /* ------------------------------------------------------ the machine */
 
 /*
- * Where the state machine is: stored under KV_META in the same transaction
- * as the data.
+ * Where the state machine is: stored under KV_META by kv_flush(), in the same
+ * transaction as the data.
  */
 struct kv_position {
 	uint64_t applied_index;
@@ -209,6 +228,21 @@ const struct kv_position *kv_position(const struct kv *);
 int	kv_reload(struct kv *) MUST_CHECK;
 
 /*
+ * Writes what is kept in memory (position, sessions, their answers) into the
+ * table.  Must be called before the table's transaction is committed.  ERR_OK
+ * or a negative code from the table: then the caller must abort the table's
+ * transaction and kv_reload().
+ */
+int	kv_flush(struct kv *) MUST_CHECK;
+
+/*
+ * The position in a table, without a machine: ERR_OK (a fresh table is
+ * position 0), ERR_CORRUPT, or what the table gives.
+ */
+int	kv_position_read(const struct kv_table *, struct kv_position *)
+	    MUST_CHECK;
+
+/*
  * Applies the entry at index, which must be applied_index + 1.  data NULL or
  * not a command (no-op, configuration entries: is_command false): only the
  * position moves.  ERR_OK and an answer, or a negative code from the table:
@@ -222,8 +256,14 @@ int	kv_apply(struct kv *, uint64_t index, uint64_t term,
 void	kv_query(struct kv *, const struct kv_command *,
 	    struct kv_answer *);
 
+/* A record of KV_DATA, for tools that show tables: ERR_OK or ERR_CORRUPT.
+ * The value points into the record. */
+int	kv_record_decode(struct kv_slice record, uint64_t *index,
+	    struct kv_slice *value) MUST_CHECK;
+
 /* Walks everything and recomputes digest and counts: ERR_OK, or ERR_CORRUPT
- * with a text that names the damage. */
+ * with a text that names the damage, or what the table gives.  Flushes first
+ * when something was applied since the last flush. */
 int	kv_verify(struct kv *, struct err_buf *) MUST_CHECK;
 
 #endif
