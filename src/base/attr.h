@@ -17,10 +17,10 @@
 #error "raftsup must not be built with NDEBUG"
 #endif
 
-#define MUST_CHECK	  __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define NORETURN	  __attribute__((noreturn))
-#define UNUSED		  __attribute__((unused))
-#define COUNT_OF(array)	  (sizeof(array) / sizeof((array)[0]))
+#define NORETURN          __attribute__((noreturn))
+#define UNUSED            __attribute__((unused))
+#define COUNT_OF(array)   (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -17,8 +17,8 @@ static const void *reader_take(struct bytes_reader *, size_t);
 static int hex_digit(char);
 static int read_escape(
     const char *, size_t, size_t *, const char *, uint8_t *, struct err_buf *);
-static int read_word(const char *, size_t, size_t *, uint8_t *, size_t *,
-    struct err_buf *);
+static int read_word(
+    const char *, size_t, size_t *, uint8_t *, size_t *, struct err_buf *);
 
 void
 bytes_reader_init(struct bytes_reader *reader, const void *data, size_t size)
@@ -322,8 +322,8 @@ read_escape(const char *text, size_t length, size_t *i, const char *literal,
 		high = at + 1 < length ? hex_digit(text[at + 1]) : -1;
 		low = at + 2 < length ? hex_digit(text[at + 2]) : -1;
 		if (high < 0 || low < 0) {
-			return err_set(err, ERR_USAGE,
-			    "\\x needs two hexadecimal digits");
+			return err_set(
+			    err, ERR_USAGE, "\\x needs two hexadecimal digits");
 		}
 		*byte = (uint8_t)(high << 4 | low);
 		*i = at + 3;

@@ -100,8 +100,8 @@ struct bytes_reader {
 };
 
 /* Begins to read `size` bytes, which must stay while the reader is used. */
-void bytes_reader_init(struct bytes_reader *reader, const void *data,
-    size_t size);
+void bytes_reader_init(
+    struct bytes_reader *reader, const void *data, size_t size);
 
 /* The next number, or 0, and the reader has failed, when it is cut off. */
 uint8_t bytes_read_u8(struct bytes_reader *reader);

@@ -12,7 +12,7 @@
 
 #define CLOCK_NS_PER_US 1000ull
 #define CLOCK_NS_PER_MS 1000000ull
-#define CLOCK_NS_PER_S	1000000000ull
+#define CLOCK_NS_PER_S  1000000000ull
 
 /* CLOCK_MONOTONIC: never goes back, stands still while the host sleeps. */
 uint64_t clock_now_ns(void);

@@ -14,8 +14,8 @@ const char *
 err_text(int code)
 {
 	switch (code) {
-#define ERR_TEXT_(name, code, status, text)                                    \
-	case name:                                                             \
+#define ERR_TEXT_(name, code, status, text) \
+	case name:                          \
 		return text;
 		ERR_TABLE(ERR_TEXT_)
 #undef ERR_TEXT_
@@ -27,8 +27,8 @@ int
 err_exit_status(int code)
 {
 	switch (code) {
-#define ERR_STATUS_(name, code, status, text)                                  \
-	case name:                                                             \
+#define ERR_STATUS_(name, code, status, text) \
+	case name:                            \
 		return status;
 		ERR_TABLE(ERR_STATUS_)
 #undef ERR_STATUS_

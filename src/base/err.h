@@ -21,27 +21,27 @@
 #include "base/attr.h"
 
 /* name, code, exit status, text */
-#define ERR_TABLE(X)                                                           \
-	X(ERR_OK, 0, 0, "done")                                                \
-	X(ERR_NO, -1, 1, "the answer is no")                                   \
-	X(ERR_USAGE, -2, 64, "bad usage")                                      \
-	X(ERR_NOT_APPLIED, -3, 69, "not applied")                              \
-	X(ERR_INTERNAL, -4, 70, "internal error")                              \
-	X(ERR_IO, -5, 74, "input/output error")                                \
-	X(ERR_MAYBE, -6, 75, "outcome unknown: it may have been applied")      \
-	X(ERR_PERMISSION, -7, 77, "permission denied")                         \
-	X(ERR_FULL, -8, 69, "no room left")                                    \
-	X(ERR_BUSY, -9, 69, "busy")                                            \
-	X(ERR_NOT_FOUND, -10, 1, "not found")                                  \
-	X(ERR_CORRUPT, -11, 74, "damaged data")                                \
-	X(ERR_VERSION, -12, 74, "unknown version")                             \
-	X(ERR_EXISTS, -13, 74, "exists already")                               \
-	X(ERR_AGAIN, -14, 69, "not now, try again")                            \
-	X(ERR_NOMEM, -15, 70, "out of memory")                                 \
-	X(ERR_TOO_LARGE, -16, 64, "too large")                                 \
-	X(ERR_TIMEOUT, -17, 69, "timed out")                                   \
-	X(ERR_LOCKED, -18, 69, "in use by another process")                    \
-	X(ERR_MISMATCH, -19, 74, "belongs to another cluster, store or run")   \
+#define ERR_TABLE(X)                                                         \
+	X(ERR_OK, 0, 0, "done")                                              \
+	X(ERR_NO, -1, 1, "the answer is no")                                 \
+	X(ERR_USAGE, -2, 64, "bad usage")                                    \
+	X(ERR_NOT_APPLIED, -3, 69, "not applied")                            \
+	X(ERR_INTERNAL, -4, 70, "internal error")                            \
+	X(ERR_IO, -5, 74, "input/output error")                              \
+	X(ERR_MAYBE, -6, 75, "outcome unknown: it may have been applied")    \
+	X(ERR_PERMISSION, -7, 77, "permission denied")                       \
+	X(ERR_FULL, -8, 69, "no room left")                                  \
+	X(ERR_BUSY, -9, 69, "busy")                                          \
+	X(ERR_NOT_FOUND, -10, 1, "not found")                                \
+	X(ERR_CORRUPT, -11, 74, "damaged data")                              \
+	X(ERR_VERSION, -12, 74, "unknown version")                           \
+	X(ERR_EXISTS, -13, 74, "exists already")                             \
+	X(ERR_AGAIN, -14, 69, "not now, try again")                          \
+	X(ERR_NOMEM, -15, 70, "out of memory")                               \
+	X(ERR_TOO_LARGE, -16, 64, "too large")                               \
+	X(ERR_TIMEOUT, -17, 69, "timed out")                                 \
+	X(ERR_LOCKED, -18, 69, "in use by another process")                  \
+	X(ERR_MISMATCH, -19, 74, "belongs to another cluster, store or run") \
 	X(ERR_EXPIRED, -20, 69, "expired")
 
 #define ERR_ENUM_(name, code, status, text) name = (code),

@@ -76,8 +76,8 @@ START_TEST(test_set)
 	struct err_buf err;
 	char big[1000];
 
-	ck_assert_int_eq(err_set(&err, ERR_USAGE, "%s is %d", "x", 7),
-	    ERR_USAGE);
+	ck_assert_int_eq(
+	    err_set(&err, ERR_USAGE, "%s is %d", "x", 7), ERR_USAGE);
 	ck_assert_str_eq(err.text, "x is 7");
 	ck_assert_int_eq(err_set(NULL, ERR_FULL, "x"), ERR_FULL);
 

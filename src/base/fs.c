@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files, directories, locks. Every descriptor is opened with O_CLOEXEC:
+ * what a child shall inherit, it is given by name.
+ */
+#include "base/fs.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static int read_fd(int, size_t, char **, size_t *);
+static int write_new(const char *, const void *, size_t, struct err_buf *);
+static int make_one_dir(const char *, struct err_buf *);
+
+int
+fs_read_file(const char *path, size_t size_max, char **data, size_t *size,
+    struct err_buf *err)
+{
+	size_t got = 0;
+	int fd, result;
+
+	*data = NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return err_set_errno(err, "cannot open %s", path);
+	}
+	result = read_fd(fd, size_max, data, &got);
+	if (result == ERR_TOO_LARGE) {
+		err_set(
+		    err, result, "%s is larger than %zu bytes", path, size_max);
+	} else if (result != 0) {
+		err_set_errno(err, "cannot read %s", path);
+	} else if (size != NULL) {
+		*size = got;
+	}
+	close(fd);
+	return result;
+}
+
+int
+fs_write_file(
+    const char *path, const void *data, size_t size, struct err_buf *err)
+{
+	char new_path[PATH_MAX];
+	int result;
+
+	if (strlen(path) + sizeof(".new") > sizeof(new_path)) {
+		return err_set(
+		    err, ERR_TOO_LARGE, "path too long: %.64s...", path);
+	}
+	snprintf(new_path, sizeof(new_path), "%s.new", path);
+	result = write_new(new_path, data, size, err);
+	if (result != 0) {
+		goto fail;
+	}
+	if (rename(new_path, path) != 0) {
+		result = err_set_errno(err, "cannot rename %s", new_path);
+		goto fail;
+	}
+	return fs_sync_parent(path, err);
+fail:
+	unlink(new_path);
+	return result;
+}
+
+int
+fs_sync_dir(const char *path, struct err_buf *err)
+{
+	int fd, result = 0;
+
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return err_set_errno(err, "cannot open %s", path);
+	}
+	if (fsync(fd) != 0) {
+		result = err_set_errno(err, "cannot sync %s", path);
+	}
+	close(fd);
+	return result;
+}
+
+int
+fs_sync_parent(const char *path, struct err_buf *err)
+{
+	char parent[PATH_MAX];
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/') {
+		length--;
+	}
+	while (length > 0 && path[length - 1] != '/') {
+		length--;
+	}
+	if (length == 0) {
+		return fs_sync_dir(".", err);
+	}
+	if (length >= sizeof(parent)) {
+		return err_set(
+		    err, ERR_TOO_LARGE, "path too long: %.64s...", path);
+	}
+	memcpy(parent, path, length);
+	parent[length] = '\0';
+	return fs_sync_dir(parent, err);
+}
+
+int
+fs_make_dir(const char *path, struct err_buf *err)
+{
+	char part[PATH_MAX];
+	size_t length = strlen(path), i;
+	int result;
+
+	if (length == 0 || length >= sizeof(part)) {
+		return err_set(err, ERR_USAGE,
+		    "not a directory's path: %.64s%s",
+		    length == 0 ? "(empty)" : path, length == 0 ? "" : "...");
+	}
+	for (i = 1; i <= length; i++) {
+		if (path[i] != '/' && path[i] != '\0') {
+			continue;
+		}
+		memcpy(part, path, i);
+		part[i] = '\0';
+		result = make_one_dir(part, err);
+		if (result != 0) {
+			return result;
+		}
+	}
+	return 0;
+}
+
+int
+fs_lock_open(const char *path, int *fd, struct err_buf *err)
+{
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0) {
+		return err_set_errno(err, "cannot open %s", path);
+	}
+	return 0;
+}
+
+int
+fs_lock_try(int fd, uint64_t offset, uint64_t length)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)offset,
+		.l_len = (off_t)length,
+	};
+
+	assert(length > 0);
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+		return 0;
+	}
+	if (errno == EAGAIN || errno == EACCES) {
+		return ERR_LOCKED;
+	}
+	return err_from_errno(errno);
+}
+
+int
+fs_lock_held(int fd, uint64_t offset, uint64_t length)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)offset,
+		.l_len = (off_t)length,
+	};
+
+	assert(length > 0);
+	if (fcntl(fd, F_OFD_GETLK, &lock) != 0) {
+		return err_from_errno(errno);
+	}
+	return lock.l_type != F_UNLCK;
+}
+
+int
+fs_lock_release(int fd, uint64_t offset, uint64_t length)
+{
+	struct flock lock = {
+		.l_type = F_UNLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)offset,
+		.l_len = (off_t)length,
+	};
+
+	assert(length > 0);
+	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : err_from_errno(errno);
+}
+
+int
+fs_boot_id(char boot_id[FS_BOOT_ID_SIZE], struct err_buf *err)
+{
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+	char *data;
+	size_t size;
+	int result;
+
+	result = fs_read_file(path, 4096, &data, &size, err);
+	if (result != 0) {
+		return result;
+	}
+	if (size < FS_BOOT_ID_SIZE - 1) {
+		free(data);
+		return err_set(err, ERR_IO, "%s holds no boot id", path);
+	}
+	memcpy(boot_id, data, FS_BOOT_ID_SIZE - 1);
+	boot_id[FS_BOOT_ID_SIZE - 1] = '\0';
+	free(data);
+	return 0;
+}
+
+int
+fs_identity_read(
+    const char *path, struct fs_identity *identity, struct err_buf *err)
+{
+	struct statx stx;
+
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &stx) != 0) {
+		return err_set_errno(err, "cannot stat %s", path);
+	}
+	identity->device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	identity->inode = stx.stx_ino;
+	identity->birth_ns = 0;
+	if ((stx.stx_mask & STATX_BTIME) != 0) {
+		identity->birth_ns =
+		    (uint64_t)stx.stx_btime.tv_sec * 1000000000u +
+		    stx.stx_btime.tv_nsec;
+	}
+	return 0;
+}
+
+int
+fs_identity_equal(const struct fs_identity *a, const struct fs_identity *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       a->birth_ns == b->birth_ns;
+}
+
+int
+fs_write_all(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+	ssize_t written;
+
+	while (size > 0) {
+		written = write(fd, p, size);
+		if (written < 0 && errno == EINTR) {
+			continue;
+		}
+		if (written < 0) {
+			return err_from_errno(errno);
+		}
+		p += written;
+		size -= (size_t)written;
+	}
+	return 0;
+}
+
+/* Files of /proc say that they are empty: read until the end comes. */
+static int
+read_fd(int fd, size_t size_max, char **data, size_t *size)
+{
+	size_t room = 4096, used = 0;
+	char *buffer = NULL, *larger;
+	ssize_t got;
+	int result;
+
+	for (;;) {
+		if (buffer == NULL || used == room) {
+			room = buffer == NULL ? room : room * 2;
+			larger = realloc(buffer, room + 1);
+			if (larger == NULL) {
+				result = ERR_NOMEM;
+				goto fail;
+			}
+			buffer = larger;
+		}
+		got = read(fd, buffer + used, room - used);
+		if (got < 0 && errno == EINTR) {
+			continue;
+		}
+		if (got < 0) {
+			result = err_from_errno(errno);
+			goto fail;
+		}
+		if (got == 0) {
+			break;
+		}
+		used += (size_t)got;
+		if (used > size_max) {
+			result = ERR_TOO_LARGE;
+			goto fail;
+		}
+	}
+	buffer[used] = '\0';
+	*data = buffer;
+	*size = used;
+	return 0;
+fail:
+	free(buffer);
+	return result;
+}
+
+static int
+write_new(const char *path, const void *data, size_t size, struct err_buf *err)
+{
+	int fd, result = 0;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		return err_set_errno(err, "cannot create %s", path);
+	}
+	if (fs_write_all(fd, data, size) != 0) {
+		result = err_set_errno(err, "cannot write %s", path);
+	} else if (fsync(fd) != 0) {
+		result = err_set_errno(err, "cannot sync %s", path);
+	}
+	if (close(fd) != 0 && result == 0) {
+		result = err_set_errno(err, "cannot close %s", path);
+	}
+	return result;
+}
+
+static int
+make_one_dir(const char *path, struct err_buf *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) == 0) {
+		return fs_sync_parent(path, err);
+	}
+	if (errno != EEXIST) {
+		/* A read-only place may still hold the directory. */
+		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+			return 0;
+		}
+		return err_set_errno(err, "cannot make directory %s", path);
+	}
+	if (stat(path, &st) != 0) {
+		return err_set_errno(err, "cannot stat %s", path);
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		return err_set(err, ERR_IO, "%s is not a directory", path);
+	}
+	return 0;
+}
