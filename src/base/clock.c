@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <time.h>
 
-/* 9999-12-31T23:59:59Z */
-#define LAST_SECOND 253402300799ull
-
 static uint64_t
 read_clock(clockid_t id)
 {
@@ -49,16 +46,11 @@ clock_timespec(uint64_t ns)
 void
 clock_format_wall(uint64_t wall_ns, char text[CLOCK_WALL_TEXT_SIZE])
 {
-	uint64_t s = wall_ns / CLOCK_NS_PER_S;
+	time_t when = (time_t)(wall_ns / CLOCK_NS_PER_S);
 	unsigned us = (unsigned)(wall_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_US);
-	time_t when;
 	struct tm utc;
 	char seconds[20];
 
-	if (s > LAST_SECOND) {
-		s = LAST_SECOND;
-	}
-	when = (time_t)s;
 	gmtime_r(&when, &utc);
 	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(text, CLOCK_WALL_TEXT_SIZE, "%s.%06uZ", seconds, us);

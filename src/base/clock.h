@@ -27,8 +27,8 @@ struct timespec clock_timespec(uint64_t ns);
 #define CLOCK_WALL_TEXT_SIZE 28
 
 /*
- * Writes a wall-clock time as UTC, as in 2026-11-20T20:31:05.123456Z. Times
- * beyond the year 9999 are written as that year's end.
+ * Writes a wall-clock time as UTC, as in 2026-11-20T20:31:05.123456Z. (64
+ * bits of nanoseconds end in the year 2554.)
  */
 void clock_format_wall(uint64_t wall_ns, char text[CLOCK_WALL_TEXT_SIZE]);
 

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Readers and writers at their bounds, hexadecimal digits, escapes, words.
+ */
+#include "base/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/prng.h"
+#include "tests/base/check_run.h"
+
+START_TEST(test_places)
+{
+	uint8_t b[8];
+
+	bytes_put_u64(b, 0x0807060504030201u);
+	ck_assert_mem_eq(b, "\1\2\3\4\5\6\7\10", 8);
+	ck_assert_uint_eq(bytes_get_u64(b), 0x0807060504030201u);
+	ck_assert_uint_eq(bytes_get_u32(b + 1), 0x05040302u);
+	ck_assert_uint_eq(bytes_get_u16(b + 3), 0x0504u);
+	ck_assert_uint_eq(bytes_get_u8(b + 7), 8);
+	bytes_put_u32(b + 1, 0xaabbccddu);
+	ck_assert_mem_eq(b, "\1\xdd\xcc\xbb\xaa\6\7\10", 8);
+	bytes_put_u16(b + 6, 0x1234);
+	bytes_put_u8(b, 9);
+	ck_assert_mem_eq(b, "\x9\xdd\xcc\xbb\xaa\6\x34\x12", 8);
+}
+END_TEST
+
+static void
+write_record(struct bytes_writer *w)
+{
+	bytes_write_u8(w, 0x11);
+	bytes_write_u16(w, 0x2222);
+	bytes_write_u32(w, 0x33333333);
+	bytes_write_u64(w, 0x4444444444444444);
+	bytes_write(w, "tail", 4);
+}
+
+START_TEST(test_round_trip)
+{
+	struct bytes_writer w;
+	struct bytes_reader r;
+	uint8_t b[19];
+
+	bytes_writer_init(&w, b, sizeof(b));
+	write_record(&w);
+	ck_assert_int_eq(bytes_writer_is_failed(&w), 0);
+	ck_assert_uint_eq(bytes_writer_size(&w), sizeof(b));
+
+	bytes_reader_init(&r, b, sizeof(b));
+	ck_assert_uint_eq(bytes_read_u8(&r), 0x11);
+	ck_assert_uint_eq(bytes_read_u16(&r), 0x2222);
+	ck_assert_uint_eq(bytes_read_u32(&r), 0x33333333);
+	ck_assert_uint_eq(bytes_read_u64(&r), 0x4444444444444444);
+	ck_assert_uint_eq(bytes_reader_left(&r), 4);
+	ck_assert_int_eq(bytes_reader_is_end(&r), 0);
+	ck_assert_mem_eq(bytes_read(&r, 4), "tail", 4);
+	ck_assert_int_eq(bytes_reader_is_end(&r), 1);
+	ck_assert_ptr_nonnull(bytes_read(&r, 0));
+	ck_assert_int_eq(bytes_reader_is_end(&r), 1);
+}
+END_TEST
+
+/* Every size that is too small: fails, sticks, touches nothing outside. */
+START_TEST(test_writer_bounds)
+{
+	struct bytes_writer w;
+	size_t size;
+	uint8_t *b;
+
+	for (size = 0; size < 19; size++) {
+		/* From the heap: a sanitizer sees one byte too many. */
+		b = malloc(size + 1);
+		ck_assert_ptr_nonnull(b);
+		b[size] = 0x5a;
+		bytes_writer_init(&w, b, size);
+		write_record(&w);
+		ck_assert_int_eq(bytes_writer_is_failed(&w), 1);
+		ck_assert_uint_le(bytes_writer_size(&w), size);
+		bytes_write(&w, "", 0);
+		ck_assert_int_eq(bytes_writer_is_failed(&w), 1);
+		ck_assert_uint_eq(b[size], 0x5a);
+		free(b);
+	}
+}
+END_TEST
+
+START_TEST(test_reader_bounds)
+{
+	struct bytes_reader r;
+	uint8_t b[15];
+
+	memset(b, 0xff, sizeof(b));
+	bytes_reader_init(&r, b, 7);
+	ck_assert_uint_eq(bytes_read_u64(&r), 0);
+	ck_assert_int_eq(bytes_reader_is_failed(&r), 1);
+	/* It sticks, although one byte would be there. */
+	ck_assert_uint_eq(bytes_read_u8(&r), 0);
+	ck_assert_uint_eq(bytes_reader_left(&r), 0);
+	ck_assert_ptr_null(bytes_read(&r, 0));
+
+	bytes_reader_init(&r, b, 3);
+	ck_assert_uint_eq(bytes_read_u32(&r), 0);
+	ck_assert_int_eq(bytes_reader_is_failed(&r), 1);
+	bytes_reader_init(&r, b, 1);
+	ck_assert_uint_eq(bytes_read_u16(&r), 0);
+	ck_assert_int_eq(bytes_reader_is_failed(&r), 1);
+	bytes_reader_init(&r, NULL, 0);
+	ck_assert_int_eq(bytes_reader_is_end(&r), 1);
+	ck_assert_uint_eq(bytes_read_u8(&r), 0);
+	ck_assert_int_eq(bytes_reader_is_end(&r), 0);
+
+	/* A length that would wrap around. */
+	bytes_reader_init(&r, b, sizeof(b));
+	ck_assert_uint_eq(bytes_read_u8(&r), 0xff);
+	ck_assert_ptr_null(bytes_read(&r, SIZE_MAX));
+	ck_assert_int_eq(bytes_reader_is_failed(&r), 1);
+}
+END_TEST
+
+START_TEST(test_hex)
+{
+	char text[9];
+	uint8_t b[4];
+
+	bytes_hex_encode(text, "\x00\xff\x1a\x7f", 4);
+	ck_assert_str_eq(text, "00ff1a7f");
+	ck_assert_int_eq(bytes_hex_decode(b, "00fF1A7f", 8), 0);
+	ck_assert_mem_eq(b, "\x00\xff\x1a\x7f", 4);
+	ck_assert_int_eq(bytes_hex_decode(b, "", 0), 0);
+	ck_assert_int_eq(bytes_hex_decode(b, "0", 1), ERR_USAGE);
+	ck_assert_int_eq(bytes_hex_decode(b, "0g", 2), ERR_USAGE);
+	ck_assert_int_eq(bytes_hex_decode(b, "-1", 2), ERR_USAGE);
+	bytes_hex_encode(text, "", 0);
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
+START_TEST(test_escape)
+{
+	char text[BYTES_ESCAPED_SIZE_MAX(16)];
+
+	ck_assert_uint_eq(bytes_escape(text, "a\tb\nc\\d", 7), 10);
+	ck_assert_str_eq(text, "a\\tb\\nc\\\\d");
+	bytes_escape(text, "\0\x1f \x7f\x80\xff\r", 7);
+	ck_assert_str_eq(text, "\\x00\\x1f \\x7f\x80\xff\\x0d");
+	ck_assert_uint_eq(bytes_escape(text, "", 0), 0);
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
+START_TEST(test_escape_round_trip)
+{
+	char text[BYTES_ESCAPED_SIZE_MAX(256)];
+	uint8_t bytes[256], back[256];
+	size_t i, length, size;
+	struct prng prng;
+	int round;
+
+	prng_init(&prng, 5);
+	for (round = 0; round < 100; round++) {
+		for (i = 0; i < sizeof(bytes); i++) {
+			bytes[i] = (uint8_t)(round == 0 ? i : prng_next(&prng));
+		}
+		length = bytes_escape(text, bytes, sizeof(bytes));
+		ck_assert_uint_eq(length, strlen(text));
+		ck_assert_ptr_null(strpbrk(text, "\n\t\r\x7f"));
+		ck_assert_int_eq(
+		    bytes_unescape(back, &size, text, length, NULL), 0);
+		ck_assert_uint_eq(size, sizeof(bytes));
+		ck_assert_mem_eq(back, bytes, sizeof(bytes));
+		/* In place. */
+		ck_assert_int_eq(
+		    bytes_unescape(text, &size, text, length, NULL), 0);
+		ck_assert_mem_eq(text, bytes, sizeof(bytes));
+	}
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *error;
+} bad_escapes[] = {
+	{ "a\\", "a lone \\ at the end (write \\\\ for a backslash)" },
+	{ "\\x1", "\\x needs two hexadecimal digits" },
+	{ "\\x", "\\x needs two hexadecimal digits" },
+	{ "\\xg0", "\\x needs two hexadecimal digits" },
+	{ "\\q", "unknown escape \\q (known: \\n \\t \\\\ \\xHH)" },
+	{ "\\\"", "unknown escape \\\" (known: \\n \\t \\\\ \\xHH)" },
+	{ "\\\xff", "unknown escape: \\ before byte 0xff"
+		    " (known: \\n \\t \\\\ \\xHH)" },
+};
+
+START_TEST(test_bad_escapes)
+{
+	struct err_buf err;
+	char data[16];
+	size_t size;
+
+	ck_assert_int_eq(bytes_unescape(data, &size, bad_escapes[_i].text,
+			     strlen(bad_escapes[_i].text), &err),
+	    ERR_USAGE);
+	ck_assert_str_eq(err.text, bad_escapes[_i].error);
+	ck_assert_int_eq(
+	    bytes_unescape(data, &size, "\\\0x", 3, &err), ERR_USAGE);
+}
+END_TEST
+
+/* The words of a line, each in brackets; "!" and the text for an error. */
+static const struct {
+	const char *line;
+	const char *words;
+} lines[] = {
+	{ "", "" },
+	{ "  \t ", "" },
+	{ "# set a b", "" },
+	{ "  # set", "" },
+	{ "set a b", "[set][a][b]" },
+	{ "  set\ta  b ", "[set][a][b]" },
+	{ "set a \"b c\"", "[set][a][b c]" },
+	{ "set a 'b c'", "[set][a][b c]" },
+	{ "set a ''", "[set][a][]" },
+	{ "set \"\" b", "[set][][b]" },
+	{ "a\"b c\"d'e f'", "[ab cde f]" },
+	{ "a#b #c", "[a#b]" },
+	{ "'#' \\#", "[#][#]" },
+	{ "\"it's\" 'say \"x\"'", "[it's][say \"x\"]" },
+	{ "\"a\\\"b\" 'a\\'b'", "[a\"b][a'b]" },
+	{ "a\\nb \"\\t\" '\\x41\\\\'", "[a\nb][\t][A\\]" },
+	{ "a\\ b c", "[a b][c]" },
+	{ "a \"b", "!a \" is not closed" },
+	{ "a 'b\"", "!a ' is not closed" },
+	{ "a b\\", "!a lone \\ at the end (write \\\\ for a backslash)" },
+	{ "a \"b\\", "!a lone \\ at the end (write \\\\ for a backslash)" },
+	{ "a \\q", "!unknown escape \\q (known: \\n \\t \\\\ \\xHH)" },
+	{ "1 2 3 4", "[1][2][3][4]" },
+	{ "1 2 3 4 # four", "[1][2][3][4]" },
+	{ "1 2 3 4 5", "!too many words: at most 4" },
+};
+
+START_TEST(test_words)
+{
+	size_t length = strlen(lines[_i].line), count = 99, i;
+	struct bytes_word words[4];
+	struct err_buf err;
+	char buffer[64], got[128] = "";
+	int result;
+
+	/* In place, with no byte to spare. */
+	memcpy(buffer, lines[_i].line, length);
+	result =
+	    bytes_split_words(buffer, length, buffer, words, 4, &count, &err);
+	if (result != 0) {
+		ck_assert_int_eq(result, ERR_USAGE);
+		ck_assert_int_eq(lines[_i].words[0], '!');
+		ck_assert_str_eq(err.text, lines[_i].words + 1);
+		return;
+	}
+	for (i = 0; i < count; i++) {
+		strcat(got, "[");
+		strncat(got, (const char *)words[i].data, words[i].size);
+		strcat(got, "]");
+	}
+	ck_assert_str_eq(got, lines[_i].words);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *suite = suite_create("bytes");
+	TCase *tcase = tcase_create("bytes");
+
+	tcase_add_test(tcase, test_places);
+	tcase_add_test(tcase, test_round_trip);
+	tcase_add_test(tcase, test_writer_bounds);
+	tcase_add_test(tcase, test_reader_bounds);
+	tcase_add_test(tcase, test_hex);
+	tcase_add_test(tcase, test_escape);
+	tcase_add_test(tcase, test_escape_round_trip);
+	tcase_add_loop_test(tcase, test_bad_escapes, 0, COUNT_OF(bad_escapes));
+	tcase_add_loop_test(tcase, test_words, 0, COUNT_OF(lines));
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int
+main(void)
+{
+	return check_run(make_suite());
+}
