@@ -87,6 +87,22 @@ START_TEST(test_writer_bounds)
 }
 END_TEST
 
+/* After a failure nothing is written, although it would fit. */
+START_TEST(test_writer_sticks)
+{
+	struct bytes_writer w;
+	uint8_t b[4] = { 0 };
+
+	bytes_writer_init(&w, b, sizeof(b));
+	bytes_write_u16(&w, 0x1111);
+	bytes_write_u32(&w, 0x22222222);
+	bytes_write_u8(&w, 0x33);
+	ck_assert_int_eq(bytes_writer_is_failed(&w), 1);
+	ck_assert_uint_eq(bytes_writer_size(&w), 2);
+	ck_assert_mem_eq(b, "\x11\x11\0\0", 4);
+}
+END_TEST
+
 START_TEST(test_reader_bounds)
 {
 	struct bytes_reader r;
@@ -276,6 +292,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_places);
 	tcase_add_test(tcase, test_round_trip);
 	tcase_add_test(tcase, test_writer_bounds);
+	tcase_add_test(tcase, test_writer_sticks);
 	tcase_add_test(tcase, test_reader_bounds);
 	tcase_add_test(tcase, test_hex);
 	tcase_add_test(tcase, test_escape);

@@ -147,6 +147,20 @@ START_TEST(test_time)
 }
 END_TEST
 
+/* The last minute that 64 bits of nanoseconds hold, and the next. */
+START_TEST(test_time_limits)
+{
+	uint64_t ns;
+
+	ck_assert_int_eq(
+	    options_time("-t", "307445734m", 0, UINT64_MAX, &ns, NULL), 0);
+	ck_assert_uint_eq(ns, 307445734 * (60 * S));
+	ck_assert_int_eq(
+	    options_time("-t", "307445735m", 0, UINT64_MAX, &ns, NULL),
+	    ERR_USAGE);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	uint64_t first_ns;
@@ -454,6 +468,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_u64_limits);
 	tcase_add_test(tcase, test_i64);
 	tcase_add_loop_test(tcase, test_time, 0, COUNT_OF(times));
+	tcase_add_test(tcase, test_time_limits);
 	tcase_add_loop_test(tcase, test_time_range, 0, COUNT_OF(time_ranges));
 	tcase_add_loop_test(tcase, test_size, 0, COUNT_OF(sizes));
 	tcase_add_loop_test(
