@@ -124,8 +124,8 @@ enum kv_op {
 struct kv_command {
 	enum kv_op op;
 	uint64_t session;
-	uint64_t sequence;	/* from 1, of the session */
-	uint64_t lowest_open;	/* <= sequence */
+	uint64_t sequence;	/* from 1 to INT64_MAX, of the session */
+	uint64_t lowest_open;	/* from 1, <= sequence */
 	uint64_t stamp_ns;	/* log time; the leader's, at propose */
 	struct kv_slice key;
 	struct kv_slice expected;
