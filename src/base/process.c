@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads /proc/PID/stat. The name of a program stands in it in parentheses
+ * and may hold anything, parentheses too: fields are counted from the last
+ * closing one.
+ */
 #include "base/process.h"
 
 #include <fcntl.h>
