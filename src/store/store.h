@@ -88,7 +88,8 @@ int	store_set_run(struct store *, uint64_t run) MUST_CHECK;
 
 /*
  * What raft_new() needs.  The arrays are the store's, valid until
- * store_free_boot().  applied_index is that of the state environment.
+ * store_free_boot().  applied_index is that of the state environment; now_ns
+ * and random are 0, the caller's to fill in.
  */
 int	store_boot(struct store *, struct raft_boot *) MUST_CHECK;
 void	store_free_boot(struct raft_boot *);
@@ -148,6 +149,22 @@ int	store_log_info(struct store *, struct store_log_info *) MUST_CHECK;
  * equal up to there.  ERR_NOT_FOUND. */
 int	store_chain(struct store *, uint64_t index, uint32_t *chain)
 	    MUST_CHECK;
+
+/* What the log knows of one entry, without its data.  ERR_NOT_FOUND. */
+struct store_entry_info {
+	uint64_t term;
+	enum raft_entry_type type;
+	uint32_t size;
+	uint32_t chain;
+};
+int	store_entry_info(struct store *, uint64_t index,
+	    struct store_entry_info *) MUST_CHECK;
+
+/*
+ * Read-only stores, one thread: from now on all reads see the log as it is
+ * now, until the next call, whatever a node beside does.
+ */
+int	store_freeze(struct store *) MUST_CHECK;
 
 struct store_figures {
 	uint64_t commits;		/* transactions */

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a server starts from.  Term runs and configurations are kept beside
+ * the log, so that a start reads a few records and not the log; only the
+ * sizes of the last entries are looked up one by one.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+/* A growing array of records. */
+struct list {
+	void *items;
+	size_t item_size;
+	size_t count, capacity;
+};
+
+static void *
+list_add(struct list *list)
+{
+	size_t capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
+	void *items = list->items;
+
+	if (list->count == list->capacity) {
+		items = reallocarray(items, capacity, list->item_size);
+		if (items == NULL) {
+			return NULL;
+		}
+		list->items = items;
+		list->capacity = capacity;
+	}
+	return (uint8_t *)items + list->count++ * list->item_size;
+}
+
+static const char *
+add_run(struct list *list, uint64_t index, const MDB_val *value)
+{
+	struct raft_run *run = list_add(list);
+
+	if (run == NULL) {
+		return "out of memory";
+	}
+	run->first_index = index;
+	return record_check_run(index, value, &run->term);
+}
+
+static const char *
+add_configuration(struct list *list, uint64_t index, const MDB_val *value)
+{
+	struct raft_configuration *configuration = list_add(list);
+
+	if (configuration == NULL) {
+		return "out of memory";
+	}
+	return record_check_config(index, value, configuration);
+}
+
+/* All records of a database with integer keys. */
+static int
+collect(struct store *store, MDB_txn *txn, MDB_dbi dbi, const char *name,
+    const char *(*add)(struct list *, uint64_t, const MDB_val *),
+    struct list *list)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	const char *why = NULL;
+	uint64_t index;
+	int rc;
+
+	rc = mdb_cursor_open(txn, dbi, &cursor);
+	if (rc != 0) {
+		return env_error(&store->log, rc, name);
+	}
+	while (why == NULL &&
+	       (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		if (key.mv_size != sizeof(index)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		memcpy(&index, key.mv_data, sizeof(index));
+		why = add(list, index, &value);
+	}
+	mdb_cursor_close(cursor);
+	if (why != NULL) {
+		return env_latch(&store->shared, ERR_CORRUPT,
+		    "log: %s: record %llu: %s", name, (unsigned long long)index,
+		    why);
+	}
+	return rc == MDB_NOTFOUND ? ERR_OK : env_error(&store->log, rc, name);
+}
+
+/* The sizes of entries [first, last], in order. */
+static int
+collect_sizes(struct store *store, MDB_txn *txn, uint64_t first, uint64_t last,
+    uint32_t *sizes)
+{
+	struct layout_entry header;
+	MDB_val key = { sizeof(first), &first };
+	MDB_val value;
+	MDB_cursor *cursor;
+	const char *why = NULL;
+	uint64_t index = first;
+	int rc;
+
+	rc = mdb_cursor_open(txn, store->entries, &cursor);
+	if (rc != 0) {
+		return env_error(&store->log, rc, "opening a cursor");
+	}
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
+	for (; rc == 0; index++) {
+		why = record_check_entry(index, &value, &header, false);
+		if (why != NULL) {
+			break;
+		}
+		sizes[index - first] = header.size;
+		if (index == last) {
+			break;
+		}
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	if (why != NULL) {
+		return env_latch(&store->shared, ERR_CORRUPT,
+		    "log: entry %llu: %s", (unsigned long long)index, why);
+	}
+	return rc == 0 ? ERR_OK : env_error(&store->log, rc, "reading the log");
+}
+
+static int
+boot_all(struct store *store, MDB_txn *txn, struct raft_boot *boot)
+{
+	struct list runs = { .item_size = sizeof(struct raft_run) };
+	struct list configurations = {
+		.item_size = sizeof(struct raft_configuration),
+	};
+	struct log_tail tail;
+	uint32_t *sizes;
+	uint64_t count;
+	int code;
+
+	code = collect(store, txn, store->runs, LAYOUT_DB_RUNS, add_run, &runs);
+	boot->runs = runs.items;
+	boot->run_count = runs.count;
+	if (code == ERR_OK) {
+		code = collect(store, txn, store->configs, LAYOUT_DB_CONFIGS,
+		    add_configuration, &configurations);
+		boot->configurations = configurations.items;
+		boot->configuration_count = configurations.count;
+	}
+	if (code == ERR_OK) {
+		code = store_load_tail(store, txn, &tail);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	boot->hard_state = tail.hard_state;
+	boot->first_index = tail.first_index;
+	boot->last_index = tail.last_index;
+	count = tail.last_index + 1 - tail.first_index;
+	if (count > RAFT_WINDOW) {
+		count = RAFT_WINDOW;
+	}
+	if (count == 0) {
+		return ERR_OK;
+	}
+	sizes = malloc(count * sizeof(*sizes));
+	if (sizes == NULL) {
+		return ERR_NOMEM;
+	}
+	boot->sizes = sizes;
+	boot->size_count = count;
+	return collect_sizes(
+	    store, txn, tail.last_index + 1 - count, tail.last_index, sizes);
+}
+
+int
+store_boot(struct store *store, struct raft_boot *boot)
+{
+	MDB_txn *txn;
+	int code;
+
+	memset(boot, 0, sizeof(*boot));
+	boot->snapshot_index = store->snapshot_index;
+	boot->snapshot_term = store->snapshot_term;
+	code = state_applied_index(store, &boot->applied_index);
+	if (code == ERR_OK) {
+		code = store_reader_begin(store, &txn);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = boot_all(store, txn, boot);
+	store_reader_end(store, txn);
+	if (code != ERR_OK) {
+		store_free_boot(boot);
+	}
+	return code;
+}
+
+void
+store_free_boot(struct raft_boot *boot)
+{
+	free((void *)(uintptr_t)boot->runs);
+	free((void *)(uintptr_t)boot->configurations);
+	free((void *)(uintptr_t)boot->sizes);
+	memset(boot, 0, sizeof(*boot));
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The group commit: hard state, truncation and entries of one or many steps
+ * in one transaction of the log environment.
+ *
+ *	tail   what the last commit left: readers see this
+ *	next   what the open transaction will leave; becomes tail on success
+ *
+ * Entries are appended in order of the key, so LMDB fills its pages from
+ * left to right and never splits one (MDB_APPEND).  Truncation goes from the
+ * end and takes up the chain from the last entry kept.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+/* Pages on the way from the root of each database, and the free list. */
+#define TXN_SIZE (16u * 4096)
+
+static void
+fail(struct store *store, int code)
+{
+	if (store->sticky == ERR_OK) {
+		store->sticky = code;
+	}
+}
+
+static void
+drop(struct store *store)
+{
+	if (store->cursor != NULL) {
+		mdb_cursor_close(store->cursor);
+		store->cursor = NULL;
+	}
+	if (store->txn != NULL) {
+		mdb_txn_abort(store->txn);
+		store->txn = NULL;
+	}
+}
+
+int
+store_begin(struct store *store)
+{
+	int code;
+
+	assert(store->txn == NULL);
+	assert(!store->read_only);
+	code = env_begin(&store->log, true, &store->txn);
+	if (code != ERR_OK) {
+		return code;
+	}
+	/* Only this thread writes it. */
+	store->next = store->tail;
+	store->sticky = ERR_OK;
+	store->txn_size = TXN_SIZE;
+	store->txn_entries = 0;
+	store->txn_bytes = 0;
+	return ERR_OK;
+}
+
+void
+store_set_hard_state(
+    struct store *store, const struct raft_hard_state *hard_state)
+{
+	struct raft_hard_state *now = &store->next.hard_state;
+	struct layout_hard_state record = {
+		.term = hard_state->term,
+		.vote = hard_state->vote,
+	};
+	int code;
+
+	assert(store->txn != NULL);
+	/* The last line of defence: no term goes back, no second vote. */
+	assert(hard_state->term >= now->term);
+	assert(hard_state->term > now->term || now->vote == 0 ||
+	       hard_state->vote == now->vote);
+	if (store->sticky != ERR_OK) {
+		return;
+	}
+	code = store_put_meta(
+	    store, store->txn, LAYOUT_KEY_HARD_STATE, &record, sizeof(record));
+	if (code != ERR_OK) {
+		fail(store, code);
+		return;
+	}
+	*now = *hard_state;
+}
+
+/* Deletes all keys >= from. */
+static int
+delete_from(struct store *store, MDB_dbi dbi, uint64_t from)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t index;
+	int rc;
+
+	rc = mdb_cursor_open(store->txn, dbi, &cursor);
+	if (rc != 0) {
+		return rc;
+	}
+	for (;;) {
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+		if (rc != 0) {
+			break;
+		}
+		if (key.mv_size != sizeof(index)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		memcpy(&index, key.mv_data, sizeof(index));
+		if (index < from) {
+			break;
+		}
+		rc = mdb_cursor_del(cursor, 0);
+		if (rc != 0) {
+			break;
+		}
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+void
+store_truncate(struct store *store, uint64_t from_index)
+{
+	struct log_tail *next = &store->next;
+	struct layout_entry header;
+	int rc, code;
+
+	assert(store->txn != NULL);
+	assert(from_index > next->base_index);
+	assert(from_index <= next->last_index + 1);
+	if (store->sticky != ERR_OK || from_index > next->last_index) {
+		return;
+	}
+	if (store->cursor != NULL) {
+		mdb_cursor_close(store->cursor);
+		store->cursor = NULL;
+	}
+	rc = delete_from(store, store->entries, from_index);
+	rc = rc == 0 ? delete_from(store, store->runs, from_index) : rc;
+	rc = rc == 0 ? delete_from(store, store->configs, from_index) : rc;
+	if (rc != 0) {
+		fail(store, env_error(&store->log, rc, "truncating"));
+		return;
+	}
+	next->last_index = from_index - 1;
+	if (next->last_index == next->base_index) {
+		next->last_term = next->base_term;
+		next->chain = next->base_chain;
+		return;
+	}
+	code = store_get_entry(store, store->txn, next->last_index, &header);
+	if (code != ERR_OK) {
+		fail(store, code);
+		return;
+	}
+	next->last_term = header.term;
+	next->chain = header.chain;
+}
+
+static int
+put_run(struct store *store, uint64_t first_index, uint64_t term)
+{
+	struct layout_term_run run;
+	MDB_val key = { sizeof(first_index), &first_index };
+	MDB_val value = { sizeof(run), &run };
+
+	record_encode_run(&run, first_index, term);
+	return mdb_put(store->txn, store->runs, &key, &value, MDB_APPEND);
+}
+
+static int
+put_config(struct store *store, const struct raft_entry *entry)
+{
+	uint8_t buffer[LAYOUT_CONFIG_SIZE_MAX];
+	uint64_t index = entry->index;
+	MDB_val key = { sizeof(index), &index };
+	MDB_val value = { 0, buffer };
+
+	value.mv_size =
+	    record_encode_config(buffer, index, entry->data, entry->size);
+	return mdb_put(store->txn, store->configs, &key, &value, MDB_APPEND);
+}
+
+static int
+put_entry(struct store *store, const struct raft_entry *entry, uint32_t chain)
+{
+	struct layout_entry header;
+	uint64_t index = entry->index;
+	MDB_val key = { sizeof(index), &index };
+	MDB_val value = { sizeof(header) + entry->size, NULL };
+	int rc;
+
+	rc = mdb_cursor_put(
+	    store->cursor, &key, &value, MDB_APPEND | MDB_RESERVE);
+	if (rc != 0) {
+		return rc;
+	}
+	record_encode_entry(&header, entry, chain);
+	memcpy(value.mv_data, &header, sizeof(header));
+	if (entry->size > 0) {
+		memcpy((uint8_t *)value.mv_data + sizeof(header), entry->data,
+		    entry->size);
+	}
+	return 0;
+}
+
+static int
+append_one(struct store *store, const struct raft_entry *entry)
+{
+	struct log_tail *next = &store->next;
+	uint32_t chain;
+	int rc;
+
+	assert(entry->index == next->last_index + 1);
+	assert(entry->term >= next->last_term && entry->term > 0);
+	assert(entry->term <= next->hard_state.term);
+	assert(entry->size <= RAFT_ENTRY_SIZE_MAX);
+	assert(entry->size == 0 || entry->data != NULL);
+
+	chain = record_chain(next->chain, entry->index, entry->term,
+	    entry->type, entry->checksum);
+	rc = put_entry(store, entry, chain);
+	if (rc == 0 && (entry->term != next->last_term ||
+			   next->last_index == next->base_index)) {
+		rc = put_run(store, entry->index, entry->term);
+	}
+	if (rc == 0 && entry->type == RAFT_ENTRY_CONFIGURATION) {
+		rc = put_config(store, entry);
+	}
+	next->last_index = entry->index;
+	next->last_term = entry->term;
+	next->chain = chain;
+	return rc;
+}
+
+/* RAFT_ROOM_LOW is enough here: the core decides what it still takes. */
+static bool
+have_room(struct store *store, uint64_t size)
+{
+	return env_room(&store->log, size, 0) != RAFT_ROOM_NONE ||
+	       env_room(&store->log, size, env_free_pages(&store->log, NULL)) !=
+	           RAFT_ROOM_NONE;
+}
+
+/* The bytes came from another node: a verdict, not an assertion. */
+static bool
+is_configuration(const struct raft_entry *entry)
+{
+	struct raft_configuration configuration;
+
+	return entry->type != RAFT_ENTRY_CONFIGURATION ||
+	       raft_configuration_decode(
+		   &configuration, entry->data, entry->size) == ERR_OK;
+}
+
+void
+store_append(
+    struct store *store, const struct raft_entry *entries, uint32_t count)
+{
+	uint32_t i;
+	int rc = 0;
+
+	assert(store->txn != NULL);
+	if (store->sticky != ERR_OK || count == 0) {
+		return;
+	}
+	for (i = 0; i < count; i++) {
+		if (!is_configuration(&entries[i])) {
+			fail(store, ERR_CORRUPT);
+			return;
+		}
+		store->txn_size += env_record_size(sizeof(uint64_t),
+		    sizeof(struct layout_entry) + entries[i].size);
+		store->txn_bytes += entries[i].size;
+	}
+	store->txn_entries += count;
+	if (!have_room(store, store->txn_size)) {
+		fail(store, ERR_FULL);
+		return;
+	}
+	if (store->cursor == NULL) {
+		rc =
+		    mdb_cursor_open(store->txn, store->entries, &store->cursor);
+	}
+	for (i = 0; i < count && rc == 0; i++) {
+		rc = append_one(store, &entries[i]);
+	}
+	if (rc != 0) {
+		fail(store, env_error(&store->log, rc, "appending"));
+	}
+}
+
+int
+store_commit(struct store *store)
+{
+	MDB_txn *txn = store->txn;
+	int code;
+
+	assert(txn != NULL);
+	code = store->sticky;
+	if (code == ERR_OK) {
+		code = env_latched(&store->shared);
+	}
+	if (code != ERR_OK) {
+		drop(store);
+		return code;
+	}
+	if (store->cursor != NULL) {
+		mdb_cursor_close(store->cursor);
+		store->cursor = NULL;
+	}
+	store->txn = NULL;
+	code = env_commit(&store->log, txn);
+	if (code != ERR_OK) {
+		return code;
+	}
+	pthread_mutex_lock(&store->tail_lock);
+	store->tail = store->next;
+	pthread_mutex_unlock(&store->tail_lock);
+	atomic_fetch_add_explicit(
+	    &store->entry_count, store->txn_entries, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    &store->byte_count, store->txn_bytes, memory_order_relaxed);
+	return ERR_OK;
+}
+
+void
+store_abort(struct store *store)
+{
+	assert(store->txn != NULL);
+	drop(store);
+}
+
+enum raft_room
+store_room(struct store *store, uint64_t bytes)
+{
+	uint64_t size = TXN_SIZE + 2 * bytes;
+	enum raft_room room;
+
+	if (env_latched(&store->shared) != 0) {
+		return RAFT_ROOM_NONE;
+	}
+	room = env_room(&store->log, size, 0);
+	if (room != RAFT_ROOM_OK) {
+		/* The file cannot grow; it may have room inside. */
+		room = env_room(
+		    &store->log, size, env_free_pages(&store->log, NULL));
+	}
+	return room;
+}
+
+int
+store_set_run(struct store *store, uint64_t run)
+{
+	struct layout_run record = { .run = run };
+	int code;
+
+	assert(run >= store_run(store));
+	code = store_begin(store);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = store_put_meta(
+	    store, store->txn, LAYOUT_KEY_RUN, &record, sizeof(record));
+	if (code != ERR_OK) {
+		fail(store, code);
+	}
+	code = store_commit(store);
+	if (code == ERR_OK && !store->log.synced) {
+		code = env_sync(&store->log);
+	}
+	if (code == ERR_OK) {
+		atomic_store(&store->run, run);
+	}
+	return code;
+}

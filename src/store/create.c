@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Building a store.  It is built under another name and renamed when all of
+ * it is on the disk: a name that exists is a whole store.  What a crashed
+ * creation left under the other name is removed at the next one.
+ *
+ *	NODE_DIR/store.new/log/data.mdb      identity, run 0, term 1, entry 1
+ *	NODE_DIR/store.new/state.0/data.mdb  empty tables
+ *	sync files, directories; rename to NODE_DIR/store; sync NODE_DIR
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "store/store_internal.h"
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
+    struct FTW *ftw UNUSED)
+{
+	return remove(path);
+}
+
+static int
+remove_leftovers(const char *dir, struct err_buf *err)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) == -1) {
+		return errno == ENOENT ? ERR_OK : err_set_errno(err, "%s", dir);
+	}
+	if (nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
+		return err_set_errno(err, "removing %s", dir);
+	}
+	return ERR_OK;
+}
+
+static int
+first_entry(struct store *store, const struct raft_configuration *configuration)
+{
+	uint8_t data[RAFT_CONFIGURATION_SIZE_MAX];
+	struct raft_hard_state hard_state = { .term = 1, .vote = 0 };
+	struct raft_entry entry = {
+		.index = 1,
+		.term = 1,
+		.type = RAFT_ENTRY_CONFIGURATION,
+		.data = data,
+	};
+
+	entry.size = raft_configuration_encode(configuration, data);
+	entry.checksum = raft_entry_checksum(entry.type, data, entry.size);
+	store_set_hard_state(store, &hard_state);
+	store_append(store, &entry, 1);
+	return store->sticky;
+}
+
+static int
+fill_log(struct store *store, const struct store_identity *identity,
+    const struct raft_configuration *configuration)
+{
+	struct layout_format format = {
+		.magic = LAYOUT_MAGIC,
+		.version = LAYOUT_VERSION,
+	};
+	struct layout_identity id = {
+		.cluster_id = identity->cluster_id,
+		.store_id = identity->store_id,
+		.node_id = identity->node_id,
+	};
+	struct layout_run run = { .run = 0 };
+	struct layout_snapshot snapshot = { .index = 0 };
+	struct {
+		const char *name;
+		void *record;
+		size_t size;
+	} records[] = {
+		{ LAYOUT_KEY_FORMAT, &format, sizeof(format) },
+		{ LAYOUT_KEY_IDENTITY, &id, sizeof(id) },
+		{ LAYOUT_KEY_RUN, &run, sizeof(run) },
+		{ LAYOUT_KEY_SNAPSHOT, &snapshot, sizeof(snapshot) },
+	};
+	size_t i;
+	int code;
+
+	memcpy(snapshot.state_name, LAYOUT_STATE, sizeof(LAYOUT_STATE));
+	code = store_begin(store);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = store_open_databases(store, store->txn, true);
+	for (i = 0; i < COUNT_OF(records) && code == ERR_OK; i++) {
+		code = store_put_meta(store, store->txn, records[i].name,
+		    records[i].record, records[i].size);
+	}
+	if (code == ERR_OK) {
+		code = first_entry(store, configuration);
+	}
+	if (code != ERR_OK) {
+		store_abort(store);
+		return code;
+	}
+	code = store_commit(store);
+	return code == ERR_OK ? env_sync(&store->log) : code;
+}
+
+static int
+fill_state(struct store *store)
+{
+	MDB_txn *txn;
+	int code;
+
+	code = env_begin(&store->state, true, &txn);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = state_open_databases(store, txn, true);
+	if (code != ERR_OK) {
+		mdb_txn_abort(txn);
+		return code;
+	}
+	code = env_commit(&store->state, txn);
+	return code == ERR_OK ? env_sync(&store->state) : code;
+}
+
+static int
+make_env(struct store *store, struct env *env, const char *dir,
+    const char *name, const struct store_options *options, bool is_state,
+    struct err_buf *err)
+{
+	struct env_options env_options;
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
+	    (int)sizeof(path)) {
+		return err_set(err, ERR_TOO_LARGE, "%s: name too long", dir);
+	}
+	if (mkdir(path, 0700) == -1) {
+		return err_set_errno(err, "%s", path);
+	}
+	store_env_options(options, &env_options, is_state);
+	env_options.read_only = false;
+	env_options.create = true;
+	return env_open(env, &store->shared, path, name, &env_options, err);
+}
+
+static int
+build(struct store *store, const char *dir,
+    const struct store_identity *identity,
+    const struct raft_configuration *configuration,
+    const struct store_options *options, struct err_buf *err)
+{
+	int code;
+
+	code =
+	    make_env(store, &store->log, dir, LAYOUT_LOG, options, false, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	store->log_open = true;
+	code = make_env(
+	    store, &store->state, dir, LAYOUT_STATE, options, true, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	store->state_open = true;
+	code = fill_log(store, identity, configuration);
+	if (code == ERR_OK) {
+		code = fill_state(store);
+	}
+	if (code != ERR_OK) {
+		return err_set(err, code, "%s: %s", dir,
+		    store_latched(store) != NULL ? store_latched(store)
+						 : err_text(code));
+	}
+	return ERR_OK;
+}
+
+static int
+sync_directories(const char *dir, struct err_buf *err)
+{
+	static const char *const names[] = { "/" LAYOUT_LOG, "/" LAYOUT_STATE,
+		"" };
+	char path[4096 + 16];
+	size_t i;
+	int code;
+
+	for (i = 0; i < COUNT_OF(names); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, names[i]);
+		code = fs_sync_dir(path, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+	}
+	return ERR_OK;
+}
+
+static int
+build_in(const char *dir, const struct store_identity *identity,
+    const struct raft_configuration *configuration,
+    const struct store_options *options, struct err_buf *err)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	int code;
+
+	if (store == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	if (mkdir(dir, 0700) == -1) {
+		free(store);
+		return err_set_errno(err, "%s", dir);
+	}
+	env_shared_init(&store->shared);
+	pthread_mutex_init(&store->tail_lock, NULL);
+	pthread_mutex_init(&store->reader_lock, NULL);
+	code = build(store, dir, identity, configuration, options, err);
+	store_close(store);
+	return code == ERR_OK ? sync_directories(dir, err) : code;
+}
+
+int
+store_create(const char *node_dir, const struct store_identity *identity,
+    const struct raft_configuration *configuration,
+    const struct store_options *options, struct err_buf *err)
+{
+	char path[4096], path_new[4096];
+	struct stat st;
+	int code;
+
+	if (snprintf(path, sizeof(path), "%s/%s", node_dir, LAYOUT_DIRECTORY) >=
+		(int)sizeof(path) ||
+	    snprintf(path_new, sizeof(path_new), "%s/%s", node_dir,
+		LAYOUT_DIRECTORY_NEW) >= (int)sizeof(path_new)) {
+		return err_set(
+		    err, ERR_TOO_LARGE, "%s: name too long", node_dir);
+	}
+	if (lstat(path, &st) == 0) {
+		return err_set(err, ERR_EXISTS, "%s: exists already", path);
+	} else if (errno != ENOENT) {
+		return err_set_errno(err, "%s", path);
+	}
+	code = remove_leftovers(path_new, err);
+	if (code == ERR_OK) {
+		code =
+		    build_in(path_new, identity, configuration, options, err);
+		if (code != ERR_OK) {
+			(void)remove_leftovers(path_new, NULL);
+		}
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (rename(path_new, path) == -1) {
+		return err_set_errno(err, "renaming %s", path_new);
+	}
+	return fs_sync_dir(node_dir, err);
+}

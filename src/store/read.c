@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading the log: each call sees the last commit, whatever the writing
+ * thread does meanwhile.  Read transactions are kept and renewed, because
+ * beginning one anew takes a lock in the file; MDB_NOTLS makes them things
+ * that any thread may use.
+ *
+ * Nothing is handed out that has not been compared with its checksum, and
+ * with the chain where the entry before it was read too.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+/* ---------------------------------------------------- read transactions */
+
+int
+store_reader_begin(struct store *store, MDB_txn **txn)
+{
+	int code = env_latched(&store->shared), rc;
+
+	*txn = NULL;
+	if (code != 0) {
+		return code;
+	}
+	if (env_is_foreign(&store->log)) {
+		return ERR_INTERNAL;
+	}
+	if (store->frozen != NULL) {
+		*txn = store->frozen;
+		return ERR_OK;
+	}
+	pthread_mutex_lock(&store->reader_lock);
+	if (store->reader_count > 0) {
+		*txn = store->readers[--store->reader_count];
+	}
+	pthread_mutex_unlock(&store->reader_lock);
+	if (*txn == NULL) {
+		return env_begin(&store->log, false, txn);
+	}
+	rc = mdb_txn_renew(*txn);
+	if (rc != 0) {
+		mdb_txn_abort(*txn);
+		*txn = NULL;
+		return env_error(&store->log, rc, "renewing a transaction");
+	}
+	return ERR_OK;
+}
+
+void
+store_reader_end(struct store *store, MDB_txn *txn)
+{
+	if (txn == store->frozen) {
+		return;
+	}
+	mdb_txn_reset(txn);
+	pthread_mutex_lock(&store->reader_lock);
+	if (store->reader_count < STORE_READERS) {
+		store->readers[store->reader_count++] = txn;
+		txn = NULL;
+	}
+	pthread_mutex_unlock(&store->reader_lock);
+	if (txn != NULL) {
+		mdb_txn_abort(txn);
+	}
+}
+
+void
+store_readers_close(struct store *store)
+{
+	uint32_t i;
+
+	for (i = 0; i < store->reader_count; i++) {
+		mdb_txn_abort(store->readers[i]);
+	}
+	store->reader_count = 0;
+	if (store->frozen != NULL) {
+		mdb_txn_abort(store->frozen);
+		store->frozen = NULL;
+	}
+}
+
+int
+store_freeze(struct store *store)
+{
+	MDB_txn *txn = store->frozen;
+	int code;
+
+	assert(store->read_only);
+	store->frozen = NULL;
+	if (txn != NULL) {
+		store_reader_end(store, txn);
+	}
+	code = store_reader_begin(store, &txn);
+	if (code == ERR_OK) {
+		store->frozen = txn;
+	}
+	return code;
+}
+
+/* --------------------------------------------------------------- entries */
+
+struct reading {
+	struct store *store;
+	uint64_t index; /* of the entry at the cursor */
+	uint64_t bytes_left;
+	uint32_t chain; /* of the entry before, */
+	bool has_chain; /* if it was read */
+	int (*callback)(void *, const struct raft_entry *);
+	void *arg;
+	bool done;
+};
+
+static int
+read_one(struct reading *reading, const MDB_val *key, const MDB_val *value)
+{
+	struct env_shared *shared = &reading->store->shared;
+	struct layout_entry header;
+	struct raft_entry entry;
+	const char *why;
+	uint64_t index = 0;
+
+	if (key->mv_size == sizeof(index)) {
+		memcpy(&index, key->mv_data, sizeof(index));
+	}
+	if (index != reading->index) {
+		return env_latch(shared, ERR_CORRUPT,
+		    "log: entry %llu: missing",
+		    (unsigned long long)reading->index);
+	}
+	why = record_check_entry(index, value, &header, true);
+	if (why == NULL && reading->has_chain &&
+	    header.chain != record_chain(reading->chain, index, header.term,
+				header.type, header.data_checksum)) {
+		why = "does not continue the chain";
+	}
+	if (why != NULL) {
+		return env_latch(shared, ERR_CORRUPT, "log: entry %llu: %s",
+		    (unsigned long long)index, why);
+	}
+	reading->chain = header.chain;
+	reading->has_chain = true;
+	entry.index = index;
+	entry.term = header.term;
+	entry.type = (enum raft_entry_type)header.type;
+	entry.size = header.size;
+	entry.checksum = header.data_checksum;
+	entry.data = header.size == 0
+	                 ? NULL
+	                 : (const uint8_t *)value->mv_data + sizeof(header);
+	reading->done = reading->callback(reading->arg, &entry) != 0 ||
+	                header.size >= reading->bytes_left;
+	reading->bytes_left -= reading->done ? 0 : header.size;
+	return ERR_OK;
+}
+
+static int
+read_all(struct reading *reading, MDB_txn *txn, uint64_t end_index)
+{
+	struct store *store = reading->store;
+	uint64_t first_index = reading->index;
+	MDB_val key = { sizeof(first_index), &first_index };
+	MDB_val value;
+	MDB_cursor *cursor;
+	int rc, code = ERR_OK;
+
+	rc = mdb_cursor_open(txn, store->entries, &cursor);
+	if (rc != 0) {
+		return env_error(&store->log, rc, "opening a cursor");
+	}
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
+	if (rc == MDB_NOTFOUND) {
+		mdb_cursor_close(cursor);
+		return ERR_NOT_FOUND;
+	}
+	while (rc == 0) {
+		code = read_one(reading, &key, &value);
+		if (code != ERR_OK || reading->done ||
+		    reading->index + 1 >= end_index) {
+			break;
+		}
+		reading->index++;
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	if (rc != 0 && rc != MDB_NOTFOUND) {
+		return env_error(&store->log, rc, "reading the log");
+	}
+	return code;
+}
+
+int
+store_read(struct store *store, uint64_t first_index, uint64_t end_index,
+    uint64_t bytes_max, int (*callback)(void *, const struct raft_entry *),
+    void *arg)
+{
+	struct reading reading = {
+		.store = store,
+		.index = first_index,
+		.bytes_left = bytes_max,
+		.callback = callback,
+		.arg = arg,
+	};
+	MDB_txn *txn;
+	int code;
+
+	if (first_index >= end_index) {
+		return ERR_OK;
+	}
+	code = store_reader_begin(store, &txn);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = read_all(&reading, txn, end_index);
+	store_reader_end(store, txn);
+	return code;
+}
+
+int
+store_log_info(struct store *store, struct store_log_info *info)
+{
+	struct log_tail tail;
+	MDB_txn *txn;
+	int code = env_latched(&store->shared);
+
+	if (code != 0) {
+		return code;
+	}
+	if (store->read_only) {
+		code = store_reader_begin(store, &txn);
+		if (code != ERR_OK) {
+			return code;
+		}
+		code = store_load_tail(store, txn, &tail);
+		store_reader_end(store, txn);
+		if (code != ERR_OK) {
+			return code;
+		}
+	} else {
+		pthread_mutex_lock(&store->tail_lock);
+		tail = store->tail;
+		pthread_mutex_unlock(&store->tail_lock);
+	}
+	info->hard_state = tail.hard_state;
+	info->first_index = tail.first_index;
+	info->last_index = tail.last_index;
+	info->last_term = tail.last_term;
+	return ERR_OK;
+}
+
+int
+store_entry_info(
+    struct store *store, uint64_t index, struct store_entry_info *info)
+{
+	struct layout_entry header;
+	MDB_txn *txn;
+	int code;
+
+	code = store_reader_begin(store, &txn);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = store_get_entry(store, txn, index, &header);
+	store_reader_end(store, txn);
+	if (code == ERR_OK) {
+		info->term = header.term;
+		info->type = (enum raft_entry_type)header.type;
+		info->size = header.size;
+		info->chain = header.chain;
+	}
+	return code;
+}
+
+int
+store_chain(struct store *store, uint64_t index, uint32_t *chain)
+{
+	struct store_entry_info info;
+	int code;
+
+	code = store_entry_info(store, index, &info);
+	if (code == ERR_OK) {
+		*chain = info.chain;
+	}
+	return code;
+}

@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening a store.  The order matters:
+ *
+ *	1. the log environment: format, identity, hard state, the name of
+ *	   the state environment
+ *	2. the state environment, and how far it has been applied
+ *	3. was the last run killed in the middle of a sync?  then what the
+ *	   page cache shows is compared with the disk
+ *	4. sync: what a killed run had written may be in the page cache only,
+ *	   and nothing may be promised on it before the disk has it
+ *	5. the end of the log, and its chain since the last checkpoint
+ *
+ * The state's position is read before the end of the log, because a running
+ * node beside a read-only opener goes on: seen in this order, the log has
+ * what the state has applied.
+ */
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/store_internal.h"
+
+/* ------------------------------------------------------------- meta, tail */
+
+int
+store_get_meta(struct store *store, MDB_txn *txn, const char *name,
+    void *record, size_t size)
+{
+	MDB_val key = { strlen(name), (void *)(uintptr_t)name };
+	MDB_val value;
+	int rc;
+
+	rc = mdb_get(txn, store->meta, &key, &value);
+	if (rc != 0) {
+		return env_error(&store->log, rc, name);
+	}
+	if (value.mv_size == size) {
+		memcpy(record, value.mv_data, size);
+		if (record_is_sealed(name, record, size)) {
+			return ERR_OK;
+		}
+	}
+	return env_latch(&store->shared, ERR_CORRUPT,
+	    "log: %s: the record does not match its checksum", name);
+}
+
+int
+store_put_meta(struct store *store, MDB_txn *txn, const char *name,
+    void *record, size_t size)
+{
+	MDB_val key = { strlen(name), (void *)(uintptr_t)name };
+	MDB_val value = { size, record };
+	int rc;
+
+	record_seal(name, record, size);
+	rc = mdb_put(txn, store->meta, &key, &value, 0);
+	return rc == 0 ? ERR_OK : env_error(&store->log, rc, name);
+}
+
+int
+store_get_entry(struct store *store, MDB_txn *txn, uint64_t index,
+    struct layout_entry *header)
+{
+	MDB_val key = { sizeof(index), &index };
+	MDB_val value;
+	const char *why;
+	int rc;
+
+	rc = mdb_get(txn, store->entries, &key, &value);
+	if (rc == MDB_NOTFOUND) {
+		return ERR_NOT_FOUND;
+	} else if (rc != 0) {
+		return env_error(&store->log, rc, "reading an entry");
+	}
+	why = record_check_entry(index, &value, header, false);
+	if (why != NULL) {
+		return env_latch(&store->shared, ERR_CORRUPT,
+		    "log: entry %llu: %s", (unsigned long long)index, why);
+	}
+	return ERR_OK;
+}
+
+/* The first (MDB_FIRST) or last (MDB_LAST) index of the log; 0: empty. */
+static int
+edge_index(
+    struct store *store, MDB_txn *txn, MDB_cursor_op edge, uint64_t *index)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc;
+
+	*index = 0;
+	rc = mdb_cursor_open(txn, store->entries, &cursor);
+	if (rc != 0) {
+		return env_error(&store->log, rc, "opening a cursor");
+	}
+	rc = mdb_cursor_get(cursor, &key, &value, edge);
+	if (rc == 0 && key.mv_size == sizeof(*index)) {
+		memcpy(index, key.mv_data, sizeof(*index));
+	} else if (rc == 0) {
+		rc = MDB_CORRUPTED;
+	}
+	mdb_cursor_close(cursor);
+	return rc == 0 || rc == MDB_NOTFOUND
+	           ? ERR_OK
+	           : env_error(&store->log, rc, "looking for the log's end");
+}
+
+int
+store_load_tail(struct store *store, MDB_txn *txn, struct log_tail *tail)
+{
+	struct layout_hard_state hard_state;
+	struct layout_snapshot snapshot;
+	struct layout_entry header;
+	uint64_t first, last;
+	int code;
+
+	code = store_get_meta(
+	    store, txn, LAYOUT_KEY_HARD_STATE, &hard_state, sizeof(hard_state));
+	if (code == ERR_OK) {
+		code = store_get_meta(store, txn, LAYOUT_KEY_SNAPSHOT,
+		    &snapshot, sizeof(snapshot));
+	}
+	if (code == ERR_OK) {
+		code = edge_index(store, txn, MDB_FIRST, &first);
+	}
+	if (code == ERR_OK) {
+		code = edge_index(store, txn, MDB_LAST, &last);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	memset(tail, 0, sizeof(*tail));
+	tail->hard_state.term = hard_state.term;
+	tail->hard_state.vote = hard_state.vote;
+	tail->base_index = snapshot.base_index;
+	tail->base_term = snapshot.base_term;
+	tail->base_chain = snapshot.base_chain;
+	tail->first_index = snapshot.base_index + 1;
+	tail->last_index = tail->base_index;
+	tail->last_term = tail->base_term;
+	tail->chain = tail->base_chain;
+	if (last == 0) {
+		return ERR_OK;
+	}
+	if (first != tail->first_index || last < first) {
+		return env_latch(&store->shared, ERR_CORRUPT,
+		    "log: begins at entry %llu instead of %llu",
+		    (unsigned long long)first,
+		    (unsigned long long)tail->first_index);
+	}
+	code = store_get_entry(store, txn, last, &header);
+	if (code != ERR_OK) {
+		return code;
+	}
+	tail->last_index = last;
+	tail->last_term = header.term;
+	tail->chain = header.chain;
+	if (header.term > tail->hard_state.term) {
+		return env_latch(&store->shared, ERR_CORRUPT,
+		    "log: entry %llu has term %llu, beyond the node's %llu",
+		    (unsigned long long)last, (unsigned long long)header.term,
+		    (unsigned long long)tail->hard_state.term);
+	}
+	return ERR_OK;
+}
+
+/* --------------------------------------------------------------- opening */
+
+int
+store_open_databases(struct store *store, MDB_txn *txn, bool create)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+		unsigned int flags;
+	} databases[] = {
+		{ LAYOUT_DB_META, offsetof(struct store, meta), 0 },
+		{ LAYOUT_DB_LOG, offsetof(struct store, entries),
+		    MDB_INTEGERKEY },
+		{ LAYOUT_DB_RUNS, offsetof(struct store, runs),
+		    MDB_INTEGERKEY },
+		{ LAYOUT_DB_CONFIGS, offsetof(struct store, configs),
+		    MDB_INTEGERKEY },
+	};
+	MDB_dbi dbi;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < COUNT_OF(databases); i++) {
+		rc = mdb_dbi_open(txn, databases[i].name,
+		    databases[i].flags | (create ? MDB_CREATE : 0), &dbi);
+		if (rc != 0) {
+			return env_error(&store->log, rc, databases[i].name);
+		}
+		memcpy(
+		    (uint8_t *)store + databases[i].offset, &dbi, sizeof(dbi));
+	}
+	return ERR_OK;
+}
+
+void
+store_env_options(const struct store_options *options,
+    struct env_options *env_options, bool state)
+{
+	uint64_t map_size =
+	    state ? options->state_map_size : options->log_map_size;
+
+	memset(env_options, 0, sizeof(*env_options));
+	env_options->durability = options->durability;
+	env_options->map_size =
+	    map_size == 0 ? STORE_MAP_SIZE : (map_size & ~4095ull);
+	env_options->ahead_size =
+	    options->ahead_size == 0 ? STORE_AHEAD_SIZE : options->ahead_size;
+	env_options->database_count = 4;
+	/* The log is read in order, the state here and there. */
+	env_options->flags = state ? MDB_NORDAHEAD : 0;
+	env_options->read_only = options->read_only;
+}
+
+/* What the latch says, for the caller of store_open(). */
+static int
+opened_badly(
+    struct store *store, const char *dir, int code, struct err_buf *err)
+{
+	const char *text = store_latched(store);
+
+	return err_set(
+	    err, code, "%s: %s", dir, text != NULL ? text : err_text(code));
+}
+
+static int
+check_format(
+    struct store *store, MDB_txn *txn, const char *dir, struct err_buf *err)
+{
+	MDB_val key = { strlen(LAYOUT_KEY_FORMAT), NULL };
+	MDB_val value;
+	struct layout_format format;
+	char name[] = LAYOUT_KEY_FORMAT;
+
+	key.mv_data = name;
+	memset(&format, 0, sizeof(format));
+	if (mdb_get(txn, store->meta, &key, &value) != 0) {
+		return err_set(err, ERR_CORRUPT, "%s: not a store", dir);
+	}
+	if (value.mv_size >= sizeof(format)) {
+		memcpy(&format, value.mv_data, sizeof(format));
+	}
+	if (format.magic != LAYOUT_MAGIC) {
+		return err_set(err, ERR_CORRUPT, "%s: not a store", dir);
+	}
+	if (!record_is_sealed(LAYOUT_KEY_FORMAT, &format, sizeof(format))) {
+		return err_set(err, ERR_CORRUPT,
+		    "%s: log: format: the record does not match its checksum",
+		    dir);
+	}
+	if (format.version != LAYOUT_VERSION) {
+		return err_set(err, ERR_VERSION,
+		    "%s: a store of version %u: this program knows %u", dir,
+		    format.version, LAYOUT_VERSION);
+	}
+	return ERR_OK;
+}
+
+static int
+check_identity(struct store *store, const struct store_identity *expect,
+    const char *dir, struct err_buf *err)
+{
+	const struct store_identity *is = &store->identity;
+
+	if (expect == NULL) {
+		return ERR_OK;
+	}
+	if (expect->cluster_id != 0 && expect->cluster_id != is->cluster_id) {
+		return err_set(err, ERR_MISMATCH,
+		    "%s: belongs to cluster %016llx, not to %016llx", dir,
+		    (unsigned long long)is->cluster_id,
+		    (unsigned long long)expect->cluster_id);
+	}
+	if (expect->node_id != 0 && expect->node_id != is->node_id) {
+		return err_set(err, ERR_MISMATCH,
+		    "%s: the store of node %u, not of node %u", dir,
+		    is->node_id, expect->node_id);
+	}
+	if (expect->store_id != 0 && expect->store_id != is->store_id) {
+		return err_set(err, ERR_MISMATCH,
+		    "%s: store %016llx, not %016llx: it was replaced", dir,
+		    (unsigned long long)is->store_id,
+		    (unsigned long long)expect->store_id);
+	}
+	return ERR_OK;
+}
+
+/* Step 1, in one transaction. */
+static int
+read_meta(
+    struct store *store, MDB_txn *txn, const char *dir, struct err_buf *err)
+{
+	struct layout_identity identity;
+	struct layout_run run;
+	struct layout_snapshot snapshot;
+	int code;
+
+	code = store_open_databases(store, txn, false);
+	if (code == ERR_CORRUPT) {
+		return err_set(err, code, "%s: not a store", dir);
+	} else if (code == ERR_OK) {
+		code = check_format(store, txn, dir, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+		code = store_get_meta(store, txn, LAYOUT_KEY_IDENTITY,
+		    &identity, sizeof(identity));
+	}
+	if (code == ERR_OK) {
+		code = store_get_meta(
+		    store, txn, LAYOUT_KEY_RUN, &run, sizeof(run));
+	}
+	if (code == ERR_OK) {
+		code = store_get_meta(store, txn, LAYOUT_KEY_SNAPSHOT,
+		    &snapshot, sizeof(snapshot));
+	}
+	if (code != ERR_OK) {
+		return opened_badly(store, dir, code, err);
+	}
+	store->identity.cluster_id = identity.cluster_id;
+	store->identity.store_id = identity.store_id;
+	store->identity.node_id = identity.node_id;
+	atomic_store(&store->run, run.run);
+	store->snapshot_index = snapshot.index;
+	store->snapshot_term = snapshot.term;
+	snapshot.state_name[sizeof(snapshot.state_name) - 1] = '\0';
+	memcpy(
+	    store->state_name, snapshot.state_name, sizeof(store->state_name));
+	return ERR_OK;
+}
+
+static int
+open_log(struct store *store, const char *dir,
+    const struct store_options *options, struct err_buf *err)
+{
+	struct env_options env_options;
+	char path[4096];
+	MDB_txn *txn;
+	int code;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, LAYOUT_LOG) >=
+	    (int)sizeof(path)) {
+		return err_set(err, ERR_TOO_LARGE, "%s: name too long", dir);
+	}
+	store_env_options(options, &env_options, false);
+	code = env_open(
+	    &store->log, &store->shared, path, LAYOUT_LOG, &env_options, err);
+	if (code != ERR_OK) {
+		return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+	}
+	store->log_open = true;
+	code = env_begin(&store->log, !store->read_only, &txn);
+	if (code != ERR_OK) {
+		return opened_badly(store, dir, code, err);
+	}
+	code = read_meta(store, txn, dir, err);
+	if (code != ERR_OK) {
+		mdb_txn_abort(txn);
+		return code;
+	}
+	/* Committed, although it wrote nothing: the handles stay open. */
+	code = env_commit(&store->log, txn);
+	return code == ERR_OK ? ERR_OK : opened_badly(store, dir, code, err);
+}
+
+static int
+open_state(struct store *store, const char *dir,
+    const struct store_options *options, struct err_buf *err)
+{
+	struct env_options env_options;
+	char path[4096];
+	MDB_txn *txn;
+	int code;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, store->state_name) >=
+	    (int)sizeof(path)) {
+		return err_set(err, ERR_TOO_LARGE, "%s: name too long", dir);
+	}
+	store_env_options(options, &env_options, true);
+	code = env_open(&store->state, &store->shared, path, store->state_name,
+	    &env_options, err);
+	if (code != ERR_OK) {
+		return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+	}
+	store->state_open = true;
+	code = env_begin(&store->state, !store->read_only, &txn);
+	if (code == ERR_OK) {
+		code = state_open_databases(store, txn, false);
+		if (code == ERR_OK) {
+			code = env_commit(&store->state, txn);
+		} else {
+			mdb_txn_abort(txn);
+		}
+	}
+	return code == ERR_OK ? ERR_OK : opened_badly(store, dir, code, err);
+}
+
+/* Steps 3 and 4.  Until the comparison is done the word stays as it was. */
+static int
+make_durable(struct store *store, const char *dir,
+    const struct store_options *options, struct err_buf *err)
+{
+	struct err_buf why;
+	int code;
+
+	if (store->read_only) {
+		return ERR_OK;
+	}
+	if (options->sync_word != NULL && *options->sync_word != 0) {
+		code = env_compare_disk(&store->log, &why);
+		if (code == ERR_OK) {
+			code = env_compare_disk(&store->state, &why);
+		}
+		if (code != ERR_OK) {
+			return err_set(err, code, "%s: %s", dir, why.text);
+		}
+	}
+	store->shared.sync_word = options->sync_word;
+	code = env_sync(&store->log);
+	if (code == ERR_OK) {
+		code = env_sync(&store->state);
+	}
+	if (code != ERR_OK) {
+		return opened_badly(store, dir, code, err);
+	}
+	/* Ahead, while there is room; a full disk shows in store_room(). */
+	(void)env_room(&store->log, 0, 0);
+	(void)env_room(&store->state, 0, 0);
+	return ERR_OK;
+}
+
+static int
+count_entry(void *arg, const struct raft_entry *entry)
+{
+	*(uint64_t *)arg = entry->index;
+	return 0;
+}
+
+/* Every entry that is not in the checkpoint, as one transaction sees it. */
+static int
+check_entries(struct store *store, uint64_t applied)
+{
+	uint64_t first = store->tail.first_index, seen;
+	int code;
+
+	if (applied > first) {
+		first = applied;
+	}
+	while (first <= store->tail.last_index) {
+		seen = 0;
+		code = store_read(store, first, store->tail.last_index + 1,
+		    UINT64_MAX, count_entry, &seen);
+		if (code != ERR_OK) {
+			return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+		}
+		if (seen < first) {
+			return ERR_CORRUPT;
+		}
+		first = seen + 1;
+	}
+	return ERR_OK;
+}
+
+/* Step 5. */
+static int
+check_end(struct store *store, const char *dir, struct err_buf *err)
+{
+	uint64_t applied;
+	MDB_txn *txn;
+	int code;
+
+	code = state_applied_index(store, &applied);
+	if (code == ERR_OK) {
+		code = store_reader_begin(store, &txn);
+	}
+	if (code != ERR_OK) {
+		return opened_badly(store, dir, code, err);
+	}
+	store->frozen = txn;
+	code = store_load_tail(store, txn, &store->tail);
+	if (code == ERR_OK && applied <= store->tail.last_index) {
+		code = check_entries(store, applied);
+	}
+	store->frozen = NULL;
+	store_reader_end(store, txn);
+	if (code != ERR_OK) {
+		return opened_badly(store, dir, code, err);
+	}
+	if (applied > store->tail.last_index) {
+		return err_set(err, ERR_CORRUPT,
+		    "%s: the state has applied entry %llu, the log ends at "
+		    "%llu",
+		    dir, (unsigned long long)applied,
+		    (unsigned long long)store->tail.last_index);
+	}
+	return ERR_OK;
+}
+
+int
+store_open(struct store **result, const char *node_dir,
+    const struct store_identity *expect, const struct store_options *options,
+    struct err_buf *err)
+{
+	struct store *store;
+	struct stat st;
+	char dir[4096];
+	int code;
+
+	*result = NULL;
+	if (snprintf(dir, sizeof(dir), "%s/%s", node_dir, LAYOUT_DIRECTORY) >=
+	    (int)sizeof(dir)) {
+		return err_set(
+		    err, ERR_TOO_LARGE, "%s: name too long", node_dir);
+	}
+	if (stat(dir, &st) == -1) {
+		return errno == ENOENT
+		           ? err_set(err, ERR_NOT_FOUND, "%s: no store", dir)
+		           : err_set_errno(err, "%s", dir);
+	}
+	store = calloc(1, sizeof(*store));
+	if (store == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	env_shared_init(&store->shared);
+	pthread_mutex_init(&store->tail_lock, NULL);
+	pthread_mutex_init(&store->reader_lock, NULL);
+	store->read_only = options->read_only;
+
+	code = open_log(store, dir, options, err);
+	if (code == ERR_OK) {
+		code = check_identity(store, expect, dir, err);
+	}
+	if (code == ERR_OK) {
+		code = open_state(store, dir, options, err);
+	}
+	if (code == ERR_OK) {
+		code = make_durable(store, dir, options, err);
+	}
+	if (code == ERR_OK) {
+		code = check_end(store, dir, err);
+	}
+	if (code != ERR_OK) {
+		store_close(store);
+		return code;
+	}
+	*result = store;
+	return ERR_OK;
+}
+
+void
+store_close(struct store *store)
+{
+	if (store == NULL) {
+		return;
+	}
+	if (store->log_open && env_is_foreign(&store->log)) {
+		return; /* after a fork: the parent's */
+	}
+	assert(store->state_user == NULL);
+	if (store->txn != NULL) {
+		store_abort(store);
+	}
+	store_readers_close(store);
+	if (store->state_open) {
+		env_close(&store->state);
+	}
+	if (store->log_open) {
+		env_close(&store->log);
+	}
+	pthread_mutex_destroy(&store->reader_lock);
+	pthread_mutex_destroy(&store->tail_lock);
+	env_shared_fini(&store->shared);
+	free(store);
+}
+
+/* ------------------------------------------------------------ small ones */
+
+const struct store_identity *
+store_identity(const struct store *store)
+{
+	return &store->identity;
+}
+
+uint64_t
+store_run(const struct store *store)
+{
+	return atomic_load(&store->run);
+}
+
+const char *
+store_latched(const struct store *store)
+{
+	return env_latched(&store->shared) != 0 ? store->shared.text : NULL;
+}
+
+int
+store_sync(struct store *store)
+{
+	int code = env_sync(&store->log);
+
+	return code == ERR_OK ? env_sync(&store->state) : code;
+}
+
+void
+store_figures(const struct store *store, struct store_figures *figures)
+{
+	figures->commits = atomic_load(&store->shared.commits);
+	figures->syncs = atomic_load(&store->shared.syncs);
+	figures->entries = atomic_load(&store->entry_count);
+	figures->bytes = atomic_load(&store->byte_count);
+	figures->sync_ns_max = atomic_load(&store->shared.sync_ns_max);
+	figures->log_used = env_used(&store->log);
+	figures->state_used = env_used(&store->state);
+}
