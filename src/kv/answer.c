@@ -32,10 +32,10 @@ static const char *const status_texts[] = {
 	[KV_OVERFLOW] = "the result does not fit into a 64-bit integer",
 	[KV_TOO_LARGE] = "the value would be too large",
 	[KV_BAD_COMMAND] = "malformed command",
-	[KV_SESSION_UNKNOWN] = "no such session: never opened, expired or closed",
-	[KV_SEQUENCE_OLD] = "the sequence was acknowledged: its answer is gone",
+	[KV_SESSION_UNKNOWN] = "no such session: expired or closed",
+	[KV_SEQUENCE_OLD] = "acknowledged before: its answer is gone",
 	[KV_SEQUENCE_FAR] = "too many unacknowledged sequences",
-	[KV_CANCELLED] = "cancelled: the sequence was settled before it arrived",
+	[KV_CANCELLED] = "cancelled: it was settled before it arrived",
 	[KV_NOT_APPLIED] = "it was not applied and never will be",
 	[KV_TABLE_FAILED] = "the node's store is damaged",
 };

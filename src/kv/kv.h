@@ -87,7 +87,8 @@ struct kv_table {
 		    struct kv_slice value);
 	/* ERR_NOT_FOUND when absent. */
 	int	(*del)(void *, enum kv_space, struct kv_slice key);
-	/* ERR_NOT_FOUND when there is none.  The first record with a key >= from (> from when after). */
+	/* The first record with a key >= from (> from when after);
+	 * ERR_NOT_FOUND when there is none. */
 	int	(*seek)(void *, enum kv_space, struct kv_slice from,
 		    bool after, struct kv_slice *key,
 		    struct kv_slice *value);

@@ -45,7 +45,8 @@ kv_query(struct kv *kv, const struct kv_command *command,
 	memset(answer, 0, sizeof(*answer));
 	answer->op = command->op;
 	answer->index = kv->position.applied_index;
-	if (kv_command_check(command) != ERR_OK || kv_op_is_write(command->op)) {
+	if (kv_command_check(command) != ERR_OK ||
+	    kv_op_is_write(command->op)) {
 		answer->status = KV_BAD_COMMAND;
 	} else if (kv->failed != ERR_OK) {
 		/* The table may hold half an entry. */

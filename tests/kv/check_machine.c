@@ -30,6 +30,30 @@ draw(uint64_t *state, uint64_t below)
 	return (*state >> 33) % below;
 }
 
+/* From a key and a value to what the op has. */
+static void
+fit_operands(struct kv_command *command, char *packed)
+{
+	size_t size = command->key.size;
+
+	if (command->op == KV_OP_CAS) {
+		command->expected = rig_text("7");
+	} else if (command->op == KV_OP_DEL) {
+		packed[0] = (char)size;
+		packed[1] = 0;
+		memcpy(packed + 2, command->key.data, size);
+		command->value = (struct kv_slice){packed, size + 2};
+		command->key.size = 0;
+		command->key_count = 1;
+	} else if (command->op == KV_OP_INCR) {
+		command->number = 3;
+		command->value.size = 0;
+	} else if (command->op == KV_OP_NOOP || command->op == KV_OP_SUBMIT) {
+		command->key.size = 0;
+		command->value.size = command->op == KV_OP_NOOP ? 0 : 2;
+	}
+}
+
 /*
  * A log of everything: sessions opened, used with retries, stale and far
  * sequences, settled, closed; keys set, removed, counted; entries that are
@@ -81,26 +105,7 @@ make_log(uint64_t seed)
 				command.lowest_open = next[slot];
 			}
 			command.value = rig_text(value);
-			if (command.op == KV_OP_CAS) {
-				command.expected = rig_text("7");
-			} else if (command.op == KV_OP_DEL) {
-				packed[0] = (char)strlen(key);
-				packed[1] = 0;
-				memcpy(packed + 2, key, strlen(key));
-				command.value = (struct kv_slice){packed,
-				    strlen(key) + 2};
-				command.key.size = 0;
-				command.key_count = 1;
-			} else if (command.op == KV_OP_INCR) {
-				command.number = 3;
-				command.value.size = 0;
-			} else if (command.op == KV_OP_NOOP ||
-			    command.op == KV_OP_SUBMIT) {
-				command.key.size = 0;
-				command.value.size =
-				    command.op == KV_OP_NOOP ? 0 : 2;
-				command.value.data = "42";
-			}
+			fit_operands(&command, packed);
 		}
 		command.stamp_ns = i * 10;
 		entries[i].size = kv_command_encode(&command,
