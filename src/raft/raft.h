@@ -245,7 +245,9 @@ struct raft_update {
 	struct raft_hard_state hard_state;
 	uint64_t truncate_from;		/* 0, or delete from here to the end */
 	const struct raft_entry *entries;	/* then append these: */
-	uint32_t entry_count;		/* borrowed from the event */
+	uint32_t entry_count;		/* borrowed from the event; a leader's
+					 * no-op is the core's, until the next
+					 * step */
 
 	/* 2. Send. */
 	uint32_t message_count;

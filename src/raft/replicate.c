@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A leader's work: bring the log to every peer, find out what a majority has.
+ *
+ *	          accepted: next = match + 1
+ *	  PROBE ------------------------------> REPLICATE
+ *	    ^                                       |
+ *	    +---------------------------------------+
+ *	      refused; nothing acknowledged for two heartbeats although
+ *	      the peer answers; a new run of the peer
+ *
+ * A probe is one append under way at a time.  In REPLICATE next runs ahead of
+ * match, limited by messages and bytes under way.  Heartbeats are the clock
+ * of retries: a peer that answers them while its appends stay unanswered has
+ * lost appends or acknowledgements, and is probed again (T48); a peer that
+ * answers nothing gets heartbeats only.
+ *
+ * Replies never move match back, nor next below match + 1 (T44).
+ */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "raft/core.h"
+
+static void probe(struct raft *, struct progress *, uint64_t);
+static void send_append(struct raft *, struct progress *);
+static bool may_send(const struct raft *, const struct progress *);
+static void recv_refusal(struct raft *, struct progress *,
+	    const struct raft_message *);
+static void inflight_clear(struct progress *);
+static struct inflight *inflight_at(struct progress *, uint32_t);
+static void inflight_acknowledged(struct raft *, struct progress *);
+static void progress_init(struct raft *, struct progress *, uint32_t);
+
+void
+replicate_begin(struct raft *r)
+{
+	r->progress_count = 0;
+	replicate_sync(r);
+}
+
+void
+replicate_sync(struct raft *r)
+{
+	const struct raft_configuration *c = configuration(r);
+	uint32_t i, j = 0;
+
+	for (i = 0; i < r->progress_count; i++) {
+		if (quorum_server(c, r->progress[i].id) != NULL) {
+			if (i != j) {
+				r->progress[j] = r->progress[i];
+			}
+			j++;
+		}
+	}
+	r->progress_count = j;
+	for (i = 0; i < c->count; i++) {
+		if (c->servers[i].id == r->config.id ||
+		    replicate_progress(r, c->servers[i].id) != NULL) {
+			continue;
+		}
+		progress_init(r, &r->progress[r->progress_count++],
+		    c->servers[i].id);
+	}
+}
+
+struct progress *
+replicate_progress(struct raft *r, uint32_t id)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->progress_count; i++) {
+		if (r->progress[i].id == id) {
+			return &r->progress[i];
+		}
+	}
+	return NULL;
+}
+
+/* T45: what the former run had acknowledged may have been lost with it. */
+void
+replicate_restarted(struct raft *r, uint32_t id)
+{
+	struct progress *p = replicate_progress(r, id);
+
+	if (p == NULL) {
+		return;
+	}
+	p->match = 0;
+	p->confirmed = 0;
+	p->behind_told = false;
+	probe(r, p, r->log.last_index + 1);
+}
+
+void
+replicate_flush(struct raft *r)
+{
+	struct progress *p;
+	uint32_t i;
+
+	r->more = false;
+	for (i = 0; i < r->progress_count; i++) {
+		p = &r->progress[i];
+		if (may_send(r, p)) {
+			send_append(r, p);
+			r->more = r->more || may_send(r, p);
+		}
+	}
+}
+
+void
+replicate_heartbeats(struct raft *r)
+{
+	struct raft_message *m;
+	struct progress *p;
+	uint32_t i;
+
+	for (i = 0; i < r->progress_count; i++) {
+		p = &r->progress[i];
+		m = message_request(r, RAFT_HEARTBEAT, p->id);
+		/*
+		 * The peer has entries up to match for certain, and only
+		 * those (T33): and only the run that acknowledged them.
+		 */
+		if (m->to_run != 0) {
+			m->commit = p->match < r->commit_index ?
+			    p->match : r->commit_index;
+		}
+		narrate_sent(r, m);
+	}
+	r->heartbeat_deadline_ns = r->now_ns + r->config.heartbeat_ns;
+}
+
+/* The caller had room for fewer entries than asked: go on from there. */
+void
+replicate_sent(struct raft *r, uint32_t to, uint64_t request,
+    uint64_t next_index)
+{
+	struct progress *p = replicate_progress(r, to);
+	struct inflight *f;
+	uint64_t bytes;
+	uint32_t i;
+
+	if (p == NULL) {
+		return;
+	}
+	for (i = 0; i < p->inflight_count; i++) {
+		if (inflight_at(p, i)->request == request) {
+			break;
+		}
+	}
+	if (i == p->inflight_count) {
+		return;			/* answered, or given up, since */
+	}
+	f = inflight_at(p, i);
+	if (next_index < f->first_index || next_index > f->last_index) {
+		return;
+	}
+	bytes = history_bytes(&r->log, f->first_index, next_index - 1);
+	f->last_index = next_index - 1;
+	p->inflight_count = i + 1;
+	if (p->next > next_index && p->mode == PROGRESS_REPLICATE) {
+		p->next = next_index > p->match ? next_index : p->match + 1;
+	}
+	f->bytes = bytes;
+	p->inflight_bytes = 0;
+	for (i = 0; i < p->inflight_count; i++) {
+		p->inflight_bytes += inflight_at(p, i)->bytes;
+	}
+	inflight_acknowledged(r, p);
+}
+
+void
+replicate_recv_append_reply(struct raft *r, const struct raft_message *m)
+{
+	struct progress *p = replicate_progress(r, m->from);
+
+	if (p == NULL) {
+		return;
+	}
+	p->contact_ns = r->now_ns;
+	if (m->request > p->confirmed) {
+		p->confirmed = m->request;
+	}
+	if (m->reject) {
+		recv_refusal(r, p, m);
+		return;
+	}
+	if (m->index > r->log.last_index) {
+		r->dropped++;		/* more than we have ever sent */
+		return;
+	}
+	if (m->index > p->match) {
+		p->match = m->index;
+	}
+	if (p->mode == PROGRESS_PROBE) {
+		p->mode = PROGRESS_REPLICATE;
+		p->next = p->match + 1;
+		inflight_clear(p);
+	} else {
+		if (p->next <= p->match) {
+			p->next = p->match + 1;
+		}
+		inflight_acknowledged(r, p);
+	}
+	replicate_commit(r);
+}
+
+void
+replicate_recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
+{
+	struct progress *p = replicate_progress(r, m->from);
+
+	if (p == NULL) {
+		return;
+	}
+	p->contact_ns = r->now_ns;
+	if (m->request > p->confirmed) {
+		p->confirmed = m->request;
+	}
+	if (p->inflight_count == 0 ||
+	    m->request < inflight_at(p, 0)->request ||
+	    ELAPSED(r, p->moved_ns) < 2 * r->config.heartbeat_ns) {
+		return;
+	}
+	TELL(r, RAFT_TELL_RPC, "Node %" PRIu32 " answers heartbeats but not "
+	    "AppendEntries -> asked again", p->id);
+	probe(r, p, p->mode == PROGRESS_PROBE ? p->next : p->match + 1);
+}
+
+/*
+ * Paper, Figure 2: "If there exists an N such that N > commitIndex, a
+ * majority of matchIndex[i] >= N, and log[N].term == currentTerm: set
+ * commitIndex = N".  The last condition is what Figure 8 is about.  The
+ * leader is one of the majority as far as its own log is durable (T42).
+ */
+void
+replicate_commit(struct raft *r)
+{
+	const struct raft_configuration *c = configuration(r);
+	uint64_t values[RAFT_SERVERS_MAX], reached;
+	struct progress *p;
+	uint32_t i;
+
+	assert(r->role == RAFT_LEADER);
+	for (i = 0; i < c->count; i++) {
+		if (c->servers[i].id == r->config.id) {
+			values[i] = r->durable_index;
+			continue;
+		}
+		p = replicate_progress(r, c->servers[i].id);
+		values[i] = p == NULL ? 0 : p->match;
+	}
+	reached = quorum_reached(c, values);
+	if (reached > r->commit_index &&
+	    history_term(&r->log, reached) == r->hard.term) {
+		append_commit(r, reached);
+	}
+}
+
+uint64_t
+replicate_contact_ns(const struct raft *r)
+{
+	const struct raft_configuration *c = configuration(r);
+	uint64_t values[RAFT_SERVERS_MAX];
+	uint32_t i, j;
+
+	for (i = 0; i < c->count; i++) {
+		values[i] = c->servers[i].id == r->config.id ? r->now_ns : 0;
+		for (j = 0; j < r->progress_count; j++) {
+			if (r->progress[j].id == c->servers[i].id) {
+				values[i] = r->progress[j].contact_ns;
+			}
+		}
+	}
+	return quorum_reached(c, values);
+}
+
+/* Begins to look for where the logs agree, with `next` as the next guess. */
+static void
+probe(struct raft *r, struct progress *p, uint64_t next)
+{
+	uint64_t lowest = history_floor(&r->log) + 1;
+
+	p->mode = PROGRESS_PROBE;
+	p->next = next;
+	if (p->next < lowest) {
+		p->next = lowest;
+	}
+	if (p->next <= p->match) {
+		p->next = p->match + 1;
+	}
+	inflight_clear(p);
+}
+
+static bool
+may_send(const struct raft *r, const struct progress *p)
+{
+	if (p->mode == PROGRESS_PROBE) {
+		return p->inflight_count == 0;
+	}
+	return p->next <= r->log.last_index &&
+	    p->inflight_count < r->config.inflight_messages_max &&
+	    p->inflight_bytes < r->config.inflight_bytes_max;
+}
+
+static void
+send_append(struct raft *r, struct progress *p)
+{
+	uint64_t previous = p->next - 1, last, bytes = 0;
+	struct raft_message *m;
+	struct inflight *f;
+	uint32_t count = 0;
+
+	if (p->next <= r->log.last_index) {
+		count = history_fit(&r->log, p->next,
+		    r->config.append_bytes_max, r->config.append_entries_max);
+		bytes = p->next < r->log.sums_first ?
+		    r->config.append_bytes_max :
+		    history_bytes(&r->log, p->next, previous + count);
+	}
+	last = previous + count;
+	m = message_request(r, RAFT_APPEND, p->id);
+	m->index = previous;
+	m->log_term = history_term(&r->log, previous);
+	m->entry_first = count == 0 ? 0 : p->next;
+	m->entry_count = count;
+	m->bytes_max = r->config.append_bytes_max;
+	m->commit = r->commit_index < last ? r->commit_index : last;
+	if (!p->told) {
+		p->told = true;
+		TELL(r, RAFT_TELL_LOG, "Node %" PRIu32 " sends RPC "
+		    "AppendEntries to Node %" PRIu32, r->config.id, p->id);
+	}
+	narrate_sent(r, m);
+
+	if (p->inflight_count == 0) {
+		p->moved_ns = r->now_ns;
+	}
+	assert(p->inflight_count < INFLIGHT_MAX);
+	f = inflight_at(p, p->inflight_count++);
+	f->request = m->request;
+	f->first_index = previous + 1;
+	f->last_index = last;
+	f->bytes = bytes;
+	p->inflight_bytes += bytes;
+	if (p->mode == PROGRESS_REPLICATE) {
+		p->next = last + 1;
+	}
+}
+
+/*
+ * The peer has no entry of that index and term.  It says where its log could
+ * agree with one of that term at the earliest; we say where ours could agree
+ * with what it has there.  Each probe so rules out a whole term, on one side
+ * or the other (paper 5.3; T46).
+ */
+static void
+recv_refusal(struct raft *r, struct progress *p, const struct raft_message *m)
+{
+	uint64_t next;
+
+	if (p->inflight_count == 0 ||
+	    m->request < inflight_at(p, 0)->request ||
+	    m->index <= p->match) {
+		return;			/* of an append before the last turn */
+	}
+	next = m->hint_index;
+	if (m->hint_term != 0) {
+		next = history_find(&r->log, m->hint_index, m->hint_term);
+	}
+	next = next < m->index ? next + 1 : m->index;
+	if (next <= history_floor(&r->log) &&
+	    m->index <= history_floor(&r->log)) {
+		/* Our log does not go back far enough; retried with time. */
+		if (!p->behind_told) {
+			p->behind_told = true;
+			TELL(r, RAFT_TELL_LOG, "the log of Node %" PRIu32
+			    " agrees with ours only before %" PRIu64
+			    ", where ours begins -> it needs a snapshot",
+			    p->id, r->log.first_index);
+		}
+		return;
+	}
+	TELL(r, RAFT_TELL_RPC, "Node %" PRIu32 " has no entry %" PRIu64
+	    " like ours -> probe after %" PRIu64, p->id, m->index, next - 1);
+	probe(r, p, next);
+}
+
+static void
+inflight_clear(struct progress *p)
+{
+	p->inflight_begin = 0;
+	p->inflight_count = 0;
+	p->inflight_bytes = 0;
+}
+
+static struct inflight *
+inflight_at(struct progress *p, uint32_t i)
+{
+	return &p->inflight[(p->inflight_begin + i) % INFLIGHT_MAX];
+}
+
+static void
+inflight_acknowledged(struct raft *r, struct progress *p)
+{
+	struct inflight *f;
+
+	while (p->inflight_count > 0) {
+		f = inflight_at(p, 0);
+		if (f->last_index > p->match) {
+			break;
+		}
+		p->inflight_bytes -= f->bytes;
+		p->inflight_begin = (p->inflight_begin + 1) % INFLIGHT_MAX;
+		p->inflight_count--;
+		p->moved_ns = r->now_ns;
+	}
+}
+
+static void
+progress_init(struct raft *r, struct progress *p, uint32_t id)
+{
+	*p = (struct progress){
+		.id = id,
+		.contact_ns = r->now_ns,
+	};
+	probe(r, p, r->log.last_index + 1);
+}
