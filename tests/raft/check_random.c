@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Random schedules: loss, duplication, reordering, partitions, crashes that
+ * keep only what is durable, pauses, disks that hang or are full, operators'
+ * timeouts, true news of deaths.  The harness checks safety after every step;
+ * at the end everything is healed, and the cluster must elect and commit.
+ *
+ * RAFT_SEED (first seed) and RAFT_SEEDS (how many) override the defaults;
+ * RAFT_STORY=1 prints the story of each.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/base/check_run.h"
+#include "tests/raft/harness.h"
+
+#define SEEDS	300
+#define TURNS	300
+
+static uint64_t
+from_environment(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text == NULL || *text == '\0' ?
+	    otherwise : strtoull(text, NULL, 10);
+}
+
+static uint64_t
+below(struct cluster *c, uint64_t bound)
+{
+	return cluster_random(c) % bound;
+}
+
+static void
+set_room(struct cluster *c, uint32_t id, enum raft_room room)
+{
+	struct raft_event e = { .type = RAFT_EVENT_ROOM, .room = room };
+
+	if (cluster_node(c, id)->raft != NULL) {
+		cluster_step(c, id, &e);
+	}
+}
+
+static void
+step_down(struct cluster *c, uint32_t id)
+{
+	struct raft_event e = {
+		.type = RAFT_EVENT_STEP_DOWN,
+		.reason = "its disk hangs",
+	};
+
+	if (cluster_node(c, id)->raft != NULL) {
+		cluster_step(c, id, &e);
+	}
+}
+
+static void
+client(struct cluster *c, uint32_t id)
+{
+	struct mem_node *n = cluster_node(c, id);
+	uint32_t leader = cluster_leader(c);
+	uint64_t i, count = 1 + below(c, 5);
+
+	if (leader != 0 && below(c, 8) != 0) {
+		n = cluster_node(c, leader);
+	}
+	if (n->raft == NULL || n->paused) {
+		return;
+	}
+	for (i = 0; i < count; i++) {
+		cluster_propose(c, n->id, ++c->value);
+	}
+	if (below(c, 4) == 0) {
+		cluster_read(c, n->id, ++n->read_issued);
+	}
+}
+
+static void
+process_fault(struct cluster *c, uint32_t id)
+{
+	struct mem_node *n = cluster_node(c, id);
+	uint32_t leader = cluster_leader(c);
+
+	if (below(c, 3) == 0 && leader != 0) {
+		n = cluster_node(c, leader);
+	}
+	if (n->raft == NULL) {
+		cluster_start(c, n->id);
+		return;
+	}
+	switch (below(c, 6)) {
+	case 0:
+	case 1:
+		cluster_crash(c, n->id);
+		if (below(c, 2) == 0) {
+			cluster_tell_dead(c, n->id, below(c, 20) * MS,
+			    below(c, 20) * MS);
+		}
+		break;
+	case 2:
+		n->paused = !n->paused;
+		break;
+	case 3:
+		n->disk_stuck = !n->disk_stuck;
+		if (n->disk_stuck && below(c, 2) == 0) {
+			step_down(c, n->id);
+		}
+		break;
+	case 4:
+		if (!n->paused) {
+			cluster_timeout(c, n->id);
+		}
+		break;
+	case 5:
+		set_room(c, n->id, (enum raft_room)below(c, 3));
+		break;
+	}
+}
+
+static void
+network_fault(struct cluster *c)
+{
+	uint32_t a = 1 + (uint32_t)below(c, c->node_count);
+	uint32_t b = 1 + (uint32_t)below(c, c->node_count);
+
+	switch (below(c, 6)) {
+	case 0:
+		cluster_cut(c, a, b, true);
+		break;
+	case 1:
+		cluster_isolate(c, a, true);
+		break;
+	case 2:
+	case 3:
+		cluster_heal(c);
+		break;
+	case 4:
+		c->loss = (uint32_t)below(c, 300);
+		c->duplicate = (uint32_t)below(c, 200);
+		c->reorder = (uint32_t)below(c, 300);
+		break;
+	case 5:
+		c->delay_max_ns = c->delay_min_ns +
+		    below(c, below(c, 3) == 0 ? 400 : 20) * MS;
+		c->disk_max_ns = c->disk_min_ns +
+		    below(c, below(c, 3) == 0 ? 300 : 10) * MS;
+		break;
+	}
+}
+
+static void
+heal(struct cluster *c)
+{
+	uint32_t id;
+
+	cluster_heal(c);
+	c->delay_max_ns = c->delay_min_ns;
+	c->disk_max_ns = c->disk_min_ns;
+	cluster_start_all(c);
+	for (id = 1; id <= c->node_count; id++) {
+		cluster_node(c, id)->paused = false;
+		cluster_node(c, id)->disk_stuck = false;
+		cluster_node(c, id)->held_messages = 0;
+		set_room(c, id, RAFT_ROOM_OK);
+	}
+}
+
+/* Returns how many leaders there were. */
+static uint64_t
+run_seed(uint64_t seed, bool story)
+{
+	struct cluster *c = cluster_new(1, seed);
+	uint32_t count = (uint32_t)below(c, 4) * 2 + 1;	/* 1, 3, 5, 7 */
+	char name[64];
+	uint64_t turn, elections, fault_rate, leader;
+
+	cluster_free(c);
+	c = cluster_new(count, seed);
+	snprintf(name, sizeof(name), "RAFT_SEED=%" PRIu64 " RAFT_SEEDS=1",
+	    seed);
+	c->name = name;
+	c->story_quiet = !story;
+	c->tell_rpc = story;
+	if (below(c, 2) == 0) {
+		c->append_entries_max = 1 + (uint32_t)below(c, 4);
+		c->inflight_messages_max = 1 + (uint32_t)below(c, 3);
+		c->append_bytes_max = 8 + below(c, 30);
+		c->uncommitted_bytes_max = 100 + below(c, 400);
+	}
+	fault_rate = 1 + below(c, 12);
+	cluster_start_all(c);
+	for (turn = 0; turn < TURNS; turn++) {
+		cluster_run(c, below(c, 100) * MS);
+		client(c, 1 + (uint32_t)below(c, count));
+		if (below(c, 12) < fault_rate / 3) {
+			process_fault(c, 1 + (uint32_t)below(c, count));
+		}
+		if (below(c, 12) < fault_rate / 3) {
+			network_fault(c);
+		}
+		if (below(c, 40) == 0) {
+			cluster_node(c, 1 + (uint32_t)below(c, count))->
+			    held_messages = below(c, 3);
+		}
+	}
+	heal(c);
+	if (!cluster_settle(c, 10000 * MS)) {
+		cluster_fail(c, "no progress after everything was healed");
+	}
+	leader = cluster_leader(c);
+	if (cluster_propose(c, (uint32_t)leader, ++c->value) != ERR_OK ||
+	    cluster_read(c, (uint32_t)leader, 4711) != ERR_OK ||
+	    !cluster_settle(c, 2000 * MS)) {
+		cluster_fail(c, "the healed cluster commits nothing");
+	}
+	cluster_run(c, 300 * MS);
+	if (cluster_node(c, (uint32_t)leader)->reads[63].id != 4711) {
+		cluster_fail(c, "the healed cluster answers no read");
+	}
+	elections = c->elections;
+	if (story) {
+		fputs(c->story, stdout);
+	}
+	cluster_free(c);
+	return elections;
+}
+
+START_TEST(random_schedules)
+{
+	uint64_t first = from_environment("RAFT_SEED", 1), seed, leaders = 0;
+	uint64_t count = from_environment("RAFT_SEEDS", SEEDS);
+
+	for (seed = first; seed < first + count; seed++) {
+		leaders += run_seed(seed, from_environment("RAFT_STORY", 0));
+	}
+	/* The schedules are worth something only if leaders fall. */
+	ck_assert_uint_ge(leaders, count);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("random");
+	TCase *tc = tcase_create("random");
+
+	tcase_set_timeout(tc, 600);
+	tcase_add_test(tc, random_schedules);
+	suite_add_tcase(s, tc);
+	return check_run(s);
+}

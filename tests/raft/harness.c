@@ -1,0 +1,978 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A cluster of cores in memory; see harness.h.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/raft/harness.h"
+
+struct teller {
+	struct cluster *cluster;
+	uint32_t id;
+};
+
+static struct teller tellers[RAFT_SERVERS_MAX + 1];
+
+static void *
+xrealloc(void *p, size_t size)
+{
+	p = realloc(p, size == 0 ? 1 : size);
+	assert(p != NULL);
+	return p;
+}
+
+/* ------------------------------------------------------------- the log */
+
+static void
+log_append(struct mem_log *log, const struct raft_entry *e)
+{
+	assert(e->index == log->count + 1);
+	if (log->count == log->capacity) {
+		log->capacity = log->capacity == 0 ? 64 : 2 * log->capacity;
+		log->entries = xrealloc(log->entries,
+		    log->capacity * sizeof(*log->entries));
+	}
+	log->entries[log->count++] = *e;
+}
+
+static void
+log_copy(struct mem_log *to, const struct mem_log *from)
+{
+	uint64_t i;
+
+	to->count = 0;
+	for (i = 0; i < from->count; i++) {
+		log_append(to, &from->entries[i]);
+	}
+}
+
+static uint64_t
+log_term(const struct mem_log *log, uint64_t index)
+{
+	return index == 0 || index > log->count ?
+	    0 : log->entries[index - 1].term;
+}
+
+static bool
+entry_equal(const struct raft_entry *a, const struct raft_entry *b)
+{
+	return a->index == b->index && a->term == b->term &&
+	    a->type == b->type && a->size == b->size &&
+	    a->checksum == b->checksum;
+}
+
+/*
+ * The data of entries lives until the program ends: entries are copied
+ * between nodes by pointer, and a test is short.
+ */
+static const void *
+keep(const void *data, uint32_t size)
+{
+	static char *arena;
+	static size_t used, room;
+	char *at;
+
+	if (size == 0) {
+		return NULL;
+	}
+	if (arena == NULL || room - used < size) {
+		room = 1 << 20;
+		assert(size <= room);
+		arena = malloc(room);
+		assert(arena != NULL);
+		used = 0;
+	}
+	at = arena + used;
+	memcpy(at, data, size);
+	used += size;
+	return at;
+}
+
+/* ---------------------------------------------------------- the story */
+
+void
+cluster_story(struct cluster *c, const char *fmt, ...)
+{
+	char line[400];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	assert(n >= 0 && (size_t)n < sizeof(line));
+	if (c->story_quiet) {
+		return;
+	}
+	c->story = xrealloc(c->story, c->story_size + (size_t)n + 2);
+	memcpy(c->story + c->story_size, line, (size_t)n);
+	c->story_size += (size_t)n;
+	c->story[c->story_size++] = '\n';
+	c->story[c->story_size] = '\0';
+}
+
+bool
+cluster_told(const struct cluster *c, const char *text)
+{
+	return c->story != NULL && strstr(c->story, text) != NULL;
+}
+
+static void
+tell(void *arg, enum raft_tell kind, const char *text)
+{
+	struct teller *t = arg;
+
+	(void)kind;
+	cluster_story(t->cluster, "%" PRIu32 "  %s", t->id, text);
+}
+
+void
+cluster_fail(struct cluster *c, const char *fmt, ...)
+{
+	const char *from = c->story;
+	va_list ap;
+
+	if (from != NULL) {
+		if (c->story_size > 6000) {
+			from = c->story + c->story_size - 6000;
+		}
+		fprintf(stderr, "...%s", from);
+	}
+	fprintf(stderr, "FAILED %s at %" PRIu64 " ms: ",
+	    c->name != NULL ? c->name : "", (uint64_t)(c->now_ns / MS));
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
+}
+
+/* ------------------------------------------------------------ a cluster */
+
+uint64_t
+cluster_random(struct cluster *c)
+{
+	uint64_t z = (c->prng += 0x9e3779b97f4a7c15ull);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+struct cluster *
+cluster_new(uint32_t node_count, uint64_t seed)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+	uint32_t i;
+
+	assert(c != NULL && node_count <= RAFT_SERVERS_MAX);
+	c->node_count = node_count;
+	c->prng = seed;
+	c->now_ns = 1000 * MS;
+	c->delay_min_ns = c->delay_max_ns = MS;
+	c->disk_min_ns = c->disk_max_ns = MS;
+	c->configuration.count = node_count;
+	for (i = 0; i < node_count; i++) {
+		c->nodes[i].id = i + 1;
+		c->configuration.servers[i] = (struct raft_server){
+			.id = i + 1,
+			.suffrage = RAFT_VOTER,
+			.store_id = STORE_ID(i + 1),
+		};
+	}
+	return c;
+}
+
+static void
+node_forget(struct mem_node *n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n->persist_count; i++) {
+		free(n->persists[i].entries);
+	}
+	for (i = 0; i < n->outbox_count; i++) {
+		free(n->outbox[i].entries);
+	}
+	n->persist_count = n->outbox_count = 0;
+	raft_free(n->raft);
+	n->raft = NULL;
+}
+
+void
+cluster_free(struct cluster *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->node_count; i++) {
+		node_forget(&c->nodes[i]);
+		free(c->nodes[i].persists);
+		free(c->nodes[i].outbox);
+		free(c->nodes[i].log.entries);
+		free(c->nodes[i].disk.entries);
+	}
+	for (i = 0; i < c->packet_count; i++) {
+		free(c->packets[i].entries);
+	}
+	free(c->packets);
+	free(c->committed.entries);
+	free(c->story);
+	free(c);
+}
+
+struct mem_node *
+cluster_node(struct cluster *c, uint32_t id)
+{
+	assert(id >= 1 && id <= c->node_count);
+	return &c->nodes[id - 1];
+}
+
+void
+cluster_set_log(struct cluster *c, uint32_t id, const char *terms)
+{
+	struct mem_node *n = cluster_node(c, id);
+	struct raft_entry e = { .type = RAFT_ENTRY_COMMAND };
+	char *end;
+	uint64_t value;
+
+	assert(n->raft == NULL);
+	n->disk.count = 0;
+	for (;;) {
+		e.term = strtoull(terms, &end, 10);
+		if (end == terms) {
+			break;
+		}
+		terms = end;
+		e.index = n->disk.count + 1;
+		/* equal index and term: equal entry */
+		value = e.term * 1000 + e.index;
+		e.size = sizeof(value);
+		e.data = keep(&value, sizeof(value));
+		e.checksum = raft_entry_checksum(e.type, e.data, e.size);
+		log_append(&n->disk, &e);
+		if (n->disk_hard_state.term < e.term) {
+			n->disk_hard_state.term = e.term;
+			n->disk_hard_state.vote = 0;
+		}
+	}
+}
+
+void
+cluster_set_term(struct cluster *c, uint32_t id, uint64_t term, uint32_t vote)
+{
+	cluster_node(c, id)->disk_hard_state =
+	    (struct raft_hard_state){ .term = term, .vote = vote };
+}
+
+static void
+boot_configurations(struct cluster *c, struct mem_node *n,
+    struct raft_configuration *configurations, size_t *count)
+{
+	const struct raft_entry *e;
+	uint64_t i;
+	int result;
+
+	configurations[0] = c->configuration;
+	*count = 1;
+	for (i = 0; i < n->disk.count; i++) {
+		e = &n->disk.entries[i];
+		if (e->type != RAFT_ENTRY_CONFIGURATION) {
+			continue;
+		}
+		assert(*count < 64);
+		result = raft_configuration_decode(&configurations[*count],
+		    e->data, e->size);
+		assert(result == ERR_OK);
+		configurations[*count].index = e->index;
+		++*count;
+	}
+}
+
+void
+cluster_start(struct cluster *c, uint32_t id)
+{
+	struct mem_node *n = cluster_node(c, id);
+	struct raft_configuration configurations[64];
+	struct raft_run *runs = NULL;
+	uint32_t *sizes = NULL;
+	struct raft_boot boot;
+	struct raft_config config;
+	const char *what;
+	uint64_t i;
+	int result;
+
+	assert(n->raft == NULL);
+	n->run++;
+	n->paused = false;
+	log_copy(&n->log, &n->disk);
+	n->applied = n->disk_applied;
+	memset(&boot, 0, sizeof(boot));
+	boot.hard_state = n->disk_hard_state;
+	boot.first_index = 1;
+	boot.last_index = n->disk.count;
+	boot.applied_index = n->disk_applied;
+	for (i = 0; i < n->disk.count; i++) {
+		runs = xrealloc(runs, (boot.run_count + 1) * sizeof(*runs));
+		sizes = xrealloc(sizes, (i + 1) * sizeof(*sizes));
+		sizes[i] = n->disk.entries[i].size;
+		if (i == 0 || n->disk.entries[i].term !=
+		    n->disk.entries[i - 1].term) {
+			runs[boot.run_count++] = (struct raft_run){
+				.first_index = i + 1,
+				.term = n->disk.entries[i].term,
+			};
+		}
+	}
+	boot.runs = runs;
+	boot.sizes = sizes;
+	boot.size_count = n->disk.count;
+	boot_configurations(c, n, configurations, &boot.configuration_count);
+	boot.configurations = configurations;
+	boot.now_ns = c->now_ns;
+	boot.random = cluster_random(c);
+	tellers[id] = (struct teller){ .cluster = c, .id = id };
+	config = (struct raft_config){
+		.id = id,
+		.cluster_id = CLUSTER_ID,
+		.store_id = STORE_ID(id),
+		.run = n->run,
+		.heartbeat_ns = HEARTBEAT,
+		.election_min_ns = ELECTION_MIN,
+		.election_max_ns = ELECTION_MAX,
+		.append_entries_max = c->append_entries_max,
+		.append_bytes_max = (uint32_t)c->append_bytes_max,
+		.inflight_messages_max = c->inflight_messages_max,
+		.uncommitted_bytes_max = (uint32_t)c->uncommitted_bytes_max,
+		.tell_rpc = c->tell_rpc,
+		.tell = c->story_quiet ? NULL : tell,
+		.tell_arg = &tellers[id],
+	};
+	result = raft_new(&n->raft, &config, &boot, &what);
+	if (result != ERR_OK) {
+		cluster_fail(c, "node %" PRIu32 " does not start: %s", id,
+		    what);
+	}
+	free(runs);
+	free(sizes);
+	n->deadline_ns = c->now_ns;	/* a TICK tells the first deadline */
+}
+
+void
+cluster_start_all(struct cluster *c)
+{
+	uint32_t id;
+
+	for (id = 1; id <= c->node_count; id++) {
+		if (cluster_node(c, id)->raft == NULL) {
+			cluster_start(c, id);
+		}
+	}
+}
+
+void
+cluster_crash(struct cluster *c, uint32_t id)
+{
+	node_forget(cluster_node(c, id));
+}
+
+void
+cluster_cut(struct cluster *c, uint32_t from, uint32_t to, bool cut)
+{
+	c->cut[from][to] = cut;
+}
+
+void
+cluster_isolate(struct cluster *c, uint32_t id, bool cut)
+{
+	uint32_t other;
+
+	for (other = 1; other <= c->node_count; other++) {
+		c->cut[id][other] = c->cut[other][id] = cut && other != id;
+	}
+}
+
+void
+cluster_heal(struct cluster *c)
+{
+	memset(c->cut, 0, sizeof(c->cut));
+	c->loss = c->duplicate = c->reorder = 0;
+}
+
+/* -------------------------------------------------------------- checks */
+
+/* Log matching: what two nodes hold under equal index and term is equal,
+ * and so is everything before it. */
+static void
+check_log_matching(struct cluster *c, const struct mem_node *a)
+{
+	const struct mem_node *b;
+	bool same;
+	uint64_t i, last;
+	uint32_t id;
+
+	for (id = 1; id <= c->node_count; id++) {
+		b = cluster_node(c, id);
+		if (b == a) {
+			continue;
+		}
+		last = a->log.count < b->log.count ?
+		    a->log.count : b->log.count;
+		same = false;
+		for (i = last; i > 0; i--) {
+			if (log_term(&a->log, i) == log_term(&b->log, i)) {
+				same = true;
+			}
+			if (same && !entry_equal(&a->log.entries[i - 1],
+			    &b->log.entries[i - 1])) {
+				cluster_fail(c, "log matching: nodes %" PRIu32
+				    " and %" PRIu32 " differ at %" PRIu64
+				    " before an equal entry", a->id, b->id, i);
+			}
+		}
+	}
+}
+
+/* A new leader holds everything that was ever committed. */
+static void
+check_leader(struct cluster *c, const struct mem_node *n)
+{
+	uint64_t term = raft_term(n->raft), i;
+
+	assert(term < TERMS_MAX);
+	if (c->leaders[term] == n->id) {
+		return;
+	}
+	if (c->leaders[term] != 0) {
+		cluster_fail(c, "election safety: nodes %" PRIu32 " and %"
+		    PRIu32 " lead in term %" PRIu64, c->leaders[term], n->id,
+		    term);
+	}
+	c->leaders[term] = n->id;
+	c->elections++;
+	for (i = 1; i <= c->committed.count; i++) {
+		if (i > n->log.count ||
+		    !entry_equal(&c->committed.entries[i - 1],
+		    &n->log.entries[i - 1])) {
+			cluster_fail(c, "leader completeness: node %" PRIu32
+			    " leads term %" PRIu64 " without entry %" PRIu64,
+			    n->id, term, i);
+		}
+	}
+}
+
+/* State-machine safety: one entry at each committed index, for ever. */
+static void
+check_commit(struct cluster *c, struct mem_node *n, uint64_t commit)
+{
+	uint64_t i;
+
+	if (commit > n->log.count) {
+		cluster_fail(c, "node %" PRIu32 " commits %" PRIu64 " of %"
+		    PRIu64 " entries", n->id, commit, n->log.count);
+	}
+	for (i = n->applied + 1; i <= commit; i++) {
+		if (i > c->committed.count) {
+			log_append(&c->committed, &n->log.entries[i - 1]);
+		} else if (!entry_equal(&c->committed.entries[i - 1],
+		    &n->log.entries[i - 1])) {
+			cluster_fail(c, "state-machine safety: node %" PRIu32
+			    " applies another entry %" PRIu64, n->id, i);
+		}
+	}
+}
+
+/*
+ * What a majority must have durable: an entry that is committed.  Counted at
+ * the moment when a leader commits it, on the disks.
+ */
+static void
+check_durable(struct cluster *c, uint64_t from, uint64_t commit)
+{
+	const struct mem_node *n;
+	uint64_t i;
+	uint32_t id, have;
+
+	for (i = from + 1; i <= commit; i++) {
+		have = 0;
+		for (id = 1; id <= c->node_count; id++) {
+			n = cluster_node(c, id);
+			if (n->disk.count >= i && entry_equal(
+			    &n->disk.entries[i - 1],
+			    &c->committed.entries[i - 1])) {
+				have++;
+			}
+		}
+		if (have < c->node_count / 2 + 1) {
+			cluster_fail(c, "entry %" PRIu64 " is committed and "
+			    "durable on %" PRIu32 " nodes", i, have);
+		}
+	}
+}
+
+/* --------------------------------------------------------------- steps */
+
+static void
+packet_push(struct mem_packet **packets, uint32_t *count,
+    const struct mem_packet *p)
+{
+	if ((*count & (*count - 1)) == 0) {
+		*packets = xrealloc(*packets,
+		    (*count == 0 ? 1 : 2 * (size_t)*count) * sizeof(*p));
+	}
+	(*packets)[(*count)++] = *p;
+}
+
+static struct raft_entry *
+entries_copy(const struct raft_entry *entries, uint32_t count)
+{
+	struct raft_entry *copy = xrealloc(NULL, count * sizeof(*copy));
+
+	memcpy(copy, entries, count * sizeof(*copy));
+	return copy;
+}
+
+/* A message leaves: it is lost, or arrives once or twice, sometime. */
+static void
+network_send(struct cluster *c, const struct mem_packet *p)
+{
+	struct mem_packet copy = *p;
+	uint32_t from = p->message.from, to = p->message.to;
+	uint32_t copies = 1, i;
+	uint64_t span = c->delay_max_ns - c->delay_min_ns;
+
+	if (to < 1 || to > c->node_count || c->cut[from][to]) {
+		return;
+	}
+	if (c->loss > 0 && cluster_random(c) % 1000 < c->loss) {
+		return;
+	}
+	if (c->duplicate > 0 && cluster_random(c) % 1000 < c->duplicate) {
+		copies = 2;
+	}
+	for (i = 0; i < copies; i++) {
+		copy.at_ns = c->now_ns + c->delay_min_ns +
+		    (span == 0 ? 0 : cluster_random(c) % (span + 1));
+		if (c->reorder == 0 ||
+		    cluster_random(c) % 1000 >= c->reorder) {
+			if (copy.at_ns < c->last_at_ns[from][to]) {
+				copy.at_ns = c->last_at_ns[from][to];
+			}
+			c->last_at_ns[from][to] = copy.at_ns;
+		}
+		copy.order = c->order++;
+		copy.entries = p->message.entry_count == 0 ? NULL :
+		    entries_copy(p->entries, p->message.entry_count);
+		copy.message.entries = copy.entries;
+		packet_push(&c->packets, &c->packet_count, &copy);
+	}
+}
+
+/* Entries are filled in when the step is over, not when the message goes:
+ * what a leader names is in its log and stays there. */
+static void
+message_take(struct cluster *c, struct mem_node *n,
+    const struct raft_message *m)
+{
+	struct mem_packet p = { .message = *m };
+	struct raft_event sent;
+
+	if (m->type == RAFT_APPEND && n->held_messages != 0 &&
+	    m->entry_count > n->held_messages) {
+		p.message.entry_count = (uint32_t)n->held_messages;
+	}
+	if (p.message.entry_count > 0) {
+		if (m->entry_first != m->index + 1 ||
+		    m->index + m->entry_count > n->log.count) {
+			cluster_fail(c, "node %" PRIu32 " sends entries that "
+			    "it does not have", n->id);
+		}
+		p.entries = entries_copy(&n->log.entries[m->index],
+		    p.message.entry_count);
+	}
+	p.message.entry_first = 0;
+	p.message.bytes_max = 0;
+	p.message.after_seq = 0;
+	if (m->after_seq == 0) {
+		network_send(c, &p);
+		free(p.entries);
+	} else {
+		p.order = m->after_seq;
+		packet_push(&n->outbox, &n->outbox_count, &p);
+	}
+	if (p.message.entry_count < m->entry_count) {
+		sent = (struct raft_event){ .type = RAFT_EVENT_SENT };
+		sent.sent.to = m->to;
+		sent.sent.request = m->request;
+		sent.sent.next_index = m->index + 1 + p.message.entry_count;
+		cluster_step(c, n->id, &sent);
+	}
+}
+
+static void
+persist_take(struct cluster *c, struct mem_node *n,
+    const struct raft_update *u)
+{
+	struct mem_persist p;
+	uint64_t span = c->disk_max_ns - c->disk_min_ns;
+	struct raft_entry e;
+	uint32_t i;
+
+	memset(&p, 0, sizeof(p));
+	p.seq = u->persist_seq;
+	p.hard_state_changed = u->hard_state_changed;
+	p.hard_state = u->hard_state;
+	p.truncate_from = u->truncate_from;
+	p.entry_count = u->entry_count;
+	if (u->truncate_from != 0) {
+		n->log.count = u->truncate_from - 1;
+	}
+	if (u->entry_count > 0) {
+		p.entries = entries_copy(u->entries, u->entry_count);
+		for (i = 0; i < u->entry_count; i++) {
+			e = u->entries[i];
+			if (e.checksum != raft_entry_checksum(e.type, e.data,
+			    e.size)) {
+				cluster_fail(c, "entry %" PRIu64 " of node %"
+				    PRIu32 " has another checksum", e.index,
+				    n->id);
+			}
+			log_append(&n->log, &e);
+		}
+	}
+	p.last_index = n->log.count;
+	p.last_term = log_term(&n->log, n->log.count);
+	p.done_ns = c->now_ns + c->disk_min_ns +
+	    (span == 0 ? 0 : cluster_random(c) % (span + 1));
+	n->persists = xrealloc(n->persists,
+	    (n->persist_count + 1) * sizeof(p));
+	n->persists[n->persist_count++] = p;
+}
+
+static void
+effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
+{
+	struct raft_event applied = { .type = RAFT_EVENT_APPLIED };
+	uint64_t before = c->committed.count;
+	uint32_t i;
+
+	if (u->persist_seq != 0) {
+		persist_take(c, n, u);
+		check_log_matching(c, n);
+	}
+	if (n->log.count != n->raft->log.last_index) {
+		cluster_fail(c, "node %" PRIu32 " has another log than its "
+		    "core", n->id);
+	}
+	if (raft_role(n->raft) == RAFT_LEADER) {
+		check_leader(c, n);
+	}
+	for (i = 0; i < u->read_count; i++) {
+		memmove(n->reads, n->reads + 1,
+		    sizeof(n->reads) - sizeof(n->reads[0]));
+		n->reads[COUNT_OF(n->reads) - 1] = u->reads[i];
+		n->read_count++;
+	}
+	check_commit(c, n, u->commit_index);
+	check_durable(c, before, c->committed.count);
+	if (u->commit_index > n->applied) {
+		n->applied = u->commit_index;
+		applied.applied.index = n->applied;
+	}
+	n->deadline_ns = u->deadline_ns;
+	for (i = 0; i < u->message_count; i++) {
+		message_take(c, n, &u->messages[i]);
+	}
+	if (applied.applied.index != 0) {
+		cluster_step(c, n->id, &applied);
+	}
+}
+
+/* raft_clone() into the same memory each time: it is done at every step. */
+static const struct raft *
+remember(const struct raft *r)
+{
+	static struct raft *copy;
+
+	if (copy == NULL) {
+		copy = raft_clone(r);
+		assert(copy != NULL);
+		return copy;
+	}
+	memcpy(copy, r, offsetof(struct raft, log));
+	history_copy(&copy->log, &r->log);
+	return copy;
+}
+
+void
+cluster_step(struct cluster *c, uint32_t id, struct raft_event *event)
+{
+	struct mem_node *n = cluster_node(c, id);
+	struct raft_update *update = xrealloc(NULL, sizeof(*update));
+	const struct raft *before = remember(n->raft);
+	const char *why;
+
+	event->now_ns = c->now_ns;
+	event->random = cluster_random(c);
+	raft_step(n->raft, event, update);
+	n->steps++;
+	if (n->raft->latched != NULL) {
+		cluster_fail(c, "node %" PRIu32 ": %s", id, n->raft->latched);
+	}
+	if ((why = raft_check_state(n->raft)) != NULL ||
+	    (why = raft_check_delta(before, n->raft)) != NULL) {
+		cluster_fail(c, "node %" PRIu32 ": %s", id, why);
+	}
+	effects(c, n, update);
+	if (event->type == RAFT_EVENT_PROPOSE ||
+	    event->type == RAFT_EVENT_READ) {
+		event->random = (uint64_t)(int64_t)update->result;
+	}
+	free(update);
+}
+
+static void
+persist_done(struct cluster *c, struct mem_node *n)
+{
+	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
+	struct mem_persist p = n->persists[0];
+	uint32_t i, kept = 0, count;
+
+	memmove(n->persists, n->persists + 1,
+	    --n->persist_count * sizeof(p));
+	if (p.hard_state_changed) {
+		n->disk_hard_state = p.hard_state;
+	}
+	if (p.truncate_from != 0) {
+		n->disk.count = p.truncate_from - 1;
+	}
+	for (i = 0; i < p.entry_count; i++) {
+		log_append(&n->disk, &p.entries[i]);
+	}
+	free(p.entries);
+	/* a checkpoint of the state machine, now and then */
+	if (cluster_random(c) % 4 == 0) {
+		n->disk_applied = n->applied < n->disk.count ?
+		    n->applied : n->disk.count;
+	}
+	count = n->outbox_count;
+	for (i = 0; i < count; i++) {
+		if (n->outbox[i].order <= p.seq) {
+			network_send(c, &n->outbox[i]);
+			free(n->outbox[i].entries);
+		} else {
+			n->outbox[kept++] = n->outbox[i];
+		}
+	}
+	n->outbox_count = kept;
+	e.persisted.seq = p.seq;
+	e.persisted.last_index = p.last_index;
+	e.persisted.last_term = p.last_term;
+	cluster_step(c, n->id, &e);
+}
+
+static void
+packet_deliver(struct cluster *c, uint32_t i)
+{
+	struct raft_event e = { .type = RAFT_EVENT_MESSAGE };
+	struct mem_packet p = c->packets[i];
+
+	memmove(c->packets + i, c->packets + i + 1,
+	    (--c->packet_count - i) * sizeof(p));
+	if (cluster_node(c, p.message.to)->raft != NULL &&
+	    !c->cut[p.message.from][p.message.to]) {
+		e.message = &p.message;
+		cluster_step(c, p.message.to, &e);
+	}
+	free(p.entries);
+}
+
+bool
+cluster_next(struct cluster *c, uint64_t until_ns)
+{
+	struct raft_event tick = { .type = RAFT_EVENT_TICK };
+	uint64_t at = UINT64_MAX, order = 0;
+	struct mem_node *n, *node = NULL;
+	uint32_t i, packet = UINT32_MAX;
+	bool disk = false;
+
+	for (i = 0; i < c->packet_count; i++) {
+		n = cluster_node(c, c->packets[i].message.to);
+		if (n->raft != NULL && n->paused) {
+			continue;
+		}
+		if (c->packets[i].at_ns < at || (c->packets[i].at_ns == at &&
+		    c->packets[i].order < order)) {
+			at = c->packets[i].at_ns;
+			order = c->packets[i].order;
+			packet = i;
+		}
+	}
+	for (i = 0; i < c->node_count; i++) {
+		n = &c->nodes[i];
+		if (n->raft == NULL || n->paused) {
+			continue;
+		}
+		if (n->persist_count > 0 && !n->disk_stuck &&
+		    n->persists[0].done_ns < at) {
+			at = n->persists[0].done_ns;
+			node = n;
+			disk = true;
+		}
+		if (n->deadline_ns < at) {
+			at = n->deadline_ns;
+			node = n;
+			disk = false;
+		}
+	}
+	if (at > until_ns || at == UINT64_MAX) {
+		if (until_ns != UINT64_MAX && until_ns > c->now_ns) {
+			c->now_ns = until_ns;
+		}
+		return false;
+	}
+	if (at > c->now_ns) {
+		c->now_ns = at;
+	}
+	if (node == NULL) {
+		packet_deliver(c, packet);
+	} else if (disk) {
+		persist_done(c, node);
+	} else {
+		cluster_step(c, node->id, &tick);
+	}
+	return true;
+}
+
+void
+cluster_run(struct cluster *c, uint64_t ns)
+{
+	uint64_t until = c->now_ns + ns;
+
+	while (cluster_next(c, until)) {
+	}
+}
+
+uint32_t
+cluster_leader(const struct cluster *c)
+{
+	const struct mem_node *n;
+	uint64_t term = 0;
+	uint32_t i, leader = 0;
+
+	for (i = 0; i < c->node_count; i++) {
+		n = &c->nodes[i];
+		if (n->raft != NULL && !n->paused &&
+		    raft_role(n->raft) == RAFT_LEADER &&
+		    raft_term(n->raft) > term) {
+			term = raft_term(n->raft);
+			leader = n->id;
+		}
+	}
+	return leader;
+}
+
+uint32_t
+cluster_elect(struct cluster *c, uint64_t ns)
+{
+	uint64_t until = c->now_ns + ns;
+	uint32_t leader;
+
+	do {
+		leader = cluster_leader(c);
+		if (leader != 0 &&
+		    raft_is_ready(cluster_node(c, leader)->raft)) {
+			return leader;
+		}
+	} while (cluster_next(c, until));
+	return 0;
+}
+
+int
+cluster_propose(struct cluster *c, uint32_t id, uint64_t value)
+{
+	struct raft_event e = { .type = RAFT_EVENT_PROPOSE };
+	struct raft_entry entry = {
+		.type = RAFT_ENTRY_COMMAND,
+		.size = sizeof(value),
+		.data = keep(&value, sizeof(value)),
+	};
+
+	entry.checksum = raft_entry_checksum(entry.type, entry.data,
+	    entry.size);
+	e.propose.entries = &entry;
+	e.propose.count = 1;
+	cluster_step(c, id, &e);
+	return (int)(int64_t)e.random;
+}
+
+int
+cluster_read(struct cluster *c, uint32_t id, uint64_t read_id)
+{
+	struct raft_event e = { .type = RAFT_EVENT_READ };
+
+	e.read.id = read_id;
+	cluster_step(c, id, &e);
+	return (int)(int64_t)e.random;
+}
+
+void
+cluster_timeout(struct cluster *c, uint32_t id)
+{
+	struct raft_event e = { .type = RAFT_EVENT_TIMEOUT };
+
+	cluster_step(c, id, &e);
+}
+
+void
+cluster_tell_dead(struct cluster *c, uint32_t id, uint64_t delay_ns,
+    uint64_t stagger_ns)
+{
+	struct raft_event e = { .type = RAFT_EVENT_PEER_DEAD };
+	struct mem_node *n;
+	uint32_t other;
+
+	for (other = 1; other <= c->node_count; other++) {
+		n = cluster_node(c, other);
+		if (n->raft == NULL || other == id) {
+			continue;
+		}
+		e.peer_dead.id = id;
+		e.peer_dead.run = cluster_node(c, id)->run;
+		e.peer_dead.delay_ns = delay_ns + (other - 1) * stagger_ns;
+		cluster_step(c, other, &e);
+	}
+}
+
+bool
+cluster_settle(struct cluster *c, uint64_t ns)
+{
+	uint64_t until = c->now_ns + ns;
+	const struct mem_node *n, *leader;
+	uint32_t i, id;
+	bool same;
+
+	do {
+		id = cluster_leader(c);
+		if (id == 0) {
+			continue;
+		}
+		leader = cluster_node(c, id);
+		same = raft_is_ready(leader->raft) &&
+		    leader->applied == leader->log.count;
+		for (i = 0; i < c->node_count && same; i++) {
+			n = &c->nodes[i];
+			same = n->raft == NULL || n->paused ||
+			    (n->log.count == leader->log.count &&
+			    n->applied == n->log.count);
+		}
+		if (same) {
+			return true;
+		}
+	} while (cluster_next(c, until));
+	return false;
+}
