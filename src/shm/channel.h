@@ -43,7 +43,8 @@ struct channel_message {
  * The ends of the link from one node slot to another, and of a client slot's
  * request and reply rings.  Heap; close frees.  Epochs: own is this end's
  * run or claim.  ERR_OK, ERR_NOMEM, ERR_IO (mmap), ERR_NOT_FOUND (no blocks
- * allocated for that ring).
+ * allocated for that ring: no such node slot, or the client has not opened
+ * its end), ERR_FULL (/dev/shm has no room for a client's rings).
  */
 int	channel_open_link_tx(struct channel_tx **, struct segment *,
 	    uint32_t from_slot, uint32_t to_slot, uint64_t own_epoch)
@@ -52,7 +53,10 @@ int	channel_open_link_rx(struct channel_rx **, struct segment *,
 	    uint32_t from_slot, uint32_t to_slot, uint64_t own_epoch)
 	    MUST_CHECK;
 /* request: client -> node; reply: node -> client.  node_side tells who we
- * are; then own_epoch is the node's run, else the claim's epoch. */
+ * are; then own_epoch is the node's run, else the claim's epoch.  Of tx and rx
+ * the one that this side has is set, the other one may be NULL.  A client that
+ * opens either allocates the blocks of both (128 KiB): open only the nodes
+ * that are talked to. */
 int	channel_open_request(struct channel_tx **tx, struct channel_rx **rx,
 	    struct segment *, uint32_t client_slot, uint32_t node_slot,
 	    bool node_side, uint64_t own_epoch) MUST_CHECK;

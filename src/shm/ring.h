@@ -41,7 +41,9 @@ struct ring {			/* process-local handle */
 	uint64_t position;	/* own: tail of a producer, head of a
 				 * consumer */
 	uint64_t other;		/* last look at the other end's */
-	uint64_t claimed;	/* producer: end of the open claim */
+	uint64_t sealed;	/* producer: end of what ring_seal() closed */
+	uint64_t claimed;	/* producer: end of the open claim; consumer:
+				 * end of the record last peeked at */
 };
 
 struct ring_record {
@@ -74,6 +76,8 @@ void	ring_seal(struct ring *, uint32_t type, uint32_t flags, uint32_t size,
 void	ring_commit(struct ring *);
 /* Forgets what was claimed since the last commit. */
 void	ring_abort(struct ring *);
+/* Bytes between the consumer's head, looked at anew, and what is sealed. */
+uint64_t ring_used(struct ring *);
 
 /* ---- consumer */
 
@@ -83,6 +87,10 @@ enum ring_verdict {
 	RING_BAD,		/* the content was bad and is dropped */
 };
 enum ring_verdict ring_peek(struct ring *, struct ring_record *);
+/* The same for bytes that the producer may change at any time: data is copied
+ * to copy, ring_record_size_max() bytes long, and that copy is checked. */
+enum ring_verdict ring_peek_copy(struct ring *, struct ring_record *,
+	    uint8_t *copy);
 /* Consumes the record last peeked at; the space is given back when the head
  * is published, at the latest by ring_publish_head(). */
 void	ring_release(struct ring *);

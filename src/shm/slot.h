@@ -4,8 +4,9 @@
  *
  * A slot is owned by an OFD lock on one byte of the segment's own
  * descriptor: it ends with the process, whatever pids say.  Claiming takes
- * the lock, counts the epoch up, allocates the blocks of its rings and drops
- * what a former owner left (T95).
+ * the lock and counts the epoch up: by it both ends drop what a former owner
+ * left (T95).  The blocks of its rings with a node are allocated when it first
+ * opens a channel to that node.  One claim per handle of the segment.
  */
 #ifndef SHM_SLOT_H
 #define SHM_SLOT_H
@@ -20,8 +21,8 @@
 struct slot;			/* a claim; process-local */
 
 /* ERR_BUSY when all are taken (the text says how many and which option),
- * ERR_FULL when /dev/shm has no room for its rings. The segment must be
- * attached with SEGMENT_CLIENT. */
+ * or when this handle has one already. The segment must be attached with
+ * SEGMENT_CLIENT. */
 int	slot_claim(struct slot **, struct segment *, struct err_buf *)
 	    MUST_CHECK;
 void	slot_release(struct slot *);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the supervisor says of the nodes (rows), and what each node says of
+ * itself (status, hint, counters).  One writer each; readable dead or alive.
+ */
+#include "shm/segment.h"
+
+#include "shm/publish.h"
+#include "shm/segment_internal.h"
+
+static_assert(sizeof(struct publish_copy_layout) +
+    sizeof(struct segment_row) <= LAYOUT_ROW_COPY, "fits");
+static_assert(sizeof(struct publish_copy_layout) +
+    sizeof(struct segment_status) <= LAYOUT_STATUS_COPY, "fits");
+static_assert(sizeof(struct publish_copy_layout) +
+    sizeof(struct segment_supervisor) <= 64, "fits");
+
+void
+segment_row_publish(struct segment *segment, uint32_t slot,
+    const struct segment_row *row)
+{
+	struct segment_supervisor_layout *page =
+	    segment_supervisor_page(segment);
+
+	publish_write(segment_row_page(segment, slot)->row, LAYOUT_ROW_COPY,
+	    row, sizeof(*row));
+	/* E6 rows, writing end. */
+	__atomic_store_n(&page->rows_version,
+	    __atomic_load_n(&page->rows_version, __ATOMIC_RELAXED) + 1,
+	    __ATOMIC_RELEASE);
+}
+
+int
+segment_row_read(const struct segment *segment, uint32_t slot,
+    struct segment_row *row)
+{
+	int code = publish_read(segment_row_page(segment, slot)->row,
+	    LAYOUT_ROW_COPY, row, sizeof(*row));
+
+	if (code == ERR_OK) {
+		row->why[sizeof(row->why) - 1] = '\0';
+	}
+	return code;
+}
+
+uint32_t
+segment_rows_version(const struct segment *segment)
+{
+	/* E6 rows, reading end. */
+	return __atomic_load_n(&segment_supervisor_page(segment)->rows_version,
+	    __ATOMIC_ACQUIRE);
+}
+
+void
+segment_supervisor_publish(struct segment *segment,
+    const struct segment_supervisor *who)
+{
+	publish_write(segment_supervisor_page(segment)->who, 64, who,
+	    sizeof(*who));
+}
+
+int
+segment_supervisor_read(const struct segment *segment,
+    struct segment_supervisor *who)
+{
+	return publish_read(segment_supervisor_page(segment)->who, 64, who,
+	    sizeof(*who));
+}
+
+void
+segment_status_publish(struct segment *segment, uint32_t slot,
+    const struct segment_status *status)
+{
+	publish_write(segment_node_page(segment, slot)->status,
+	    LAYOUT_STATUS_COPY, status, sizeof(*status));
+}
+
+int
+segment_status_read(const struct segment *segment, uint32_t slot,
+    struct segment_status *status)
+{
+	int code = publish_read(segment_node_page(segment, slot)->status,
+	    LAYOUT_STATUS_COPY, status, sizeof(*status));
+
+	if (code == ERR_OK) {
+		for (uint32_t i = 0; i < SEGMENT_REASONS; i++) {
+			status->reasons[i].text[
+			    sizeof(status->reasons[i].text) - 1] = '\0';
+		}
+		status->latched[sizeof(status->latched) - 1] = '\0';
+	}
+	return code;
+}
+
+void
+segment_hint_set(struct segment *segment, uint32_t slot, uint64_t word)
+{
+	/* E7 hint, writing end. */
+	__atomic_store_n(&segment_node_page(segment, slot)->hint, word,
+	    __ATOMIC_RELEASE);
+}
+
+uint64_t
+segment_hint(const struct segment *segment, uint32_t slot)
+{
+	/* E7 hint, reading end. */
+	return __atomic_load_n(&segment_node_page(segment, slot)->hint,
+	    __ATOMIC_ACQUIRE);
+}
+
+volatile uint32_t *
+segment_sync_word(struct segment *segment, uint32_t slot)
+{
+	return &segment_node_page(segment, slot)->sync_word;
+}
+
+volatile uint64_t *
+segment_counters(const struct segment *segment, uint32_t slot)
+{
+	return segment_node_page(segment, slot)->counters;
+}
+
+/* The names of message types are those of enum raft_message_type. */
+#define BY_TYPE(first, what)                                                   \
+	[(first) + 1] = what "_pre_vote",                                      \
+	[(first) + 2] = what "_pre_vote_reply",                                \
+	[(first) + 3] = what "_vote",                                          \
+	[(first) + 4] = what "_vote_reply",                                    \
+	[(first) + 5] = what "_append",                                        \
+	[(first) + 6] = what "_append_reply",                                  \
+	[(first) + 7] = what "_heartbeat",                                     \
+	[(first) + 8] = what "_heartbeat_reply"
+
+const char *
+segment_counter_name(uint32_t counter)
+{
+	static const char *const names[SEGMENT_COUNTER_COUNT] = {
+		BY_TYPE(SEGMENT_SENT, "sent"),
+		BY_TYPE(SEGMENT_RECEIVED, "received"),
+		BY_TYPE(SEGMENT_DROPPED, "dropped"),
+		[SEGMENT_BYTES_SENT] = "bytes_sent",
+		[SEGMENT_BYTES_RECEIVED] = "bytes_received",
+		[SEGMENT_BAD_RECORDS] = "bad_records",
+		[SEGMENT_OLD_RECORDS] = "old_records",
+		[SEGMENT_COMMITS] = "commits",
+		[SEGMENT_SYNCS] = "syncs",
+		[SEGMENT_SYNC_NS_MAX] = "sync_ns_max",
+		[SEGMENT_WAKES] = "wakes",
+		[SEGMENT_SLEEPS] = "sleeps",
+		[SEGMENT_BELLS] = "bells",
+		[SEGMENT_REQUESTS] = "requests",
+		[SEGMENT_REPLIES] = "replies",
+		[SEGMENT_REPLIES_DROPPED] = "replies_dropped",
+		[SEGMENT_PROPOSALS] = "proposals",
+		[SEGMENT_APPLIED] = "applied",
+		[SEGMENT_CHECKPOINTS] = "checkpoints",
+		[SEGMENT_READS] = "reads",
+		[SEGMENT_ELECTIONS] = "elections",
+		[SEGMENT_LOG_LINES_DROPPED] = "log_lines_dropped",
+	};
+
+	return counter < SEGMENT_COUNTER_COUNT ? names[counter] : NULL;
+}
