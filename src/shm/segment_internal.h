@@ -27,7 +27,7 @@ struct segment {
 	uint8_t *base;
 	size_t base_size;
 	uint8_t *bells;			/* in base, or a client's mapping */
-	struct segment_client_layout *own;	/* the claimed slot's, or NULL */
+	struct segment_client_layout *own;	/* claimed slot, or NULL */
 	uint32_t own_slot;		/* SEGMENT_NO_SLOT: none */
 	uint32_t client_count;
 	uint64_t wall_offset_ns;
