@@ -18,81 +18,6 @@ struct teller {
 
 static struct teller tellers[RAFT_SERVERS_MAX + 1];
 
-static void *
-xrealloc(void *p, size_t size)
-{
-	p = realloc(p, size == 0 ? 1 : size);
-	assert(p != NULL);
-	return p;
-}
-
-/* ------------------------------------------------------------- the log */
-
-static void
-log_append(struct mem_log *log, const struct raft_entry *e)
-{
-	assert(e->index == log->count + 1);
-	if (log->count == log->capacity) {
-		log->capacity = log->capacity == 0 ? 64 : 2 * log->capacity;
-		log->entries = xrealloc(log->entries,
-		    log->capacity * sizeof(*log->entries));
-	}
-	log->entries[log->count++] = *e;
-}
-
-static void
-log_copy(struct mem_log *to, const struct mem_log *from)
-{
-	uint64_t i;
-
-	to->count = 0;
-	for (i = 0; i < from->count; i++) {
-		log_append(to, &from->entries[i]);
-	}
-}
-
-static uint64_t
-log_term(const struct mem_log *log, uint64_t index)
-{
-	return index == 0 || index > log->count ?
-	    0 : log->entries[index - 1].term;
-}
-
-static bool
-entry_equal(const struct raft_entry *a, const struct raft_entry *b)
-{
-	return a->index == b->index && a->term == b->term &&
-	    a->type == b->type && a->size == b->size &&
-	    a->checksum == b->checksum;
-}
-
-/*
- * The data of entries lives until the program ends: entries are copied
- * between nodes by pointer, and a test is short.
- */
-static const void *
-keep(const void *data, uint32_t size)
-{
-	static char *arena;
-	static size_t used, room;
-	char *at;
-
-	if (size == 0) {
-		return NULL;
-	}
-	if (arena == NULL || room - used < size) {
-		room = 1 << 20;
-		assert(size <= room);
-		arena = malloc(room);
-		assert(arena != NULL);
-		used = 0;
-	}
-	at = arena + used;
-	memcpy(at, data, size);
-	used += size;
-	return at;
-}
-
 /* ---------------------------------------------------------- the story */
 
 void
@@ -109,7 +34,7 @@ cluster_story(struct cluster *c, const char *fmt, ...)
 	if (c->story_quiet) {
 		return;
 	}
-	c->story = xrealloc(c->story, c->story_size + (size_t)n + 2);
+	c->story = mem_realloc(c->story, c->story_size + (size_t)n + 2);
 	memcpy(c->story + c->story_size, line, (size_t)n);
 	c->story_size += (size_t)n;
 	c->story[c->story_size++] = '\n';
@@ -252,9 +177,9 @@ cluster_set_log(struct cluster *c, uint32_t id, const char *terms)
 		/* equal index and term: equal entry */
 		value = e.term * 1000 + e.index;
 		e.size = sizeof(value);
-		e.data = keep(&value, sizeof(value));
+		e.data = mem_keep(&value, sizeof(value));
 		e.checksum = raft_entry_checksum(e.type, e.data, e.size);
-		log_append(&n->disk, &e);
+		mem_log_append(&n->disk, &e);
 		if (n->disk_hard_state.term < e.term) {
 			n->disk_hard_state.term = e.term;
 			n->disk_hard_state.vote = 0;
@@ -309,7 +234,7 @@ cluster_start(struct cluster *c, uint32_t id)
 	assert(n->raft == NULL);
 	n->run++;
 	n->paused = false;
-	log_copy(&n->log, &n->disk);
+	mem_log_copy(&n->log, &n->disk);
 	n->applied = n->disk_applied;
 	memset(&boot, 0, sizeof(boot));
 	boot.hard_state = n->disk_hard_state;
@@ -317,8 +242,8 @@ cluster_start(struct cluster *c, uint32_t id)
 	boot.last_index = n->disk.count;
 	boot.applied_index = n->disk_applied;
 	for (i = 0; i < n->disk.count; i++) {
-		runs = xrealloc(runs, (boot.run_count + 1) * sizeof(*runs));
-		sizes = xrealloc(sizes, (i + 1) * sizeof(*sizes));
+		runs = mem_realloc(runs, (boot.run_count + 1) * sizeof(*runs));
+		sizes = mem_realloc(sizes, (i + 1) * sizeof(*sizes));
 		sizes[i] = n->disk.entries[i].size;
 		if (i == 0 || n->disk.entries[i].term !=
 		    n->disk.entries[i - 1].term) {
@@ -403,117 +328,6 @@ cluster_heal(struct cluster *c)
 	c->loss = c->duplicate = c->reorder = 0;
 }
 
-/* -------------------------------------------------------------- checks */
-
-/* Log matching: what two nodes hold under equal index and term is equal,
- * and so is everything before it. */
-static void
-check_log_matching(struct cluster *c, const struct mem_node *a)
-{
-	const struct mem_node *b;
-	bool same;
-	uint64_t i, last;
-	uint32_t id;
-
-	for (id = 1; id <= c->node_count; id++) {
-		b = cluster_node(c, id);
-		if (b == a) {
-			continue;
-		}
-		last = a->log.count < b->log.count ?
-		    a->log.count : b->log.count;
-		same = false;
-		for (i = last; i > 0; i--) {
-			if (log_term(&a->log, i) == log_term(&b->log, i)) {
-				same = true;
-			}
-			if (same && !entry_equal(&a->log.entries[i - 1],
-			    &b->log.entries[i - 1])) {
-				cluster_fail(c, "log matching: nodes %" PRIu32
-				    " and %" PRIu32 " differ at %" PRIu64
-				    " before an equal entry", a->id, b->id, i);
-			}
-		}
-	}
-}
-
-/* A new leader holds everything that was ever committed. */
-static void
-check_leader(struct cluster *c, const struct mem_node *n)
-{
-	uint64_t term = raft_term(n->raft), i;
-
-	assert(term < TERMS_MAX);
-	if (c->leaders[term] == n->id) {
-		return;
-	}
-	if (c->leaders[term] != 0) {
-		cluster_fail(c, "election safety: nodes %" PRIu32 " and %"
-		    PRIu32 " lead in term %" PRIu64, c->leaders[term], n->id,
-		    term);
-	}
-	c->leaders[term] = n->id;
-	c->elections++;
-	for (i = 1; i <= c->committed.count; i++) {
-		if (i > n->log.count ||
-		    !entry_equal(&c->committed.entries[i - 1],
-		    &n->log.entries[i - 1])) {
-			cluster_fail(c, "leader completeness: node %" PRIu32
-			    " leads term %" PRIu64 " without entry %" PRIu64,
-			    n->id, term, i);
-		}
-	}
-}
-
-/* State-machine safety: one entry at each committed index, for ever. */
-static void
-check_commit(struct cluster *c, struct mem_node *n, uint64_t commit)
-{
-	uint64_t i;
-
-	if (commit > n->log.count) {
-		cluster_fail(c, "node %" PRIu32 " commits %" PRIu64 " of %"
-		    PRIu64 " entries", n->id, commit, n->log.count);
-	}
-	for (i = n->applied + 1; i <= commit; i++) {
-		if (i > c->committed.count) {
-			log_append(&c->committed, &n->log.entries[i - 1]);
-		} else if (!entry_equal(&c->committed.entries[i - 1],
-		    &n->log.entries[i - 1])) {
-			cluster_fail(c, "state-machine safety: node %" PRIu32
-			    " applies another entry %" PRIu64, n->id, i);
-		}
-	}
-}
-
-/*
- * What a majority must have durable: an entry that is committed.  Counted at
- * the moment when a leader commits it, on the disks.
- */
-static void
-check_durable(struct cluster *c, uint64_t from, uint64_t commit)
-{
-	const struct mem_node *n;
-	uint64_t i;
-	uint32_t id, have;
-
-	for (i = from + 1; i <= commit; i++) {
-		have = 0;
-		for (id = 1; id <= c->node_count; id++) {
-			n = cluster_node(c, id);
-			if (n->disk.count >= i && entry_equal(
-			    &n->disk.entries[i - 1],
-			    &c->committed.entries[i - 1])) {
-				have++;
-			}
-		}
-		if (have < c->node_count / 2 + 1) {
-			cluster_fail(c, "entry %" PRIu64 " is committed and "
-			    "durable on %" PRIu32 " nodes", i, have);
-		}
-	}
-}
-
 /* --------------------------------------------------------------- steps */
 
 static void
@@ -521,7 +335,7 @@ packet_push(struct mem_packet **packets, uint32_t *count,
     const struct mem_packet *p)
 {
 	if ((*count & (*count - 1)) == 0) {
-		*packets = xrealloc(*packets,
+		*packets = mem_realloc(*packets,
 		    (*count == 0 ? 1 : 2 * (size_t)*count) * sizeof(*p));
 	}
 	(*packets)[(*count)++] = *p;
@@ -530,7 +344,7 @@ packet_push(struct mem_packet **packets, uint32_t *count,
 static struct raft_entry *
 entries_copy(const struct raft_entry *entries, uint32_t count)
 {
-	struct raft_entry *copy = xrealloc(NULL, count * sizeof(*copy));
+	struct raft_entry *copy = mem_realloc(NULL, count * sizeof(*copy));
 
 	memcpy(copy, entries, count * sizeof(*copy));
 	return copy;
@@ -641,14 +455,14 @@ persist_take(struct cluster *c, struct mem_node *n,
 				    PRIu32 " has another checksum", e.index,
 				    n->id);
 			}
-			log_append(&n->log, &e);
+			mem_log_append(&n->log, &e);
 		}
 	}
 	p.last_index = n->log.count;
-	p.last_term = log_term(&n->log, n->log.count);
+	p.last_term = mem_log_term(&n->log, n->log.count);
 	p.done_ns = c->now_ns + c->disk_min_ns +
 	    (span == 0 ? 0 : cluster_random(c) % (span + 1));
-	n->persists = xrealloc(n->persists,
+	n->persists = mem_realloc(n->persists,
 	    (n->persist_count + 1) * sizeof(p));
 	n->persists[n->persist_count++] = p;
 }
@@ -662,14 +476,14 @@ effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
 
 	if (u->persist_seq != 0) {
 		persist_take(c, n, u);
-		check_log_matching(c, n);
+		cluster_check_log_matching(c, n);
 	}
 	if (n->log.count != n->raft->log.last_index) {
 		cluster_fail(c, "node %" PRIu32 " has another log than its "
 		    "core", n->id);
 	}
 	if (raft_role(n->raft) == RAFT_LEADER) {
-		check_leader(c, n);
+		cluster_check_leader(c, n);
 	}
 	for (i = 0; i < u->read_count; i++) {
 		memmove(n->reads, n->reads + 1,
@@ -677,8 +491,8 @@ effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
 		n->reads[COUNT_OF(n->reads) - 1] = u->reads[i];
 		n->read_count++;
 	}
-	check_commit(c, n, u->commit_index);
-	check_durable(c, before, c->committed.count);
+	cluster_check_commit(c, n, u->commit_index);
+	cluster_check_durable(c, before, c->committed.count);
 	if (u->commit_index > n->applied) {
 		n->applied = u->commit_index;
 		applied.applied.index = n->applied;
@@ -712,7 +526,7 @@ void
 cluster_step(struct cluster *c, uint32_t id, struct raft_event *event)
 {
 	struct mem_node *n = cluster_node(c, id);
-	struct raft_update *update = xrealloc(NULL, sizeof(*update));
+	struct raft_update *update = mem_realloc(NULL, sizeof(*update));
 	const struct raft *before = remember(n->raft);
 	const char *why;
 
@@ -751,7 +565,7 @@ persist_done(struct cluster *c, struct mem_node *n)
 		n->disk.count = p.truncate_from - 1;
 	}
 	for (i = 0; i < p.entry_count; i++) {
-		log_append(&n->disk, &p.entries[i]);
+		mem_log_append(&n->disk, &p.entries[i]);
 	}
 	free(p.entries);
 	/* a checkpoint of the state machine, now and then */
@@ -899,7 +713,7 @@ cluster_propose(struct cluster *c, uint32_t id, uint64_t value)
 	struct raft_entry entry = {
 		.type = RAFT_ENTRY_COMMAND,
 		.size = sizeof(value),
-		.data = keep(&value, sizeof(value)),
+		.data = mem_keep(&value, sizeof(value)),
 	};
 
 	entry.checksum = raft_entry_checksum(entry.type, entry.data,

@@ -108,6 +108,25 @@ struct cluster {
 	const char *name;		/* named when something breaks */
 };
 
+/* ---------------------------------------------------- harness_check.c */
+
+void	*mem_realloc(void *, size_t);
+/* A copy of the data that is never freed. */
+const void *mem_keep(const void *, uint32_t size);
+void	mem_log_append(struct mem_log *, const struct raft_entry *);
+void	mem_log_copy(struct mem_log *, const struct mem_log *);
+uint64_t mem_log_term(const struct mem_log *, uint64_t index);
+bool	mem_entry_equal(const struct raft_entry *, const struct raft_entry *);
+void	cluster_check_log_matching(struct cluster *, const struct mem_node *);
+void	cluster_check_leader(struct cluster *, const struct mem_node *);
+/* Adds to what is committed; to be called before the node applies. */
+void	cluster_check_commit(struct cluster *, struct mem_node *,
+	    uint64_t commit);
+void	cluster_check_durable(struct cluster *, uint64_t from,
+	    uint64_t commit);
+
+/* ---------------------------------------------------------- harness.c */
+
 struct cluster *cluster_new(uint32_t node_count, uint64_t seed);
 void	cluster_free(struct cluster *);
 uint64_t cluster_random(struct cluster *);

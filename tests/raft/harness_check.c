@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Logs in memory, and the invariants of a cluster (paper, Figure 3), looked
+ * at after every step; see harness.h.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/raft/harness.h"
+
+void *
+mem_realloc(void *p, size_t size)
+{
+	p = realloc(p, size == 0 ? 1 : size);
+	assert(p != NULL);
+	return p;
+}
+
+/*
+ * The data of entries lives until the program ends: entries are copied
+ * between nodes by pointer, and a test is short.
+ */
+const void *
+mem_keep(const void *data, uint32_t size)
+{
+	static struct arena {
+		struct arena *next;
+		char bytes[1 << 20];
+	} *arena;
+	static size_t used;
+	struct arena *more;
+	char *at;
+
+	if (size == 0) {
+		return NULL;
+	}
+	assert(size <= sizeof(arena->bytes));
+	if (arena == NULL || sizeof(arena->bytes) - used < size) {
+		more = mem_realloc(NULL, sizeof(*more));
+		more->next = arena;
+		arena = more;
+		used = 0;
+	}
+	at = arena->bytes + used;
+	memcpy(at, data, size);
+	used += size;
+	return at;
+}
+
+void
+mem_log_append(struct mem_log *log, const struct raft_entry *e)
+{
+	assert(e->index == log->count + 1);
+	if (log->count == log->capacity) {
+		log->capacity = log->capacity == 0 ? 64 : 2 * log->capacity;
+		log->entries = mem_realloc(log->entries,
+		    log->capacity * sizeof(*log->entries));
+	}
+	log->entries[log->count++] = *e;
+}
+
+void
+mem_log_copy(struct mem_log *to, const struct mem_log *from)
+{
+	uint64_t i;
+
+	to->count = 0;
+	for (i = 0; i < from->count; i++) {
+		mem_log_append(to, &from->entries[i]);
+	}
+}
+
+uint64_t
+mem_log_term(const struct mem_log *log, uint64_t index)
+{
+	return index == 0 || index > log->count ?
+	    0 : log->entries[index - 1].term;
+}
+
+bool
+mem_entry_equal(const struct raft_entry *a, const struct raft_entry *b)
+{
+	return a->index == b->index && a->term == b->term &&
+	    a->type == b->type && a->size == b->size &&
+	    a->checksum == b->checksum;
+}
+
+
+/* Log matching: what two nodes hold under equal index and term is equal,
+ * and so is everything before it. */
+void
+cluster_check_log_matching(struct cluster *c, const struct mem_node *a)
+{
+	const struct mem_node *b;
+	bool same;
+	uint64_t i, last;
+	uint32_t id;
+
+	for (id = 1; id <= c->node_count; id++) {
+		b = cluster_node(c, id);
+		if (b == a) {
+			continue;
+		}
+		last = a->log.count < b->log.count ?
+		    a->log.count : b->log.count;
+		same = false;
+		for (i = last; i > 0; i--) {
+			if (a->log.entries[i - 1].term ==
+			    b->log.entries[i - 1].term) {
+				same = true;
+			}
+			if (same && !mem_entry_equal(&a->log.entries[i - 1],
+			    &b->log.entries[i - 1])) {
+				cluster_fail(c, "log matching: nodes %" PRIu32
+				    " and %" PRIu32 " differ at %" PRIu64
+				    " before an equal entry", a->id, b->id, i);
+			}
+		}
+	}
+}
+
+/* A new leader holds everything that was ever committed. */
+void
+cluster_check_leader(struct cluster *c, const struct mem_node *n)
+{
+	uint64_t term = raft_term(n->raft), i;
+
+	assert(term < TERMS_MAX);
+	if (c->leaders[term] == n->id) {
+		return;
+	}
+	if (c->leaders[term] != 0) {
+		cluster_fail(c, "election safety: nodes %" PRIu32 " and %"
+		    PRIu32 " lead in term %" PRIu64, c->leaders[term], n->id,
+		    term);
+	}
+	c->leaders[term] = n->id;
+	c->elections++;
+	for (i = 1; i <= c->committed.count; i++) {
+		if (i > n->log.count ||
+		    !mem_entry_equal(&c->committed.entries[i - 1],
+		    &n->log.entries[i - 1])) {
+			cluster_fail(c, "leader completeness: node %" PRIu32
+			    " leads term %" PRIu64 " without entry %" PRIu64,
+			    n->id, term, i);
+		}
+	}
+}
+
+/* State-machine safety: one entry at each committed index, for ever. */
+void
+cluster_check_commit(struct cluster *c, struct mem_node *n, uint64_t commit)
+{
+	uint64_t i;
+
+	if (commit > n->log.count) {
+		cluster_fail(c, "node %" PRIu32 " commits %" PRIu64 " of %"
+		    PRIu64 " entries", n->id, commit, n->log.count);
+	}
+	for (i = n->applied + 1; i <= commit; i++) {
+		if (i > c->committed.count) {
+			mem_log_append(&c->committed, &n->log.entries[i - 1]);
+		} else if (!mem_entry_equal(&c->committed.entries[i - 1],
+		    &n->log.entries[i - 1])) {
+			cluster_fail(c, "state-machine safety: node %" PRIu32
+			    " applies another entry %" PRIu64, n->id, i);
+		}
+	}
+}
+
+/*
+ * What a majority must have durable: an entry that is committed.  Counted at
+ * the moment when a leader commits it, on the disks.
+ */
+void
+cluster_check_durable(struct cluster *c, uint64_t from, uint64_t commit)
+{
+	const struct mem_node *n;
+	uint64_t i;
+	uint32_t id, have;
+
+	for (i = from + 1; i <= commit; i++) {
+		have = 0;
+		for (id = 1; id <= c->node_count; id++) {
+			n = cluster_node(c, id);
+			if (n->disk.count >= i && mem_entry_equal(
+			    &n->disk.entries[i - 1],
+			    &c->committed.entries[i - 1])) {
+				have++;
+			}
+		}
+		if (have < c->node_count / 2 + 1) {
+			cluster_fail(c, "entry %" PRIu64 " is committed and "
+			    "durable on %" PRIu32 " nodes", i, have);
+		}
+	}
+}
