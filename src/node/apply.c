@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Applying: one job is filled while another is carried out.
+ *
+ * As in disk.c, `state` is the only word that both sides touch while a job
+ * is out: IDLE --kick--> RUNNING --> DONE --poll--> IDLE.
+ */
+#include "node/apply.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kv/kv.h"
+#include "store/state.h"
+
+/* Pages changed since the last checkpoint that make the next one due. */
+#define APPLY_DIRTY_PAGES	2048
+
+enum apply_state { APPLY_IDLE, APPLY_RUNNING, APPLY_DONE };
+
+struct apply_item {
+	struct raft_entry entry;	/* type 0: a read */
+	uint64_t ref;
+	size_t copied_at;		/* of the bytes; SIZE_MAX: borrowed */
+	bool want_answer;
+};
+
+struct bytes {
+	uint8_t *data;
+	size_t size;
+	size_t capacity;
+};
+
+struct apply_job {
+	struct apply_item *items;
+	size_t count;
+	size_t capacity;
+	struct bytes copied;		/* commands */
+	struct bytes answers;
+	struct apply_result *results;
+	size_t result_capacity;
+	uint64_t pin;
+	bool checkpoint;
+	struct apply_done done;
+};
+
+struct apply {
+	struct store *store;
+	struct state *machine_state;
+	struct kv *kv;
+	bool threaded;
+	struct doorbell bell;
+	struct apply_job jobs[2];
+	struct apply_job *filling;
+	struct apply_job *running;
+	uint64_t checkpoint_index;
+	_Atomic uint64_t dirty;
+	_Atomic int state;
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	bool started;
+	bool stop;
+	bool stop_checkpoint;
+	int open_result;
+	struct err_buf *open_err;
+};
+
+static int	apply_open(struct apply *);
+static int	apply_close(struct apply *, bool);
+static void	*apply_thread(void *);
+static void	apply_run(struct apply *);
+static int	apply_item_run(struct apply *, struct apply_job *,
+		    struct apply_item *);
+static void	apply_keep_answer(struct apply_job *,
+		    const struct apply_item *, const struct kv_answer *);
+static int	apply_checkpoint(struct apply *);
+static int	apply_rewind(struct apply *, int);
+static void	bytes_reserve(struct bytes *, size_t);
+
+int
+apply_new(struct apply **applyp, struct store *store, bool threaded,
+    const struct doorbell *bell, struct apply_done *first,
+    struct err_buf *err)
+{
+	struct apply *apply = calloc(1, sizeof(*apply));
+
+	if (apply == NULL) {
+		return (err_set(err, ERR_NOMEM, "out of memory"));
+	}
+	apply->store = store;
+	apply->threaded = threaded;
+	apply->bell = *bell;
+	apply->filling = &apply->jobs[0];
+	apply->running = &apply->jobs[1];
+	apply->open_err = err;
+	pthread_mutex_init(&apply->mutex, NULL);
+	pthread_cond_init(&apply->changed, NULL);
+	if (!threaded) {
+		apply->open_result = apply_open(apply);
+	} else if (pthread_create(&apply->thread, NULL, apply_thread,
+	    apply) != 0) {
+		apply->open_result = err_set(err, ERR_NOMEM,
+		    "cannot start a thread");
+	} else {
+		pthread_mutex_lock(&apply->mutex);
+		while (!apply->started) {
+			pthread_cond_wait(&apply->changed, &apply->mutex);
+		}
+		pthread_mutex_unlock(&apply->mutex);
+		if (apply->open_result != ERR_OK) {
+			pthread_join(apply->thread, NULL);
+		}
+	}
+	if (apply->open_result != ERR_OK) {
+		int result = apply->open_result;
+
+		free(apply);
+		return (result);
+	}
+	apply->open_err = NULL;
+	memset(first, 0, sizeof(*first));
+	first->applied_index = kv_position(apply->kv)->applied_index;
+	first->checkpoint_index = first->applied_index;
+	first->log_time_ns = kv_position(apply->kv)->log_time_ns;
+	*applyp = apply;
+	return (ERR_OK);
+}
+
+int
+apply_free(struct apply *apply, bool checkpoint)
+{
+	int result;
+
+	if (apply == NULL) {
+		return (ERR_OK);
+	}
+	if (apply->threaded) {
+		pthread_mutex_lock(&apply->mutex);
+		apply->stop = true;
+		apply->stop_checkpoint = checkpoint;
+		pthread_cond_signal(&apply->changed);
+		pthread_mutex_unlock(&apply->mutex);
+		pthread_join(apply->thread, NULL);
+		result = apply->open_result;
+	} else {
+		result = apply_close(apply, checkpoint);
+	}
+	for (int i = 0; i < 2; i++) {
+		free(apply->jobs[i].items);
+		free(apply->jobs[i].copied.data);
+		free(apply->jobs[i].answers.data);
+		free(apply->jobs[i].results);
+	}
+	free(apply);
+	return (result);
+}
+
+bool
+apply_is_busy(const struct apply *apply)
+{
+	return (atomic_load_explicit(&apply->state, memory_order_relaxed) !=
+	    APPLY_IDLE);
+}
+
+bool
+apply_is_done(const struct apply *apply)
+{
+	return (atomic_load_explicit(&apply->state, memory_order_acquire) ==
+	    APPLY_DONE);
+}
+
+bool
+apply_has_room(const struct apply *apply)
+{
+	const struct apply_job *job = apply->filling;
+
+	return (job->count < APPLY_JOB_ENTRIES &&
+	    job->copied.size < APPLY_JOB_BYTES);
+}
+
+void
+apply_add_entry(struct apply *apply, const struct raft_entry *entry,
+    uint64_t pin, bool want_answer)
+{
+	struct apply_job *job = apply->filling;
+	struct apply_item *item;
+
+	if (job->count == job->capacity) {
+		job->capacity = job->capacity == 0 ? 64 : 2 * job->capacity;
+		job->items = reallocarray(job->items, job->capacity,
+		    sizeof(*job->items));
+		assert(job->items != NULL);
+	}
+	if (job->count == 0) {
+		job->pin = UINT64_MAX;
+	}
+	item = &job->items[job->count++];
+	item->entry = *entry;
+	item->ref = 0;
+	item->want_answer = want_answer;
+	item->copied_at = SIZE_MAX;
+	if (pin == UINT64_MAX && entry->size > 0) {
+		bytes_reserve(&job->copied, entry->size);
+		item->copied_at = job->copied.size;
+		memcpy(job->copied.data + job->copied.size, entry->data,
+		    entry->size);
+		job->copied.size += entry->size;
+	} else if (pin < job->pin) {
+		job->pin = pin;
+	}
+}
+
+void
+apply_add_read(struct apply *apply, uint64_t ref, const void *command,
+    uint32_t size)
+{
+	struct raft_entry entry = { .size = size, .data = command };
+	struct apply_item *item;
+
+	apply_add_entry(apply, &entry, UINT64_MAX, true);
+	item = &apply->filling->items[apply->filling->count - 1];
+	item->ref = ref;
+}
+
+void
+apply_want_checkpoint(struct apply *apply)
+{
+	apply->filling->checkpoint = true;
+}
+
+void
+apply_kick(struct apply *apply)
+{
+	struct apply_job *job = apply->filling;
+
+	if ((job->count == 0 && !job->checkpoint) || apply_is_busy(apply)) {
+		return;
+	}
+	apply->filling = apply->running;
+	apply->running = job;
+	if (!apply->threaded) {
+		apply_run(apply);
+		return;
+	}
+	pthread_mutex_lock(&apply->mutex);
+	/* Pairs with the load in apply_thread(). */
+	atomic_store_explicit(&apply->state, APPLY_RUNNING,
+	    memory_order_release);
+	pthread_cond_signal(&apply->changed);
+	pthread_mutex_unlock(&apply->mutex);
+}
+
+bool
+apply_poll(struct apply *apply, struct apply_done *done)
+{
+	struct apply_job *job = apply->running;
+
+	/* Pairs with the store in apply_run(). */
+	if (atomic_load_explicit(&apply->state, memory_order_acquire) !=
+	    APPLY_DONE) {
+		return (false);
+	}
+	*done = job->done;
+	job->count = 0;
+	job->copied.size = 0;
+	job->checkpoint = false;
+	atomic_store_explicit(&apply->state, APPLY_IDLE,
+	    memory_order_relaxed);
+	return (true);
+}
+
+uint64_t
+apply_pinned(const struct apply *apply)
+{
+	uint64_t pin = UINT64_MAX;
+
+	if (apply->filling->count > 0) {
+		pin = apply->filling->pin;
+	}
+	if (apply_is_busy(apply) && apply->running->count > 0 &&
+	    apply->running->pin < pin) {
+		pin = apply->running->pin;
+	}
+	return (pin);
+}
+
+bool
+apply_is_dirty(const struct apply *apply)
+{
+	return (atomic_load_explicit(&apply->dirty, memory_order_relaxed) >=
+	    APPLY_DIRTY_PAGES);
+}
+
+static int
+apply_open(struct apply *apply)
+{
+	int result = state_open(&apply->machine_state, apply->store,
+	    apply->open_err);
+
+	if (result != ERR_OK) {
+		return (result);
+	}
+	result = kv_new(&apply->kv, state_table(apply->machine_state));
+	if (result != ERR_OK) {
+		state_close(apply->machine_state);
+		return (err_set(apply->open_err, result,
+		    "the state machine's position cannot be read: %s",
+		    err_text(result)));
+	}
+	apply->checkpoint_index = kv_position(apply->kv)->applied_index;
+	return (ERR_OK);
+}
+
+static int
+apply_close(struct apply *apply, bool checkpoint)
+{
+	int result = checkpoint ? apply_checkpoint(apply) : ERR_OK;
+
+	kv_free(apply->kv);
+	state_close(apply->machine_state);
+	return (result);
+}
+
+static void *
+apply_thread(void *arg)
+{
+	struct apply *apply = arg;
+
+	pthread_mutex_lock(&apply->mutex);
+	apply->open_result = apply_open(apply);
+	apply->started = true;
+	pthread_cond_signal(&apply->changed);
+	if (apply->open_result != ERR_OK) {
+		pthread_mutex_unlock(&apply->mutex);
+		return (NULL);
+	}
+	for (;;) {
+		/* Pairs with apply_kick(). */
+		if (atomic_load_explicit(&apply->state,
+		    memory_order_acquire) == APPLY_RUNNING) {
+			pthread_mutex_unlock(&apply->mutex);
+			apply_run(apply);
+			(void)doorbell_ring(&apply->bell);
+			pthread_mutex_lock(&apply->mutex);
+			continue;
+		}
+		if (apply->stop) {
+			break;
+		}
+		pthread_cond_wait(&apply->changed, &apply->mutex);
+	}
+	pthread_mutex_unlock(&apply->mutex);
+	apply->open_result = apply_close(apply, apply->stop_checkpoint);
+	return (NULL);
+}
+
+/* Carries a job out. */
+static void
+apply_run(struct apply *apply)
+{
+	struct apply_job *job = apply->running;
+	int result = ERR_OK;
+
+	job->answers.size = 0;
+	job->done.result_count = 0;
+	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
+		result = apply_item_run(apply, job, &job->items[i]);
+	}
+	if (result == ERR_OK && job->checkpoint) {
+		result = apply_checkpoint(apply);
+	}
+	if (result != ERR_OK) {
+		result = apply_rewind(apply, result);
+	}
+	/* Offsets become pointers once the buffer no longer moves. */
+	for (size_t i = 0; i < job->done.result_count; i++) {
+		job->results[i].answer = job->answers.data +
+		    (uintptr_t)job->results[i].answer;
+	}
+	job->done.result = result;
+	job->done.results = job->results;
+	job->done.applied_index = kv_position(apply->kv)->applied_index;
+	job->done.log_time_ns = kv_position(apply->kv)->log_time_ns;
+	job->done.checkpoint_index = apply->checkpoint_index;
+	atomic_store_explicit(&apply->dirty,
+	    state_dirty(apply->machine_state), memory_order_relaxed);
+	/* Pairs with apply_poll(). */
+	atomic_store_explicit(&apply->state, APPLY_DONE,
+	    memory_order_release);
+}
+
+static int
+apply_item_run(struct apply *apply, struct apply_job *job,
+    struct apply_item *item)
+{
+	const void *data = item->copied_at == SIZE_MAX ? item->entry.data :
+	    job->copied.data + item->copied_at;
+	struct kv_answer answer;
+	int result;
+
+	if (item->entry.index == 0) {
+		struct kv_command command;
+
+		memset(&answer, 0, sizeof(answer));
+		answer.status = KV_BAD_COMMAND;
+		if (kv_command_decode(&command, data, item->entry.size) ==
+		    ERR_OK) {
+			kv_query(apply->kv, &command, &answer);
+		}
+		apply_keep_answer(job, item, &answer);
+		return (ERR_OK);
+	}
+	if (item->entry.index <= kv_position(apply->kv)->applied_index) {
+		return (ERR_OK);
+	}
+	result = state_room(apply->machine_state, item->entry.size);
+	if (result != ERR_OK) {
+		return (result);
+	}
+	result = kv_apply(apply->kv, item->entry.index, item->entry.term,
+	    item->entry.type == RAFT_ENTRY_COMMAND, data, item->entry.size,
+	    &answer);
+	if (result == ERR_OK && item->want_answer) {
+		apply_keep_answer(job, item, &answer);
+	}
+	return (result);
+}
+
+static void
+apply_keep_answer(struct apply_job *job, const struct apply_item *item,
+    const struct kv_answer *answer)
+{
+	struct apply_result *result;
+	int size;
+
+	if (job->done.result_count == job->result_capacity) {
+		job->result_capacity = job->result_capacity == 0 ? 64 :
+		    2 * job->result_capacity;
+		job->results = reallocarray(job->results,
+		    job->result_capacity, sizeof(*job->results));
+		assert(job->results != NULL);
+	}
+	bytes_reserve(&job->answers, answer->value.size + 256);
+	size = kv_answer_encode(answer, job->answers.data + job->answers.size,
+	    job->answers.capacity - job->answers.size);
+	if (size < 0) {
+		struct kv_answer large = { .status = KV_TOO_LARGE,
+		    .op = answer->op, .index = answer->index };
+
+		size = kv_answer_encode(&large,
+		    job->answers.data + job->answers.size,
+		    job->answers.capacity - job->answers.size);
+		assert(size > 0);
+	}
+	result = &job->results[job->done.result_count++];
+	result->is_read = item->entry.index == 0;
+	result->index = item->entry.index;
+	result->term = item->entry.term;
+	result->ref = item->ref;
+	result->answer = (const uint8_t *)(uintptr_t)job->answers.size;
+	result->size = (uint32_t)size;
+	job->answers.size += (size_t)size;
+}
+
+static int
+apply_checkpoint(struct apply *apply)
+{
+	uint64_t applied = kv_position(apply->kv)->applied_index;
+	int result;
+
+	if (applied == apply->checkpoint_index) {
+		return (ERR_OK);
+	}
+	result = kv_flush(apply->kv);
+	if (result == ERR_OK) {
+		result = state_checkpoint(apply->machine_state);
+	}
+	if (result == ERR_OK) {
+		apply->checkpoint_index = applied;
+	}
+	return (result);
+}
+
+/* Back to the last checkpoint.  What was wrong, or worse. */
+static int
+apply_rewind(struct apply *apply, int result)
+{
+	int worse = state_abort(apply->machine_state);
+
+	if (worse == ERR_OK) {
+		worse = kv_reload(apply->kv);
+	}
+	return (worse == ERR_OK ? result : worse);
+}
+
+/* Room for size more bytes; no memory ends the node, nothing is lost. */
+static void
+bytes_reserve(struct bytes *bytes, size_t size)
+{
+	if (bytes->size + size > bytes->capacity) {
+		bytes->capacity = 2 * (bytes->size + size);
+		bytes->data = realloc(bytes->data, bytes->capacity);
+		assert(bytes->data != NULL);
+	}
+}

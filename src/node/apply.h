@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state machine of a node: jobs of committed entries and reads.
+ *
+ * One thread owns the state environment's open transaction, applies and
+ * serves the reads: the loop itself in process durability, a thread of its
+ * own in power durability, where a checkpoint waits for the disk.  Either
+ * way the loop fills a job, kicks it, and takes its results:
+ *
+ *	apply_add_entry(), apply_add_read() --> apply_kick() --> apply_poll()
+ *
+ * A job's reads see at least the state after its entries.
+ */
+#ifndef NODE_APPLY_H
+#define NODE_APPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "raft/raft.h"
+#include "shm/doorbell.h"
+#include "store/store.h"
+
+#define APPLY_JOB_ENTRIES	1024	/* of one job at most */
+#define APPLY_JOB_BYTES		(1u << 20)
+
+struct apply;
+
+struct apply_result {
+	bool is_read;
+	uint64_t index;		/* of an entry */
+	uint64_t term;
+	uint64_t ref;		/* of a read: as given */
+	const uint8_t *answer;	/* kv_answer_encode(); valid until the next
+				 * apply_poll() */
+	uint32_t size;
+};
+
+struct apply_done {
+	int result;		/* ERR_OK; ERR_FULL: no room, applied may
+				 * have gone back, try again later; else the
+				 * store is latched */
+	uint64_t applied_index;
+	uint64_t checkpoint_index;
+	uint64_t log_time_ns;
+	const struct apply_result *results;
+	size_t result_count;
+};
+
+/* Opens the state environment, in the thread that will use it. */
+int	apply_new(struct apply **, struct store *, bool threaded,
+	    const struct doorbell *, struct apply_done *first,
+	    struct err_buf *) MUST_CHECK;
+/* Ends the thread; checkpoints first when told to. */
+int	apply_free(struct apply *, bool checkpoint);
+
+bool	apply_is_busy(const struct apply *);
+bool	apply_is_done(const struct apply *);	/* apply_poll() has news */
+bool	apply_has_room(const struct apply *);
+/*
+ * pin: the cache's position of its bytes; UINT64_MAX: they are copied.
+ * want_answer: a client waits for it here.
+ */
+void	apply_add_entry(struct apply *, const struct raft_entry *,
+	    uint64_t pin, bool want_answer);
+/* command: kv_command_encode()d, copied. */
+void	apply_add_read(struct apply *, uint64_t ref, const void *command,
+	    uint32_t size);
+/* After this job, commit what is applied. */
+void	apply_want_checkpoint(struct apply *);
+void	apply_kick(struct apply *);
+bool	apply_poll(struct apply *, struct apply_done *);
+uint64_t apply_pinned(const struct apply *);
+/* True when enough was applied since the last checkpoint to make one. */
+bool	apply_is_dirty(const struct apply *);
+
+#endif

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Clients: requests in, answers out.
+ *
+ *	write	copied to private memory, checked, stamped, proposed with all
+ *		others of the turn; answered when its entry is applied here
+ *	read	copied, checked; all reads of a turn share one ReadIndex; then
+ *		handed to apply once everything up to that index is
+ *
+ * Client bytes are copied once, before they are checked: a client can change
+ * them afterwards.  Whoever waits is named by (slot, claim epoch, request);
+ * an answer for a former owner of a slot is dropped.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kv/kv.h"
+#include "node/node.h"
+#include "shm/channel.h"
+#include "shm/slot.h"
+#include "wire/request.h"
+
+#define PENDING_MAX	65536	/* writes that wait; a power of two */
+#define READS_MAX	4096
+#define REQUESTS_MAX	64	/* of one slot in a turn */
+#define ARENA_SIZE	(4u << 20)	/* bytes of one turn's writes */
+#define WORDS		(SEGMENT_CLIENTS_MAX / 64)
+#define NONE		UINT32_MAX
+
+struct client {
+	struct channel_rx *rx;
+	struct channel_tx *tx;
+	struct doorbell bell;
+	bool touched;			/* on the list of those to flush */
+};
+
+struct waiter {
+	uint32_t slot;
+	uint64_t epoch;
+	uint64_t id;
+};
+
+/* A write in the log of this leader. */
+struct pending {
+	uint64_t index;			/* 0: free */
+	uint64_t term;
+	struct waiter waiter;
+};
+
+struct read {
+	struct waiter waiter;
+	uint64_t index;
+	uint8_t *command;
+	uint32_t size;
+	uint32_t capacity;
+	uint32_t next;			/* in its list */
+	bool handed;			/* to apply */
+};
+
+struct read_list {
+	uint32_t first;
+	uint32_t last;
+};
+
+struct clients {
+	uint32_t count;
+	struct client *clients;
+	uint64_t marked[WORDS];
+	uint32_t *touched;
+	uint32_t touched_count;
+	/* This turn's writes. */
+	struct raft_entry entries[NODE_BATCH_MAX];
+	struct waiter waiters[NODE_BATCH_MAX];
+	uint32_t entry_count;
+	uint8_t *arena;
+	size_t arena_used;
+	/* Writes by index. */
+	struct pending *pending;
+	uint64_t pending_count;
+	/* Reads: free, gathered in this turn, asked by batch, ready. */
+	struct read reads[READS_MAX];
+	struct read_list free;
+	struct read_list gathered;
+	struct read_list asked[RAFT_READS_MAX];
+	struct read_list ready;
+	uint64_t batch;
+};
+
+static bool	client_open(struct node *, uint32_t);
+static bool	client_receive(struct node *, uint32_t);
+static void	client_request(struct node *, uint32_t,
+		    const struct channel_message *);
+static void	client_write(struct node *, const struct waiter *,
+		    const struct wire_request *);
+static void	client_read(struct node *, const struct waiter *,
+		    const struct wire_request *);
+static void	clients_propose(struct node *);
+static void	clients_ask_reads(struct node *);
+static void	client_reply(struct node *, const struct waiter *,
+		    enum wire_result, const uint8_t *, uint32_t);
+static uint32_t	list_take(struct clients *, struct read_list *);
+static void	list_put(struct clients *, struct read_list *, uint32_t);
+static uint64_t	node_stamp(const struct node *);
+
+int
+clients_new(struct clients **clientsp, struct node *node)
+{
+	struct clients *clients = calloc(1, sizeof(*clients));
+	uint32_t count = node->config->client_count;
+
+	if (clients == NULL) {
+		return (ERR_NOMEM);
+	}
+	clients->count = count;
+	clients->clients = calloc(count, sizeof(*clients->clients));
+	clients->touched = calloc(count, sizeof(*clients->touched));
+	clients->arena = malloc(ARENA_SIZE);
+	clients->pending = calloc(PENDING_MAX, sizeof(*clients->pending));
+	clients->free.first = clients->gathered.first =
+	    clients->ready.first = NONE;
+	for (uint32_t i = 0; i < RAFT_READS_MAX; i++) {
+		clients->asked[i].first = NONE;
+	}
+	for (uint32_t i = 0; i < READS_MAX; i++) {
+		list_put(clients, &clients->free, i);
+	}
+	if (clients->clients == NULL || clients->touched == NULL ||
+	    clients->arena == NULL || clients->pending == NULL) {
+		clients_free(clients);
+		return (ERR_NOMEM);
+	}
+	*clientsp = clients;
+	return (ERR_OK);
+}
+
+void
+clients_free(struct clients *clients)
+{
+	if (clients == NULL) {
+		return;
+	}
+	for (uint32_t i = 0; clients->clients != NULL &&
+	    i < clients->count; i++) {
+		channel_tx_close(clients->clients[i].tx);
+		channel_rx_close(clients->clients[i].rx);
+	}
+	for (uint32_t i = 0; i < READS_MAX; i++) {
+		free(clients->reads[i].command);
+	}
+	free(clients->clients);
+	free(clients->touched);
+	free(clients->arena);
+	free(clients->pending);
+	free(clients);
+}
+
+bool
+clients_receive(struct node *node, bool look_at_all)
+{
+	struct clients *clients = node->clients;
+	uint64_t words[WORDS] = { 0 };
+	bool work = false;
+
+	(void)doorbell_take_clients(node->segment, node->slot, words);
+	for (uint32_t w = 0; w * 64 < clients->count; w++) {
+		clients->marked[w] |= words[w];
+		if (look_at_all) {
+			clients->marked[w] = UINT64_MAX;
+		}
+		for (uint64_t left = clients->marked[w]; left != 0;
+		    left &= left - 1) {
+			uint32_t slot = w * 64 +
+			    (uint32_t)__builtin_ctzll(left);
+
+			if (slot >= clients->count ||
+			    !client_open(node, slot) ||
+			    client_receive(node, slot)) {
+				clients->marked[w] &= ~(left & -left);
+			}
+			work = work || clients->entry_count > 0 ||
+			    clients->gathered.first != NONE;
+		}
+	}
+	clients_propose(node);
+	clients_ask_reads(node);
+	return (work);
+}
+
+static bool
+client_open(struct node *node, uint32_t slot)
+{
+	struct client *client = &node->clients->clients[slot];
+
+	if (client->rx != NULL) {
+		return (true);
+	}
+	if (slot_epoch_of(node->segment, slot) == 0) {
+		return (false);
+	}
+	if (channel_open_request(NULL, &client->rx, node->segment, slot,
+	    node->slot, true, node->run) != ERR_OK) {
+		client->rx = NULL;
+		return (false);
+	}
+	if (channel_open_reply(&client->tx, NULL, node->segment, slot,
+	    node->slot, true, node->run) != ERR_OK) {
+		channel_rx_close(client->rx);
+		client->rx = NULL;
+		client->tx = NULL;
+		return (false);
+	}
+	client->bell = doorbell_of_client(node->segment, slot);
+	return (true);
+}
+
+/* True when the slot has nothing more to say. */
+static bool
+client_receive(struct node *node, uint32_t slot)
+{
+	struct clients *clients = node->clients;
+	struct client *client = &clients->clients[slot];
+	struct channel_message message;
+	bool work = false, empty = false;
+
+	for (int i = 0; i < REQUESTS_MAX; i++) {
+		enum channel_verdict verdict;
+
+		if (clients->entry_count == NODE_BATCH_MAX ||
+		    clients->arena_used + KV_COMMAND_SIZE_MAX > ARENA_SIZE ||
+		    clients->free.first == NONE) {
+			break;
+		}
+		verdict = channel_receive(client->rx, &message);
+		if (verdict == CHANNEL_EMPTY) {
+			empty = true;
+			break;
+		}
+		work = true;
+		if (verdict == CHANNEL_MESSAGE) {
+			client_request(node, slot, &message);
+			channel_release(client->rx);
+		}
+	}
+	if (work) {
+		channel_done(client->rx);
+	}
+	return (empty);
+}
+
+static void
+client_request(struct node *node, uint32_t slot,
+    const struct channel_message *message)
+{
+	struct wire_request request;
+	struct waiter waiter = {
+	    .slot = slot,
+	    .epoch = message->from_epoch,
+	};
+
+	if (message->type != WIRE_REQUEST ||
+	    wire_decode_request(&request, message->data, message->size) !=
+	    ERR_OK) {
+		node->counters[SEGMENT_BAD_RECORDS]++;
+		return;
+	}
+	node->counters[SEGMENT_REQUESTS]++;
+	waiter.id = request.id;
+	if (request.size > KV_COMMAND_SIZE_MAX) {
+		client_reply(node, &waiter, WIRE_BAD, NULL, 0);
+	} else if (request.kind != WIRE_READ_STALE &&
+	    node->role != RAFT_LEADER) {
+		client_reply(node, &waiter, WIRE_NOT_LEADER, NULL, 0);
+	} else if (request.kind == WIRE_WRITE) {
+		client_write(node, &waiter, &request);
+	} else {
+		client_read(node, &waiter, &request);
+	}
+}
+
+static void
+client_write(struct node *node, const struct waiter *waiter,
+    const struct wire_request *request)
+{
+	struct clients *clients = node->clients;
+	uint8_t *copy = clients->arena + clients->arena_used;
+	struct kv_command command;
+	struct raft_entry *entry;
+
+	memcpy(copy, request->command, request->size);
+	if (kv_command_decode(&command, copy, request->size) != ERR_OK ||
+	    !kv_op_is_write(command.op)) {
+		client_reply(node, waiter, WIRE_BAD, NULL, 0);
+		return;
+	}
+	kv_command_stamp(copy, node_stamp(node));
+	clients->waiters[clients->entry_count] = *waiter;
+	entry = &clients->entries[clients->entry_count++];
+	memset(entry, 0, sizeof(*entry));
+	entry->type = RAFT_ENTRY_COMMAND;
+	entry->size = request->size;
+	entry->data = copy;
+	entry->checksum = raft_entry_checksum(entry->type, copy, entry->size);
+	clients->arena_used += (request->size + 7u) & ~(size_t)7;
+}
+
+static void
+client_read(struct node *node, const struct waiter *waiter,
+    const struct wire_request *request)
+{
+	struct clients *clients = node->clients;
+	struct kv_command command;
+	struct read *read;
+	uint32_t at = list_take(clients, &clients->free);
+
+	assert(at != NONE);
+	read = &clients->reads[at];
+	if (read->capacity < request->size) {
+		uint8_t *larger = realloc(read->command, request->size);
+
+		if (larger == NULL) {
+			list_put(clients, &clients->free, at);
+			client_reply(node, waiter, WIRE_BUSY, NULL, 0);
+			return;
+		}
+		read->command = larger;
+		read->capacity = request->size;
+	}
+	memcpy(read->command, request->command, request->size);
+	read->size = request->size;
+	read->waiter = *waiter;
+	read->index = 0;
+	read->handed = false;
+	if (kv_command_decode(&command, read->command, read->size) !=
+	    ERR_OK || kv_op_is_write(command.op)) {
+		list_put(clients, &clients->free, at);
+		client_reply(node, waiter, WIRE_BAD, NULL, 0);
+		return;
+	}
+	node->counters[SEGMENT_READS]++;
+	list_put(clients, request->kind == WIRE_READ_STALE ?
+	    &clients->ready : &clients->gathered, at);
+}
+
+/* All writes of the turn as one event. */
+static void
+clients_propose(struct node *node)
+{
+	struct clients *clients = node->clients;
+	struct raft_event event = { .type = RAFT_EVENT_PROPOSE };
+	uint32_t count = clients->entry_count;
+	enum wire_result refused = WIRE_BUSY;
+
+	if (count == 0) {
+		return;
+	}
+	event.propose.entries = clients->entries;
+	event.propose.count = count;
+	if (node->role != RAFT_LEADER) {
+		refused = WIRE_NOT_LEADER;
+	} else if (node->state_full) {
+		refused = WIRE_FULL;
+	} else if (clients->pending_count + count <= PENDING_MAX / 2 &&
+	    cache_has_room(node->cache, clients->arena_used, count)) {
+		node_step(node, &event);
+		refused = node->update->result == ERR_OK ? WIRE_OK :
+		    node->update->result == ERR_FULL ? WIRE_FULL :
+		    node->update->result == ERR_BUSY ? WIRE_BUSY :
+		    WIRE_NOT_LEADER;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct raft_entry *entry = &clients->entries[i];
+		struct pending *pending;
+
+		if (refused != WIRE_OK) {
+			client_reply(node, &clients->waiters[i], refused,
+			    NULL, 0);
+			continue;
+		}
+		pending = &clients->pending[entry->index &
+		    (PENDING_MAX - 1)];
+		if (pending->index == 0) {
+			clients->pending_count++;
+		}
+		pending->index = entry->index;
+		pending->term = entry->term;
+		pending->waiter = clients->waiters[i];
+	}
+	if (refused == WIRE_OK) {
+		node->counters[SEGMENT_PROPOSALS] += count;
+	}
+	clients->entry_count = 0;
+	clients->arena_used = 0;
+}
+
+/* All reads of the turn under one ReadIndex. */
+static void
+clients_ask_reads(struct node *node)
+{
+	struct clients *clients = node->clients;
+	struct raft_event event = { .type = RAFT_EVENT_READ };
+	struct read_list *asked =
+	    &clients->asked[clients->batch % RAFT_READS_MAX];
+	uint32_t at;
+
+	if (clients->gathered.first == NONE || asked->first != NONE) {
+		return;
+	}
+	*asked = clients->gathered;
+	clients->gathered.first = NONE;
+	event.read.id = clients->batch++;
+	node_step(node, &event);
+	if (node->update->result == ERR_OK) {
+		return;
+	}
+	while ((at = list_take(clients, asked)) != NONE) {
+		client_reply(node, &clients->reads[at].waiter,
+		    node->update->result == ERR_BUSY ? WIRE_BUSY :
+		    WIRE_NOT_LEADER, NULL, 0);
+		list_put(clients, &clients->free, at);
+	}
+}
+
+void
+clients_reads(struct node *node, const struct raft_read *result)
+{
+	struct clients *clients = node->clients;
+	struct read_list *asked =
+	    &clients->asked[result->id % RAFT_READS_MAX];
+	uint32_t at;
+
+	while ((at = list_take(clients, asked)) != NONE) {
+		struct read *read = &clients->reads[at];
+
+		if (result->result == ERR_OK) {
+			read->index = result->index;
+			list_put(clients, &clients->ready, at);
+		} else {
+			client_reply(node, &read->waiter, WIRE_NOT_LEADER,
+			    NULL, 0);
+			list_put(clients, &clients->free, at);
+		}
+	}
+}
+
+void
+clients_apply_reads(struct node *node)
+{
+	struct clients *clients = node->clients;
+
+	while (clients->ready.first != NONE && apply_has_room(node->apply)) {
+		uint32_t at = clients->ready.first;
+		struct read *read = &clients->reads[at];
+
+		if (read->index >= node->apply_next) {
+			return;
+		}
+		(void)list_take(clients, &clients->ready);
+		read->handed = true;
+		apply_add_read(node->apply, at, read->command, read->size);
+	}
+}
+
+bool
+clients_wants_answer(struct node *node, uint64_t index, uint64_t term)
+{
+	const struct pending *pending =
+	    &node->clients->pending[index & (PENDING_MAX - 1)];
+
+	return (pending->index == index && pending->term == term);
+}
+
+void
+clients_answer(struct node *node, const struct apply_result *result)
+{
+	struct clients *clients = node->clients;
+
+	if (result->is_read) {
+		struct read *read = &clients->reads[result->ref];
+
+		read->handed = false;
+		client_reply(node, &read->waiter, WIRE_OK, result->answer,
+		    result->size);
+		list_put(clients, &clients->free, (uint32_t)result->ref);
+	} else {
+		struct pending *pending =
+		    &clients->pending[result->index & (PENDING_MAX - 1)];
+
+		if (pending->index != result->index ||
+		    pending->term != result->term) {
+			return;
+		}
+		client_reply(node, &pending->waiter, WIRE_OK, result->answer,
+		    result->size);
+		pending->index = 0;
+		clients->pending_count--;
+	}
+}
+
+void
+clients_apply_failed(struct node *node)
+{
+	struct clients *clients = node->clients;
+
+	for (uint32_t i = 0; i < READS_MAX; i++) {
+		struct read *read = &clients->reads[i];
+
+		if (read->handed) {
+			read->handed = false;
+			client_reply(node, &read->waiter, WIRE_FULL, NULL,
+			    0);
+			list_put(clients, &clients->free, i);
+		}
+	}
+}
+
+void
+clients_lost_office(struct node *node)
+{
+	struct clients *clients = node->clients;
+
+	for (uint32_t i = 0; clients->pending_count > 0 &&
+	    i < PENDING_MAX; i++) {
+		struct pending *pending = &clients->pending[i];
+
+		if (pending->index != 0) {
+			client_reply(node, &pending->waiter, WIRE_LOST, NULL,
+			    0);
+			pending->index = 0;
+			clients->pending_count--;
+		}
+	}
+	clients_ring_all(node);
+}
+
+void
+clients_ring_all(struct node *node)
+{
+	for (uint32_t slot = 0; slot < node->clients->count; slot++) {
+		if (slot_epoch_of(node->segment, slot) != 0) {
+			struct doorbell bell =
+			    doorbell_of_client(node->segment, slot);
+
+			(void)doorbell_ring(&bell);
+		}
+	}
+}
+
+bool
+clients_flush(struct node *node)
+{
+	struct clients *clients = node->clients;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < clients->touched_count; i++) {
+		uint32_t slot = clients->touched[i];
+		struct client *client = &clients->clients[slot];
+
+		if (channel_flush(client->tx)) {
+			(void)doorbell_ring(&client->bell);
+		}
+		if (channel_is_pending(client->tx)) {
+			clients->touched[kept++] = slot;
+		} else {
+			client->touched = false;
+		}
+	}
+	clients->touched_count = kept;
+	return (kept > 0);
+}
+
+bool
+clients_is_quiet(struct node *node)
+{
+	struct clients *clients = node->clients;
+	uint64_t words[WORDS] = { 0 };
+	bool quiet = true;
+
+	(void)doorbell_take_clients(node->segment, node->slot, words);
+	for (uint32_t w = 0; w * 64 < clients->count; w++) {
+		clients->marked[w] |= words[w];
+		quiet = quiet && clients->marked[w] == 0;
+	}
+	return (quiet);
+}
+
+static void
+client_reply(struct node *node, const struct waiter *waiter,
+    enum wire_result result, const uint8_t *answer, uint32_t size)
+{
+	struct clients *clients = node->clients;
+	struct client *client = &clients->clients[waiter->slot];
+	struct wire_reply reply = {
+	    .id = waiter->id,
+	    .result = result,
+	    .leader = raft_leader(node->raft),
+	    .term = raft_term(node->raft),
+	    .applied = node->applied_index,
+	    .size = size,
+	    .answer = answer,
+	};
+	uint8_t header[WIRE_REPLY_SIZE];
+	struct iovec iov[2];
+
+	if (slot_epoch_of(node->segment, waiter->slot) != waiter->epoch) {
+		node->counters[SEGMENT_REPLIES_DROPPED]++;
+		return;
+	}
+	wire_encode_reply(&reply, header);
+	iov[0].iov_base = header;
+	iov[0].iov_len = sizeof(header);
+	iov[1].iov_base = (void *)(uintptr_t)answer;
+	iov[1].iov_len = size;
+	if (channel_send(client->tx, WIRE_REPLY, waiter->epoch, iov,
+	    size > 0 ? 2 : 1) != ERR_OK) {
+		/* The client asks again. */
+		node->counters[SEGMENT_REPLIES_DROPPED]++;
+		return;
+	}
+	node->counters[SEGMENT_REPLIES]++;
+	if (!client->touched) {
+		client->touched = true;
+		clients->touched[clients->touched_count++] = waiter->slot;
+	}
+}
+
+static uint32_t
+list_take(struct clients *clients, struct read_list *list)
+{
+	uint32_t at = list->first;
+
+	if (at != NONE) {
+		list->first = clients->reads[at].next;
+	}
+	return (at);
+}
+
+static void
+list_put(struct clients *clients, struct read_list *list, uint32_t at)
+{
+	clients->reads[at].next = NONE;
+	if (list->first == NONE) {
+		list->first = at;
+	} else {
+		clients->reads[list->last].next = at;
+	}
+	list->last = at;
+}
+
+/*
+ * Log time: the last stamp applied when it became leader, plus the time
+ * since; standing still without a leader, never a wall clock.
+ */
+static uint64_t
+node_stamp(const struct node *node)
+{
+	uint64_t stamp = node->term_log_time_ns +
+	    (node->now_ns - node->term_began_ns);
+
+	return (stamp > node->log_time_ns ? stamp : node->log_time_ns);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One event in, its effects out, in the order that raft.h asks for.
+ *
+ *	1. persist	copied into the cache, handed to the disk
+ *	2. send		at once, or when durable_seq has reached after_seq
+ *	3. apply	entries up to the commit index, then reads
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "node/node.h"
+
+#define APPLY_AGAIN_NS		100000000ull	/* after a full disk */
+#define DISK_AGAIN_NS		50000000ull
+#define CHECKPOINT_EVERY_NS	2000000000ull
+
+static void	node_persist(struct node *);
+static void	node_messages(struct node *);
+static void	node_release_waiting(struct node *);
+static void	node_role_changes(struct node *);
+static void	node_pins(struct node *);
+static void	node_feed_apply(struct node *);
+static void	node_apply_results(struct node *, const struct apply_done *);
+static int	node_apply_stored(void *, const struct raft_entry *);
+
+void
+node_step(struct node *node, struct raft_event *event)
+{
+	struct raft_update *update = node->update;
+
+	event->now_ns = node->now_ns;
+	event->random = prng_next(&node->prng);
+	raft_step(node->raft, event, update);
+	if (update->result == ERR_INTERNAL) {
+		struct raft_status status;
+
+		raft_status(node->raft, &status);
+		node_latch(node, ERR_INTERNAL, "%s", status.latched != NULL ?
+		    status.latched : "the core refused an event");
+		return;
+	}
+	if (update->persist_seq != 0) {
+		node_persist(node);
+	}
+	/* Before the messages: a leader's first ones follow its role. */
+	node_role_changes(node);
+	node_messages(node);
+	if (update->commit_index > node->commit_index) {
+		node->commit_index = update->commit_index;
+		node->status_dirty = true;
+	}
+	for (uint32_t i = 0; i < update->read_count; i++) {
+		clients_reads(node, &update->reads[i]);
+	}
+	node->deadline_ns = update->deadline_ns;
+}
+
+/* Copies entries into the cache and hands the persist to the disk. */
+static void
+node_persist(struct node *node)
+{
+	const struct raft_update *update = node->update;
+	const struct raft_entry **entries = node->appended;
+	uint64_t pin, kept_term = 0;
+
+	if (update->truncate_from != 0) {
+		cache_truncate(node->cache, update->truncate_from);
+		if (update->truncate_from <= node->durable_index) {
+			node->durable_index = update->truncate_from - 1;
+		}
+		kept_term = raft_term_at(node->raft,
+		    update->truncate_from - 1);
+	}
+	assert(update->entry_count <= NODE_BATCH_MAX);
+	node_pins(node);
+	pin = cache_position(node->cache);
+	for (uint32_t i = 0; i < update->entry_count; i++) {
+		int result = cache_append(node->cache, &update->entries[i]);
+
+		/* Room was made sure of before the step. */
+		assert(result == ERR_OK);
+		entries[i] = cache_get(node->cache, update->entries[i].index);
+	}
+	disk_add(node->disk, update, entries, pin, kept_term);
+	node->status_dirty = true;
+}
+
+static void
+node_messages(struct node *node)
+{
+	const struct raft_update *update = node->update;
+
+	for (uint32_t i = 0; i < update->message_count; i++) {
+		const struct raft_message *message = &update->messages[i];
+
+		if (message->after_seq <= node->durable_seq) {
+			peers_send(node, message);
+		} else if (node->waiting_count < NODE_WAITING_MAX) {
+			uint32_t at = (node->waiting_first +
+			    node->waiting_count++) % NODE_WAITING_MAX;
+
+			node->waiting[at] = *message;
+		} else {
+			node->counters[SEGMENT_DROPPED + message->type]++;
+		}
+	}
+}
+
+/* Sends what has waited long enough; in the order of the updates. */
+static void
+node_release_waiting(struct node *node)
+{
+	uint32_t count = node->waiting_count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct raft_message *message =
+		    &node->waiting[node->waiting_first];
+
+		if (message->after_seq > node->durable_seq) {
+			/* after_seq may differ by kind: go round. */
+			node->waiting[(node->waiting_first +
+			    node->waiting_count) % NODE_WAITING_MAX] =
+			    *message;
+			node->waiting_count++;
+		} else {
+			peers_send(node, message);
+		}
+		node->waiting_first = (node->waiting_first + 1) %
+		    NODE_WAITING_MAX;
+		node->waiting_count--;
+	}
+}
+
+bool
+node_disk_done(struct node *node)
+{
+	struct disk_done done;
+	struct raft_event event = { .type = RAFT_EVENT_PERSISTED };
+
+	if (!disk_poll(node->disk, &done)) {
+		return (false);
+	}
+	if (done.result == ERR_FULL) {
+		/* Kept by disk.c, written when there is room. */
+		node->disk_again_ns = node->now_ns + DISK_AGAIN_NS;
+		return (false);
+	}
+	if (done.result != ERR_OK) {
+		const char *why = store_latched(node->store);
+
+		node_latch(node, done.result, "%s", why != NULL ? why :
+		    err_text(done.result));
+		return (true);
+	}
+	node->durable_seq = done.seq;
+	if (raft_term_at(node->raft, done.last_index) == done.last_term) {
+		node->durable_index = done.last_index;
+	}
+	node_release_waiting(node);
+	event.persisted.seq = done.seq;
+	event.persisted.last_index = done.last_index;
+	event.persisted.last_term = done.last_term;
+	node_step(node, &event);
+	return (true);
+}
+
+/* What follows from a change of role, term or leader. */
+static void
+node_role_changes(struct node *node)
+{
+	enum raft_role role = raft_role(node->raft);
+	uint64_t term = raft_term(node->raft);
+	uint32_t leader = raft_leader(node->raft);
+	bool leads = role == RAFT_LEADER;
+	bool led = node->role == RAFT_LEADER;
+
+	if (role == node->role && term == node->term &&
+	    leader == node->leader) {
+		return;
+	}
+	if (led && (!leads || term != node->term)) {
+		segment_hint_set(node->segment, node->slot, term << 1);
+		clients_lost_office(node);
+	}
+	node->role = role;
+	node->term = term;
+	node->leader = leader;
+	node->status_dirty = true;
+	node->status_at_ns = 0;
+	events_set_role(node->events, role, term);
+	if (leads && !led) {
+		node->term_began_ns = node->now_ns;
+		node->term_log_time_ns = node->log_time_ns;
+		segment_hint_set(node->segment, node->slot, term << 1 | 1);
+		clients_ring_all(node);
+	}
+}
+
+bool
+node_apply_turn(struct node *node)
+{
+	struct apply_done done;
+	bool work = false;
+
+	if (apply_poll(node->apply, &done)) {
+		node_apply_results(node, &done);
+		work = true;
+	}
+	if (apply_is_busy(node->apply) ||
+	    node->now_ns < node->apply_again_ns || node->stop) {
+		return (work);
+	}
+	node_feed_apply(node);
+	clients_apply_reads(node);
+	if ((apply_is_dirty(node->apply) ||
+	    node->now_ns >= node->checkpoint_at_ns) &&
+	    node->apply_next - 1 <= node->durable_index) {
+		/* Only what is durable in the own log. */
+		apply_want_checkpoint(node->apply);
+		node->checkpoint_at_ns = UINT64_MAX;
+	}
+	apply_kick(node->apply);
+	if (apply_poll(node->apply, &done)) {
+		node_apply_results(node, &done);
+		work = true;
+	}
+	return (work);
+}
+
+static void
+node_feed_apply(struct node *node)
+{
+	uint64_t end = node->commit_index;
+
+	/* When a checkpoint is due, wait for the own disk to catch up. */
+	if (apply_is_dirty(node->apply) && end > node->durable_index) {
+		end = node->durable_index;
+	}
+	while (node->apply_next <= end && apply_has_room(node->apply)) {
+		const struct raft_entry *entry =
+		    cache_get(node->cache, node->apply_next);
+		int result;
+
+		if (entry != NULL) {
+			apply_add_entry(node->apply, entry,
+			    cache_position_of(node->cache, entry->index),
+			    clients_wants_answer(node, entry->index,
+			    entry->term));
+			node->apply_next++;
+			continue;
+		}
+		result = store_read(node->store, node->apply_next, end + 1,
+		    APPLY_JOB_BYTES / 2, node_apply_stored, node);
+		if (result != ERR_OK) {
+			node_latch(node, result,
+			    "entry %llu cannot be read for applying: %s",
+			    (unsigned long long)node->apply_next,
+			    err_text(result));
+			return;
+		}
+	}
+}
+
+/* One entry that only the store still has. */
+static int
+node_apply_stored(void *arg, const struct raft_entry *entry)
+{
+	struct node *node = arg;
+
+	apply_add_entry(node->apply, entry, UINT64_MAX,
+	    clients_wants_answer(node, entry->index, entry->term));
+	node->apply_next = entry->index + 1;
+	return (apply_has_room(node->apply) ? 0 : 1);
+}
+
+static void
+node_apply_results(struct node *node, const struct apply_done *done)
+{
+	struct raft_event event = { .type = RAFT_EVENT_APPLIED };
+
+	for (size_t i = 0; i < done->result_count; i++) {
+		clients_answer(node, &done->results[i]);
+	}
+	node->state_full = done->result == ERR_FULL;
+	if (done->result == ERR_FULL) {
+		clients_apply_failed(node);
+		node->apply_next = done->applied_index + 1;
+		node->apply_again_ns = node->now_ns + APPLY_AGAIN_NS;
+	} else if (done->result != ERR_OK) {
+		const char *why = store_latched(node->store);
+
+		node_latch(node, done->result, "%s", why != NULL ? why :
+		    err_text(done->result));
+		return;
+	}
+	if (done->log_time_ns > node->log_time_ns) {
+		node->log_time_ns = done->log_time_ns;
+	}
+	if (done->applied_index > done->checkpoint_index &&
+	    node->checkpoint_at_ns == UINT64_MAX) {
+		node->checkpoint_at_ns = node->now_ns + CHECKPOINT_EVERY_NS;
+	}
+	if (done->applied_index > node->applied_index) {
+		node->counters[SEGMENT_APPLIED] +=
+		    done->applied_index - node->applied_index;
+		node->applied_index = done->applied_index;
+		node->status_dirty = true;
+		event.applied.index = done->applied_index;
+		node_step(node, &event);
+	}
+}
+
+/* Tells the cache what nobody needs any more. */
+static void
+node_pins(struct node *node)
+{
+	uint64_t disk = disk_pinned(node->disk);
+	uint64_t apply = apply_pinned(node->apply);
+
+	cache_set_limits(node->cache, node->durable_index,
+	    disk < apply ? disk : apply);
+}
+
+/* The core's story: event log, flight recorder, status page. */
+void
+node_tell(void *arg, enum raft_tell kind, const char *text)
+{
+	struct node *node = arg;
+	bool rpc = kind == RAFT_TELL_RPC || kind == RAFT_TELL_COMMIT;
+
+	/* While raft_new() runs there is no core to ask yet. */
+	if (node->raft != NULL) {
+		events_set_role(node->events, raft_role(node->raft),
+		    raft_term(node->raft));
+	}
+	events_write(node->events, kind, rpc, "%s", text);
+	if (kind == RAFT_TELL_ROLE || kind == RAFT_TELL_ELECTION) {
+		node_status_reason(node, text);
+	}
+	if (kind == RAFT_TELL_ELECTION) {
+		node->counters[SEGMENT_ELECTIONS]++;
+	}
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop: gather, step, carry out; then look again, yield, or sleep.
+ *
+ * One turn takes whatever has arrived from peers and clients, so that one
+ * disk transaction, one AppendEntries a follower and one wake-up serve all
+ * of it.  A leader's AppendEntries leave before its own disk write begins.
+ *
+ * With nothing to do it looks again for a short while with sched_yield() in
+ * between, as long as there was traffic a moment ago; then it sleeps on its
+ * doorbell and on the others' life tokens until the next deadline.
+ */
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "base/clock.h"
+#include "node/node.h"
+
+#define POLL_NS			50000ull	/* look again this long */
+#define SLEEP_NS_MAX		1000000000ull	/* sleeps are bounded (S7) */
+#define PENDING_SLEEP_NS	200000ull	/* fragments wait for room */
+#define STATUS_EVERY_NS		1000000ull
+#define HOUSEKEEPING_NS		100000000ull
+#define ROOM_EVERY_NS		20000000ull
+#define ROOM_BYTES		(2u << 20)	/* of the next batches */
+#define HANG_NS_MIN		1000000000ull
+
+static bool	node_turn(struct node *);
+static void	node_timers(struct node *);
+static bool	node_shorts(struct node *);
+static void	node_room(struct node *);
+static void	node_watch_disk(struct node *);
+static void	node_housekeeping(struct node *);
+static void	node_sleep(struct node *, bool);
+static uint64_t	node_wake_at(const struct node *, bool);
+
+void
+node_loop(struct node *node)
+{
+	uint64_t worked_ns = 0;
+	bool pending;
+
+	node->now_ns = clock_now_ns();
+	while (!node->stop && node->result == ERR_OK) {
+		bool work = node_turn(node);
+
+		pending = peers_flush(node);
+		pending = clients_flush(node) || pending;
+		if (work) {
+			worked_ns = node->now_ns;
+		} else if (node->now_ns < worked_ns + POLL_NS) {
+			sched_yield();
+		} else {
+			node_sleep(node, pending);
+		}
+	}
+	node_status_publish(node);
+}
+
+/* One turn: true when there was something to do. */
+static bool
+node_turn(struct node *node)
+{
+	bool work, slow;
+
+	node->now_ns = clock_now_ns();
+	slow = node->now_ns >= node->housekeeping_ns;
+	if (slow || segment_rows_version(node->segment) !=
+	    node->rows_version) {
+		node_rows(node);
+	}
+	if (slow) {
+		node_housekeeping(node);
+	}
+	if (node->now_ns >= node->room_at_ns) {
+		node_room(node);
+	}
+	work = peers_receive(node);
+	work = node_shorts(node) || work;
+	peers_look_for_deaths(node);
+	work = clients_receive(node, slow) || work;
+	node_timers(node);
+	work = node_shorts(node) || work;
+	/* The followers' disks and ours work at the same time. */
+	(void)peers_flush(node);
+	if (node->now_ns >= node->disk_again_ns) {
+		disk_kick(node->disk, node->now_ns);
+	}
+	work = node_disk_done(node) || work;
+	node_watch_disk(node);
+	work = node_apply_turn(node) || work;
+	if (node->status_dirty &&
+	    node->now_ns >= node->status_at_ns + STATUS_EVERY_NS) {
+		node_status_publish(node);
+	}
+	return (work);
+}
+
+void
+node_latch(struct node *node, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (node->result != ERR_OK) {
+		return;
+	}
+	node->result = code;
+	va_start(ap, fmt);
+	vsnprintf(node->latched, sizeof(node->latched), fmt, ap);
+	va_end(ap);
+	events_write(node->events, EVENT_DISK, false, "Node %u stops: %s",
+	    node->id, node->latched);
+}
+
+/* The election timer of an operator, the core's deadline. */
+static void
+node_timers(struct node *node)
+{
+	struct raft_event event = { .type = RAFT_EVENT_TICK };
+
+	if (node->now_ns >= node->timeout_at_ns) {
+		node->timeout_at_ns = UINT64_MAX;
+		event.type = RAFT_EVENT_TIMEOUT;
+		node_step(node, &event);
+	}
+	if (node->now_ns >= node->deadline_ns) {
+		event.type = RAFT_EVENT_TICK;
+		node_step(node, &event);
+	}
+}
+
+/* Tells the core which AppendEntries carried less than it asked for. */
+static bool
+node_shorts(struct node *node)
+{
+	struct raft_event event = { .type = RAFT_EVENT_SENT };
+	uint32_t count = node->short_count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		event.sent.to = node->shorts[i].to;
+		event.sent.request = node->shorts[i].request;
+		event.sent.next_index = node->shorts[i].next_index;
+		node_step(node, &event);
+	}
+	/* Steps may have added more. */
+	node->short_count -= count;
+	memmove(node->shorts, node->shorts + count,
+	    node->short_count * sizeof(node->shorts[0]));
+	return (count > 0);
+}
+
+static void
+node_room(struct node *node)
+{
+	struct raft_event event = { .type = RAFT_EVENT_ROOM };
+	enum raft_room room = store_room(node->store, ROOM_BYTES);
+
+	node->room_at_ns = node->now_ns + ROOM_EVERY_NS;
+	if (room == RAFT_ROOM_OK && node->state_full) {
+		room = RAFT_ROOM_LOW;
+	}
+	if (room == node->room) {
+		return;
+	}
+	events_write(node->events, EVENT_DISK, false,
+	    room == RAFT_ROOM_OK ? "Node %u has room on its disk again" :
+	    room == RAFT_ROOM_LOW ? "Node %u has little room on its disk: "
+	    "no proposals are taken" : "Node %u has no room on its disk: "
+	    "nothing is appended", node->id);
+	node->room = room;
+	node->status_dirty = true;
+	event.room = room;
+	node_step(node, &event);
+}
+
+/* A leader whose own disk hangs hands over (U2). */
+static void
+node_watch_disk(struct node *node)
+{
+	struct raft_event event = { .type = RAFT_EVENT_STEP_DOWN };
+	uint64_t since = disk_busy_since(node->disk);
+	uint64_t limit = 2 * node->config->election_max_ns;
+
+	if (limit < HANG_NS_MIN) {
+		limit = HANG_NS_MIN;
+	}
+	if (since == 0 || node->now_ns < since + limit) {
+		node->hang_told = false;
+		return;
+	}
+	if (!node->hang_told) {
+		node->hang_told = true;
+		events_write(node->events, EVENT_DISK, false,
+		    "Node %u waits for its disk since %llu ms", node->id,
+		    (unsigned long long)((node->now_ns - since) / 1000000));
+	}
+	if (node->role == RAFT_LEADER) {
+		event.reason = "its disk hangs";
+		node_step(node, &event);
+	}
+}
+
+void
+node_rows(struct node *node)
+{
+	struct segment_row row;
+
+	node->rows_version = segment_rows_version(node->segment);
+	if (segment_row_read(node->segment, node->slot, &row) != ERR_OK) {
+		return;
+	}
+	if (row.stop != 0) {
+		node->stop = true;
+	}
+	if (row.timeout_seq > node->timeout_seq) {
+		node->timeout_seq = row.timeout_seq;
+		node->timeout_at_ns = row.timeout_at_ns;
+	}
+	if (node->raft != NULL) {
+		raft_set_tell_rpc(node->raft, row.log_rpc != 0);
+		peers_update(node);
+	}
+}
+
+static void
+node_housekeeping(struct node *node)
+{
+	const char *latched = store_latched(node->store);
+
+	node->housekeeping_ns = node->now_ns + HOUSEKEEPING_NS;
+	events_tick(node->events, node->now_ns);
+	if (latched != NULL) {
+		node_latch(node, ERR_IO, "%s", latched);
+	}
+	if (node->linked && !segment_is_linked(node->segment)) {
+		node->linked = false;
+		events_write(node->events, EVENT_START, false,
+		    "The segment %s was unlinked: it can still be opened "
+		    "through /proc/%d/fd", segment_own_name(node->segment),
+		    (int)node->status.pid);
+	}
+}
+
+/* Sleeps until something happens, unless something has. */
+static void
+node_sleep(struct node *node, bool pending)
+{
+	struct doorbell_extra extra[SEGMENT_SLOTS];
+	uint32_t value, count;
+	enum doorbell_woken woken;
+
+	if (node->status_dirty) {
+		node_status_publish(node);
+	}
+	value = doorbell_prepare(&node->bell);
+	count = peers_arm(node, extra);
+	if (node->stop || count == PEERS_DEATH ||
+	    !peers_is_quiet(node) || !clients_is_quiet(node) ||
+	    disk_is_done(node->disk) || apply_is_done(node->apply) ||
+	    segment_rows_version(node->segment) != node->rows_version) {
+		doorbell_cancel(&node->bell);
+		return;
+	}
+	node->counters[SEGMENT_SLEEPS]++;
+	woken = doorbell_wait(&node->bell, value, extra, count,
+	    node_wake_at(node, pending));
+	if (woken != DOORBELL_TIMEOUT) {
+		node->counters[SEGMENT_WAKES]++;
+	}
+}
+
+/* The earliest time at which there is something to do. */
+static uint64_t
+node_wake_at(const struct node *node, bool pending)
+{
+	uint64_t now = node->now_ns;
+	uint64_t at = now + SLEEP_NS_MAX;
+	const uint64_t candidates[] = {
+	    node->deadline_ns,
+	    node->timeout_at_ns,
+	    node->checkpoint_at_ns > now ? node->checkpoint_at_ns :
+	    UINT64_MAX,
+	    pending ? now + PENDING_SLEEP_NS : UINT64_MAX,
+	    node->apply_again_ns > now ? node->apply_again_ns : UINT64_MAX,
+	    node->disk_again_ns > now ? node->disk_again_ns : UINT64_MAX,
+	    node->room != RAFT_ROOM_OK ? node->room_at_ns : UINT64_MAX,
+	};
+
+	for (size_t i = 0; i < COUNT_OF(candidates); i++) {
+		if (candidates[i] < at) {
+			at = candidates[i];
+		}
+	}
+	return (at);
+}

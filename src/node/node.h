@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One node: the core in the world.
+ *
+ *	peers, clients, clocks, disk --event--> raft_step() --update--> effects
+ *
+ * The only room that knows both the core and the world.  The loop (loop.c)
+ * gathers what has arrived, steps the core for each, and carries out the
+ * updates in the written order (effects.c): persist, send what depends on
+ * it, apply, answer.  Everything here belongs to the loop's thread, but for
+ * what disk.c, apply.c and events.c hand to threads of their own.
+ */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/prng.h"
+#include "node/apply.h"
+#include "node/cache.h"
+#include "node/disk.h"
+#include "node/events.h"
+#include "raft/raft.h"
+#include "shm/doorbell.h"
+#include "shm/life.h"
+#include "shm/segment.h"
+#include "store/store.h"
+#include "wire/request.h"
+
+#define NODE_WAITING_MAX	1024	/* messages that wait for the disk */
+#define NODE_BATCH_MAX		1024	/* entries of one update */
+#define NODE_SHORT_MAX		256	/* sends that carried less */
+
+struct clients;
+struct peers;
+
+/* An AppendEntries that carried less than the core asked for. */
+struct node_short {
+	uint32_t to;
+	uint64_t request;
+	uint64_t next_index;
+};
+
+struct node {
+	/* Who and where. */
+	uint32_t id;
+	uint32_t slot;
+	uint64_t run;
+	uint64_t store_id;
+	const char *dir;
+	struct segment *segment;
+	const struct segment_config *config;
+	volatile uint64_t *counters;
+	struct doorbell bell;
+	bool power;			/* durability */
+
+	/* Its parts. */
+	struct store *store;
+	struct raft *raft;
+	struct raft_update *update;
+	struct cache *cache;
+	struct disk *disk;
+	struct apply *apply;
+	struct events *events;
+	struct peers *peers;
+	struct clients *clients;
+	struct prng prng;
+	const struct raft_entry *appended[NODE_BATCH_MAX];	/* scratch */
+
+	/* Time. */
+	uint64_t now_ns;
+	uint64_t deadline_ns;		/* the core's */
+	uint64_t timeout_seq;		/* of the row: handled so far */
+	uint64_t timeout_at_ns;		/* UINT64_MAX: none is due */
+	uint64_t housekeeping_ns;	/* next slow look at everything */
+	uint64_t apply_again_ns;	/* after a full disk */
+	uint64_t checkpoint_at_ns;	/* time-driven checkpoint */
+	uint64_t status_at_ns;		/* status was published */
+
+	/* Persistence. */
+	uint64_t durable_seq;
+	uint64_t durable_index;
+	struct raft_message *waiting;	/* ring of NODE_WAITING_MAX */
+	uint32_t waiting_first;
+	uint32_t waiting_count;
+	enum raft_room room;
+	bool hang_told;
+	uint64_t room_at_ns;		/* next look at the room */
+	uint64_t disk_again_ns;		/* after a full disk */
+	struct node_short shorts[NODE_SHORT_MAX];
+	uint32_t short_count;
+
+	/* Applying. */
+	uint64_t commit_index;
+	uint64_t apply_next;		/* next entry to hand to apply */
+	uint64_t applied_index;
+	uint64_t log_time_ns;		/* largest stamp applied */
+	uint64_t term_began_ns;		/* when it became leader */
+	uint64_t term_log_time_ns;	/* log time at that moment */
+	bool state_full;
+
+	/* As last published or told. */
+	enum raft_role role;
+	uint64_t term;
+	uint32_t leader;
+	bool linked;			/* the segment's name exists */
+	bool status_dirty;
+	uint32_t rows_version;
+	uint64_t dead_runs[SEGMENT_SLOTS];	/* deaths already told */
+	struct segment_status status;
+
+	volatile bool stop;		/* a signal asks for a clean end */
+	int result;			/* why it ended */
+	char latched[160];
+};
+
+/* ---- loop.c */
+void	node_loop(struct node *);
+/* What the supervisor's row asks for; also before the loop runs. */
+void	node_rows(struct node *);
+/* Ends the loop with this code and reason. */
+void	node_latch(struct node *, int code, const char *fmt, ...)
+	    PRINTF_LIKE(3, 4);
+
+/* ---- effects.c: one event in, its effects out */
+void	node_step(struct node *, struct raft_event *);
+/* Takes finished disk work into the core; true when there was some. */
+bool	node_disk_done(struct node *);
+/* Feeds apply with what is committed, takes what is done. */
+bool	node_apply_turn(struct node *);
+void	node_tell(void *, enum raft_tell, const char *);
+
+/* ---- status.c */
+void	node_status_publish(struct node *);
+void	node_status_reason(struct node *, const char *text);
+
+/* ---- peers.c */
+int	peers_new(struct peers **, struct node *) MUST_CHECK;
+void	peers_free(struct peers *);
+/* Opens links to slots that came into use, forgets none. */
+void	peers_update(struct node *);
+/* Steps the core for what has arrived; true when there was something. */
+bool	peers_receive(struct node *);
+void	peers_send(struct node *, const struct raft_message *);
+/* Publishes what was sent, rings; true while fragments wait for room. */
+bool	peers_flush(struct node *);
+bool	peers_is_quiet(struct node *);
+/* Tells the core of runs that are known to be dead. */
+void	peers_look_for_deaths(struct node *);
+/* Life tokens to sleep on; how many.  PEERS_DEATH: there is news. */
+#define PEERS_DEATH	UINT32_MAX
+uint32_t peers_arm(struct node *, struct doorbell_extra *);
+
+/* ---- clients.c */
+int	clients_new(struct clients **, struct node *) MUST_CHECK;
+void	clients_free(struct clients *);
+bool	clients_receive(struct node *, bool look_at_all);
+/* reads of a batch may be served at index, or not. */
+void	clients_reads(struct node *, const struct raft_read *);
+/* Hands reads whose index is covered to apply. */
+void	clients_apply_reads(struct node *);
+bool	clients_wants_answer(struct node *, uint64_t index, uint64_t term);
+void	clients_answer(struct node *, const struct apply_result *);
+/* The reads handed to apply will not be answered: no room. */
+void	clients_apply_failed(struct node *);
+/* The office is lost: what waits is answered WIRE_LOST. */
+void	clients_lost_office(struct node *);
+/* Wakes all clients: there is a new leader. */
+void	clients_ring_all(struct node *);
+bool	clients_flush(struct node *);
+bool	clients_is_quiet(struct node *);
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The other nodes: a pair of channels and a life token each.
+ *
+ * Links are by slot; the node id of a slot is in the supervisor's row.  A
+ * message is taken only when its sender is the node of the slot that it came
+ * from.  AppendEntries are filled in here, from the cache or the store; when
+ * less fits than the core asked for, or nothing, the core is told.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/node.h"
+#include "shm/channel.h"
+#include "wire/message.h"
+#include "wire/request.h"
+
+#define RECEIVE_MAX	64		/* messages of one peer in a turn */
+#define STAGGER_PROCESS_NS	1000000ull	/* between campaigns of */
+#define STAGGER_POWER_NS	4000000ull	/* survivors, by rank */
+#define ENCODE_SIZE	(RAFT_ENTRY_SIZE_MAX + (1u << 20))
+
+struct peer {
+	uint32_t id;			/* 0: the slot is not in use */
+	struct channel_tx *tx;
+	struct channel_rx *rx;
+	struct doorbell bell;
+	bool sent;			/* something since the last flush */
+};
+
+struct peers {
+	struct peer peers[SEGMENT_SLOTS];
+	struct raft_entry entries[WIRE_ENTRIES_MAX];
+	/* The entries last encoded: followers get the same ones. */
+	uint8_t *encoded;
+	size_t encoded_size;
+	uint64_t encoded_first;
+	uint64_t encoded_end;
+	uint64_t encoded_term;		/* of the leader that did it */
+	uint32_t encoded_bytes_max;
+};
+
+static struct peer *peer_of(struct node *, uint32_t);
+static bool	peer_receive(struct node *, uint32_t);
+static void	peer_step(struct node *, uint32_t,
+		    const struct channel_message *);
+static bool	peer_fits(struct node *, const struct raft_message *);
+static void	peers_encode(struct node *, const struct raft_message *);
+static int	peers_encode_entry(void *, const struct raft_entry *);
+static void	peers_sent_short(struct node *, const struct raft_message *,
+		    uint64_t);
+static void	peers_tell_death(struct node *, uint32_t, uint64_t);
+static uint32_t	peers_rank(struct node *, uint32_t);
+
+int
+peers_new(struct peers **peersp, struct node *node)
+{
+	struct peers *peers = calloc(1, sizeof(*peers));
+
+	if (peers == NULL) {
+		return (ERR_NOMEM);
+	}
+	peers->encoded = malloc(ENCODE_SIZE);
+	if (peers->encoded == NULL) {
+		free(peers);
+		return (ERR_NOMEM);
+	}
+	*peersp = node->peers = peers;
+	peers_update(node);
+	return (ERR_OK);
+}
+
+void
+peers_free(struct peers *peers)
+{
+	if (peers == NULL) {
+		return;
+	}
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		channel_tx_close(peers->peers[slot].tx);
+		channel_rx_close(peers->peers[slot].rx);
+	}
+	free(peers->encoded);
+	free(peers);
+}
+
+void
+peers_update(struct node *node)
+{
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		struct peer *peer = &node->peers->peers[slot];
+		struct segment_row row;
+
+		if (slot == node->slot || peer->id != 0 ||
+		    segment_row_read(node->segment, slot, &row) != ERR_OK ||
+		    row.id == 0) {
+			continue;
+		}
+		if (channel_open_link_tx(&peer->tx, node->segment, node->slot,
+		    slot, node->run) != ERR_OK) {
+			peer->tx = NULL;
+			continue;
+		}
+		if (channel_open_link_rx(&peer->rx, node->segment, slot,
+		    node->slot, node->run) != ERR_OK) {
+			channel_tx_close(peer->tx);
+			peer->tx = NULL;
+			peer->rx = NULL;
+			continue;
+		}
+		peer->bell = doorbell_of_node(node->segment, slot);
+		peer->id = row.id;
+	}
+}
+
+bool
+peers_receive(struct node *node)
+{
+	bool work = false;
+
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		if (node->peers->peers[slot].id != 0 &&
+		    peer_receive(node, slot)) {
+			work = true;
+		}
+	}
+	return (work);
+}
+
+static bool
+peer_receive(struct node *node, uint32_t slot)
+{
+	struct peer *peer = &node->peers->peers[slot];
+	struct channel_message message;
+	bool work = false;
+
+	for (int i = 0; i < RECEIVE_MAX && !node->stop; i++) {
+		enum channel_verdict verdict =
+		    channel_receive(peer->rx, &message);
+
+		if (verdict == CHANNEL_EMPTY) {
+			break;
+		}
+		work = true;
+		if (verdict == CHANNEL_DROPPED) {
+			continue;
+		}
+		node->counters[SEGMENT_BYTES_RECEIVED] += message.size;
+		peer_step(node, slot, &message);
+		channel_release(peer->rx);
+	}
+	if (work) {
+		channel_done(peer->rx);
+	}
+	return (work);
+}
+
+/* One message into the core. */
+static void
+peer_step(struct node *node, uint32_t slot, const struct channel_message *in)
+{
+	struct raft_message message;
+	struct raft_event event = {
+	    .type = RAFT_EVENT_MESSAGE,
+	    .message = &message,
+	};
+
+	if (wire_decode(&message, node->peers->entries, in->data, in->size) !=
+	    ERR_OK || message.from != node->peers->peers[slot].id ||
+	    message.from_run != in->from_epoch) {
+		node->counters[SEGMENT_BAD_RECORDS]++;
+		return;
+	}
+	node->counters[SEGMENT_RECEIVED + message.type]++;
+	if (!peer_fits(node, &message)) {
+		/* As if it had been lost: the leader asks again. */
+		node->counters[SEGMENT_DROPPED + message.type]++;
+		return;
+	}
+	node_step(node, &event);
+}
+
+static bool
+peer_fits(struct node *node, const struct raft_message *message)
+{
+	uint64_t bytes = 0;
+
+	if (message->entry_count == 0) {
+		return (true);
+	}
+	for (uint32_t i = 0; i < message->entry_count; i++) {
+		bytes += message->entries[i].size;
+	}
+	return (cache_has_room(node->cache, bytes, message->entry_count));
+}
+
+void
+peers_send(struct node *node, const struct raft_message *message)
+{
+	struct peers *peers = node->peers;
+	struct peer *peer = peer_of(node, message->to);
+	uint8_t header[WIRE_HEADER_SIZE];
+	struct iovec iov[2];
+	uint32_t count = 0;
+	int iovcnt = 1;
+
+	if (peer == NULL) {
+		return;
+	}
+	if (message->type == RAFT_APPEND && message->entry_count > 0) {
+		peers_encode(node, message);
+		count = (uint32_t)(peers->encoded_end -
+		    peers->encoded_first);
+		iov[1].iov_base = peers->encoded;
+		iov[1].iov_len = peers->encoded_size;
+		iovcnt = 2;
+	}
+	wire_encode_header(message, count, header);
+	iov[0].iov_base = header;
+	iov[0].iov_len = sizeof(header);
+	if (channel_send(peer->tx, message->type, message->to_run, iov,
+	    iovcnt) != ERR_OK) {
+		node->counters[SEGMENT_DROPPED + message->type]++;
+		if (message->type == RAFT_APPEND) {
+			peers_sent_short(node, message,
+			    message->entry_first);
+		}
+		return;
+	}
+	peer->sent = true;
+	node->counters[SEGMENT_SENT + message->type]++;
+	node->counters[SEGMENT_BYTES_SENT] += sizeof(header) +
+	    (iovcnt == 2 ? peers->encoded_size : 0);
+	if (count < message->entry_count) {
+		peers_sent_short(node, message, message->entry_first + count);
+	}
+}
+
+/* The bytes of the entries that a message asks for. */
+static void
+peers_encode(struct node *node, const struct raft_message *message)
+{
+	struct peers *peers = node->peers;
+	uint64_t end = message->entry_first + message->entry_count;
+	uint64_t index;
+
+	if (peers->encoded_first == message->entry_first &&
+	    peers->encoded_term == message->term &&
+	    peers->encoded_bytes_max == message->bytes_max &&
+	    peers->encoded_end == end) {
+		return;
+	}
+	peers->encoded_first = peers->encoded_end = message->entry_first;
+	peers->encoded_term = message->term;
+	peers->encoded_bytes_max = message->bytes_max;
+	peers->encoded_size = 0;
+	for (index = message->entry_first; index < end; index++) {
+		const struct raft_entry *entry = cache_get(node->cache,
+		    index);
+
+		if (entry == NULL || peers_encode_entry(peers, entry) != 0) {
+			break;
+		}
+	}
+	if (index == message->entry_first &&
+	    cache_get(node->cache, index) == NULL) {
+		int result = store_read(node->store, index, end,
+		    message->bytes_max, peers_encode_entry, peers);
+
+		if (result != ERR_OK && result != ERR_NOT_FOUND) {
+			node_latch(node, result,
+			    "entry %llu cannot be read for sending: %s",
+			    (unsigned long long)index, err_text(result));
+		}
+	}
+}
+
+/* Non-zero when the message is full. */
+static int
+peers_encode_entry(void *arg, const struct raft_entry *entry)
+{
+	struct peers *peers = arg;
+	size_t size = wire_entry_size(entry->size);
+
+	if (peers->encoded_size > 0 && peers->encoded_size + size >
+	    peers->encoded_bytes_max) {
+		return (1);
+	}
+	wire_encode_entry(entry, peers->encoded + peers->encoded_size);
+	peers->encoded_size += size;
+	peers->encoded_end = entry->index + 1;
+	return (0);
+}
+
+/*
+ * Later, not here: this runs within the effects of a step.  The loop steps
+ * what has gathered before it looks at anything else.
+ */
+static void
+peers_sent_short(struct node *node, const struct raft_message *message,
+    uint64_t next_index)
+{
+	struct node_short *item;
+
+	if (node->short_count == NODE_SHORT_MAX) {
+		/* The follower's refusal will tell the core as well. */
+		return;
+	}
+	item = &node->shorts[node->short_count++];
+	item->to = message->to;
+	item->request = message->request;
+	item->next_index = next_index;
+}
+
+bool
+peers_flush(struct node *node)
+{
+	bool pending = false;
+
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		struct peer *peer = &node->peers->peers[slot];
+
+		if (peer->id == 0 || (!peer->sent &&
+		    !channel_is_pending(peer->tx))) {
+			continue;
+		}
+		if (channel_flush(peer->tx) && doorbell_ring(&peer->bell)) {
+			node->counters[SEGMENT_BELLS]++;
+		}
+		peer->sent = false;
+		if (channel_is_pending(peer->tx)) {
+			pending = true;
+		}
+	}
+	return (pending);
+}
+
+bool
+peers_is_quiet(struct node *node)
+{
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		struct peer *peer = &node->peers->peers[slot];
+
+		if (peer->id != 0 && !channel_is_empty(peer->rx)) {
+			return (false);
+		}
+	}
+	return (true);
+}
+
+void
+peers_look_for_deaths(struct node *node)
+{
+	if (node->config->death_hint == 0) {
+		return;
+	}
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		uint64_t run;
+
+		if (node->peers->peers[slot].id != 0 &&
+		    life_look(node->segment, slot, node->slot, &run) ==
+		    LIFE_DEAD && run > node->dead_runs[slot]) {
+			peers_tell_death(node, slot, run);
+		}
+	}
+}
+
+static void
+peers_tell_death(struct node *node, uint32_t slot, uint64_t run)
+{
+	struct raft_event event = { .type = RAFT_EVENT_PEER_DEAD };
+
+	node->dead_runs[slot] = run;
+	event.peer_dead.id = node->peers->peers[slot].id;
+	event.peer_dead.run = run;
+	event.peer_dead.delay_ns = peers_rank(node, slot) *
+	    (node->power ? STAGGER_POWER_NS : STAGGER_PROCESS_NS);
+	node_step(node, &event);
+}
+
+/*
+ * How many survivors are better placed to lead: by last term, last index,
+ * then the lower id.  From the status pages; a guess, which costs a
+ * millisecond or a split vote when wrong.
+ */
+static uint32_t
+peers_rank(struct node *node, uint32_t dead_slot)
+{
+	struct raft_status own;
+	uint32_t rank = 0;
+
+	raft_status(node->raft, &own);
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		struct peer *peer = &node->peers->peers[slot];
+		struct segment_status status;
+		uint64_t run;
+
+		if (peer->id == 0 || slot == dead_slot ||
+		    life_look(node->segment, slot, node->slot, &run) !=
+		    LIFE_ALIVE || segment_status_read(node->segment, slot,
+		    &status) != ERR_OK || status.ready == 0) {
+			continue;
+		}
+		if (status.last_term > own.last_term ||
+		    (status.last_term == own.last_term &&
+		    (status.last_index > own.last_index ||
+		    (status.last_index == own.last_index &&
+		    peer->id < node->id)))) {
+			rank++;
+		}
+	}
+	return (rank);
+}
+
+uint32_t
+peers_arm(struct node *node, struct doorbell_extra *extra)
+{
+	uint32_t count = 0;
+
+	if (node->config->death_hint == 0) {
+		return (0);
+	}
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		uint64_t run;
+
+		if (node->peers->peers[slot].id == 0) {
+			continue;
+		}
+		if (life_arm(node->segment, slot, node->slot,
+		    &extra[count])) {
+			count++;
+		} else if (life_look(node->segment, slot, node->slot, &run) ==
+		    LIFE_DEAD && run > node->dead_runs[slot]) {
+			return (PEERS_DEATH);
+		}
+	}
+	return (count);
+}
+
+static struct peer *
+peer_of(struct node *node, uint32_t id)
+{
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		if (node->peers->peers[slot].id == id) {
+			return (&node->peers->peers[slot]);
+		}
+	}
+	return (NULL);
+}

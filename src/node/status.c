@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the node says of itself in its page.
+ */
+#include <string.h>
+
+#include <bsd/string.h>
+
+#include "node/node.h"
+
+void
+node_status_publish(struct node *node)
+{
+	struct segment_status *status = &node->status;
+	struct store_figures figures;
+	struct raft_status raft;
+
+	raft_status(node->raft, &raft);
+	status->ready = 1;
+	status->role = raft.role;
+	status->leader = raft.leader;
+	status->vote = raft.vote;
+	status->term = raft.term;
+	status->commit = raft.commit_index;
+	status->applied = node->applied_index;
+	status->durable = raft.durable_index;
+	status->first_index = raft.first_index;
+	status->last_index = raft.last_index;
+	status->last_term = raft.last_term;
+	status->quorum = raft.quorum;
+	status->room = node->state_full ? RAFT_ROOM_LOW : node->room;
+	status->serving = raft.role == RAFT_LEADER;
+	status->voters = 0;
+	status->learner = 1;
+	for (uint32_t i = 0; i < raft.configuration.count; i++) {
+		const struct raft_server *server =
+		    &raft.configuration.servers[i];
+
+		if (server->suffrage & (RAFT_VOTER | RAFT_VOTER_OLD)) {
+			status->voters |= server->id < 64 ?
+			    1ull << server->id : 0;
+			status->learner = server->id == node->id ? 0 :
+			    status->learner;
+		}
+	}
+	status->updated_ns = node->now_ns;
+	strlcpy(status->latched, node->latched, sizeof(status->latched));
+	segment_status_publish(node->segment, node->slot, status);
+	store_figures(node->store, &figures);
+	node->counters[SEGMENT_COMMITS] = figures.commits;
+	node->counters[SEGMENT_SYNCS] = figures.syncs;
+	node->counters[SEGMENT_SYNC_NS_MAX] = figures.sync_ns_max;
+	node->status_dirty = false;
+	node->status_at_ns = node->now_ns;
+}
+
+/* A role change's reason, newest first. */
+void
+node_status_reason(struct node *node, const char *text)
+{
+	struct segment_status *status = &node->status;
+
+	memmove(&status->reasons[1], &status->reasons[0],
+	    (SEGMENT_REASONS - 1) * sizeof(status->reasons[0]));
+	status->reasons[0].at_ns = node->now_ns;
+	strlcpy(status->reasons[0].text, text,
+	    sizeof(status->reasons[0].text));
+	node->status_dirty = true;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Real raftnode processes, the test in the supervisor's place. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/base/check_run.h"
+#include "tests/node/rig.h"
+
+static const enum store_durability durabilities[] = {
+    STORE_PROCESS, STORE_POWER,
+};
+
+START_TEST(one_set_through_three_processes)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+
+	ck_assert_ptr_null(rig_get(rig, "k"));
+	rig_set(rig, "k", "v");
+	ck_assert_str_eq(rig_get(rig, "k"), "v");
+	rig_free(rig);
+}
+END_TEST
+
+START_TEST(survives_the_leader)
+{
+	struct rig *rig = rig_new(5, durabilities[_i]);
+	uint32_t leader;
+
+	rig_set(rig, "a", "1");
+	leader = rig_wait_leader(rig);
+	rig_kill(rig, leader, SIGKILL);
+	rig_set(rig, "b", "2");
+	ck_assert_str_eq(rig_get(rig, "a"), "1");
+	ck_assert_str_eq(rig_get(rig, "b"), "2");
+	rig_start(rig, leader);
+	rig_set(rig, "c", "3");
+	rig_free(rig);
+}
+END_TEST
+
+START_TEST(survives_all_at_once)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	char key[16];
+
+	for (int round = 0; round < 5; round++) {
+		snprintf(key, sizeof(key), "k%d", round);
+		rig_set(rig, key, key);
+		for (uint32_t id = 1; id <= 3; id++) {
+			kill(rig_pid(rig, id), SIGKILL);
+		}
+		for (uint32_t id = 1; id <= 3; id++) {
+			ck_assert_int_eq(rig_wait_end(rig, id),
+			    128 + SIGKILL);
+			rig_start(rig, id);
+		}
+		for (int i = 0; i <= round; i++) {
+			snprintf(key, sizeof(key), "k%d", i);
+			ck_assert_str_eq(rig_get(rig, key), key);
+		}
+	}
+	rig_free(rig);
+}
+END_TEST
+
+START_TEST(ends_cleanly)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+
+	rig_set(rig, "k", "v");
+	for (uint32_t id = 1; id <= 3; id++) {
+		ck_assert_int_eq(rig_stop(rig, id), 0);
+	}
+	for (uint32_t id = 1; id <= 3; id++) {
+		rig_start(rig, id);
+	}
+	ck_assert_str_eq(rig_get(rig, "k"), "v");
+	rig_free(rig);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("node");
+	TCase *tc = tcase_create("processes");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, one_set_through_three_processes, 0, 2);
+	tcase_add_loop_test(tc, survives_the_leader, 0, 2);
+	tcase_add_loop_test(tc, survives_all_at_once, 0, 2);
+	tcase_add_loop_test(tc, ends_cleanly, 0, 2);
+	suite_add_tcase(suite, tc);
+	return (check_run(suite));
+}

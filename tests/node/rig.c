@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rig: segment, rows and stores as raftsup would make them, and a client
+ * slot of its own.
+ */
+#include "tests/node/rig.h"
+
+#include <check.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "shm/channel.h"
+#include "shm/doorbell.h"
+#include "shm/slot.h"
+
+#define NODES_MAX	7
+#define WAIT_NS		30000000000ull
+#define ASK_NS		300000000ull
+
+struct rig {
+	char dir[64];
+	char name[SEGMENT_NAME_SIZE];
+	uint32_t nodes;
+	struct segment *segment;
+	struct segment_row rows[NODES_MAX];
+	pid_t pids[NODES_MAX];
+	/* The client. */
+	struct segment *client_segment;
+	struct slot *slot;
+	struct channel_tx *tx[NODES_MAX];
+	struct channel_rx *rx[NODES_MAX];
+	uint64_t next_request;
+	uint64_t session;
+	uint64_t sequence;
+	uint8_t answer[KV_ANSWER_SIZE_MAX];
+	char text[4096];
+};
+
+static void	rig_create_stores(struct rig *, enum store_durability,
+		    uint64_t);
+static void	rig_admit(struct rig *, uint32_t);
+static void	rig_open_client(struct rig *);
+static int	remove_one(const char *, const struct stat *, int,
+		    struct FTW *);
+
+struct rig *
+rig_new(uint32_t nodes, enum store_durability durability)
+{
+	struct segment_config config = {
+	    .cluster_id = (uint64_t)getpid() << 20 | 7,
+	    .heartbeat_ns = 20000000,
+	    .election_min_ns = 100000000,
+	    .election_max_ns = 200000000,
+	    .lease_ns = 80000000,
+	    .durability = durability,
+	    .client_count = 8,
+	    .death_hint = 1,
+	};
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct err_buf err;
+
+	ck_assert_ptr_nonnull(rig);
+	rig->nodes = nodes;
+	strcpy(rig->dir, "/tmp/raftsup-rig.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(rig->dir));
+	snprintf(config.dir, sizeof(config.dir), "%s", rig->dir);
+	ck_assert_int_eq(segment_name(rig->name, rig->dir, &err), ERR_OK);
+	rig_create_stores(rig, durability, config.cluster_id);
+	ck_assert_msg(segment_create(&rig->segment, rig->name, &config, nodes,
+	    &err) == ERR_OK, "%s", err.text);
+	for (uint32_t slot = 0; slot < nodes; slot++) {
+		struct segment_row *row = &rig->rows[slot];
+
+		row->id = slot + 1;
+		row->store_id = 1000 + slot;
+		row->state = SEGMENT_NODE_DOWN;
+		segment_row_publish(rig->segment, slot, row);
+	}
+	for (uint32_t slot = 0; slot < nodes; slot++) {
+		rig_start(rig, slot + 1);
+	}
+	rig_open_client(rig);
+	return (rig);
+}
+
+void
+rig_free(struct rig *rig)
+{
+	struct err_buf err;
+
+	for (uint32_t slot = 0; slot < rig->nodes; slot++) {
+		if (rig->pids[slot] > 0) {
+			rig_kill(rig, slot + 1, SIGKILL);
+		}
+		channel_tx_close(rig->tx[slot]);
+		channel_rx_close(rig->rx[slot]);
+	}
+	slot_release(rig->slot);
+	segment_detach(rig->client_segment);
+	segment_detach(rig->segment);
+	(void)!segment_unlink(rig->name, &err);
+	(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(rig);
+}
+
+struct segment *
+rig_segment(struct rig *rig)
+{
+	return (rig->segment);
+}
+
+void
+rig_start(struct rig *rig, uint32_t id)
+{
+	uint32_t slot = id - 1;
+	struct segment_row *row = &rig->rows[slot];
+	const char *build = getenv("RAFTSUP_BUILDDIR");
+	char program[512], dir[128], number[8];
+
+	row->run_granted = row->run_admitted + 1;
+	row->state = SEGMENT_NODE_STARTING;
+	segment_row_publish(rig->segment, slot, row);
+	snprintf(program, sizeof(program), "%s/raftnode",
+	    build != NULL ? build : ".");
+	snprintf(dir, sizeof(dir), "%s/node-%u", rig->dir, id);
+	snprintf(number, sizeof(number), "%u", slot);
+	rig->pids[slot] = fork();
+	ck_assert_int_ge(rig->pids[slot], 0);
+	if (rig->pids[slot] == 0) {
+		execl(program, "raftnode", "serve", "--segment", rig->name,
+		    "--slot", number, "--dir", dir, (char *)NULL);
+		perror(program);
+		_exit(127);
+	}
+	row->pid = rig->pids[slot];
+	rig_admit(rig, slot);
+}
+
+/* Waits for the run to be announced, admits it, waits until it is ready. */
+static void
+rig_admit(struct rig *rig, uint32_t slot)
+{
+	struct segment_row *row = &rig->rows[slot];
+	uint64_t end = clock_now_ns() + WAIT_NS;
+	struct segment_status status;
+
+	for (;;) {
+		if (segment_status_read(rig->segment, slot, &status) ==
+		    ERR_OK && status.run == row->run_granted) {
+			struct doorbell bell =
+			    doorbell_of_node(rig->segment, slot);
+
+			if (status.ready != 0 || status.latched[0] != '\0') {
+				return;
+			}
+			row->run_admitted = row->run_granted;
+			row->state = SEGMENT_NODE_UP;
+			segment_row_publish(rig->segment, slot, row);
+			(void)doorbell_ring(&bell);
+		}
+		if (waitpid(rig->pids[slot], NULL, WNOHANG) != 0) {
+			rig->pids[slot] = 0;
+			return;
+		}
+		ck_assert_msg(clock_now_ns() < end, "node %u is not ready",
+		    slot + 1);
+		usleep(1000);
+	}
+}
+
+void
+rig_kill(struct rig *rig, uint32_t id, int signal_number)
+{
+	kill(rig->pids[id - 1], signal_number);
+	(void)rig_wait_end(rig, id);
+}
+
+int
+rig_stop(struct rig *rig, uint32_t id)
+{
+	kill(rig->pids[id - 1], SIGTERM);
+	return (rig_wait_end(rig, id));
+}
+
+int
+rig_wait_end(struct rig *rig, uint32_t id)
+{
+	int status = 0;
+
+	(void)waitpid(rig->pids[id - 1], &status, 0);
+	rig->pids[id - 1] = 0;
+	return (WIFEXITED(status) ? WEXITSTATUS(status) :
+	    128 + WTERMSIG(status));
+}
+
+pid_t
+rig_pid(struct rig *rig, uint32_t id)
+{
+	return (rig->pids[id - 1]);
+}
+
+uint32_t
+rig_wait_leader(struct rig *rig)
+{
+	uint64_t end = clock_now_ns() + WAIT_NS;
+
+	for (;;) {
+		uint64_t best = 0;
+		uint32_t leader = 0;
+
+		for (uint32_t slot = 0; slot < rig->nodes; slot++) {
+			uint64_t hint = segment_hint(rig->segment, slot);
+
+			if ((hint & 1) != 0 && hint > best &&
+			    rig->pids[slot] != 0) {
+				best = hint;
+				leader = slot + 1;
+			}
+		}
+		if (leader != 0) {
+			return (leader);
+		}
+		ck_assert_msg(clock_now_ns() < end, "nobody leads");
+		usleep(500);
+	}
+}
+
+bool
+rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
+    const struct kv_command *command, struct wire_reply *reply,
+    struct kv_answer *answer)
+{
+	static uint8_t bytes[KV_COMMAND_SIZE_MAX];
+	uint32_t slot = id - 1;
+	uint8_t header[WIRE_REQUEST_SIZE];
+	struct wire_request request = { .id = ++rig->next_request,
+	    .kind = kind, .command = bytes };
+	struct doorbell bell = doorbell_of_node(rig->client_segment, slot);
+	struct iovec iov[2];
+	uint64_t end;
+	int size = kv_command_encode(command, bytes, sizeof(bytes));
+
+	ck_assert_int_gt(size, 0);
+	request.size = (uint32_t)size;
+	wire_encode_request(&request, header);
+	iov[0].iov_base = header;
+	iov[0].iov_len = sizeof(header);
+	iov[1].iov_base = bytes;
+	iov[1].iov_len = request.size;
+	if (channel_send(rig->tx[slot], WIRE_REQUEST, 0, iov, 2) != ERR_OK) {
+		return (false);
+	}
+	end = clock_now_ns() + ASK_NS;
+	do {
+		struct channel_message message;
+
+		(void)channel_flush(rig->tx[slot]);
+		doorbell_mark_client(rig->client_segment, slot,
+		    slot_index(rig->slot));
+		(void)doorbell_ring(&bell);
+		if (channel_receive(rig->rx[slot], &message) !=
+		    CHANNEL_MESSAGE) {
+			usleep(50);
+			continue;
+		}
+		ck_assert_int_eq(wire_decode_reply(reply, message.data,
+		    message.size), ERR_OK);
+		memcpy(rig->answer, reply->answer, reply->size);
+		channel_release(rig->rx[slot]);
+		channel_done(rig->rx[slot]);
+		if (reply->id == request.id) {
+			if (reply->result == WIRE_OK) {
+				ck_assert_int_eq(kv_answer_decode(answer,
+				    rig->answer, reply->size), ERR_OK);
+			}
+			return (true);
+		}
+	} while (clock_now_ns() < end);
+	return (false);
+}
+
+void
+rig_do(struct rig *rig, enum wire_request_kind kind,
+    const struct kv_command *command, struct kv_answer *answer)
+{
+	uint64_t end = clock_now_ns() + WAIT_NS;
+	struct wire_reply reply;
+
+	while (!rig_ask(rig, rig_wait_leader(rig), kind, command, &reply,
+	    answer) || reply.result != WIRE_OK) {
+		ck_assert_msg(clock_now_ns() < end, "no answer");
+		usleep(200);
+	}
+}
+
+void
+rig_set(struct rig *rig, const char *key, const char *value)
+{
+	struct kv_command command = { .op = KV_OP_OPEN };
+	struct kv_answer answer;
+
+	if (rig->session == 0) {
+		rig_do(rig, WIRE_WRITE, &command, &answer);
+		ck_assert_int_eq(answer.status, KV_OK);
+		rig->session = (uint64_t)answer.number;
+	}
+	command.op = KV_OP_SET;
+	command.session = rig->session;
+	command.sequence = command.lowest_open = ++rig->sequence;
+	command.key.data = key;
+	command.key.size = strlen(key);
+	command.value.data = value;
+	command.value.size = strlen(value);
+	rig_do(rig, WIRE_WRITE, &command, &answer);
+	ck_assert_int_eq(answer.status, KV_OK);
+}
+
+const char *
+rig_get(struct rig *rig, const char *key)
+{
+	struct kv_command command = { .op = KV_OP_GET };
+	struct kv_answer answer;
+
+	command.key.data = key;
+	command.key.size = strlen(key);
+	rig_do(rig, WIRE_READ, &command, &answer);
+	if (answer.status == KV_NOT_FOUND) {
+		return (NULL);
+	}
+	ck_assert_int_eq(answer.status, KV_OK);
+	ck_assert_uint_lt(answer.value.size, sizeof(rig->text));
+	memcpy(rig->text, answer.value.data, answer.value.size);
+	rig->text[answer.value.size] = '\0';
+	return (rig->text);
+}
+
+static void
+rig_create_stores(struct rig *rig, enum store_durability durability,
+    uint64_t cluster_id)
+{
+	struct raft_configuration configuration = { .count = rig->nodes };
+	struct store_options options = { .durability = durability };
+	struct err_buf err;
+
+	for (uint32_t i = 0; i < rig->nodes; i++) {
+		configuration.servers[i].id = i + 1;
+		configuration.servers[i].suffrage = RAFT_VOTER;
+		configuration.servers[i].store_id = 1000 + i;
+	}
+	for (uint32_t i = 0; i < rig->nodes; i++) {
+		struct store_identity identity = {
+		    .cluster_id = cluster_id,
+		    .store_id = 1000 + i,
+		    .node_id = i + 1,
+		};
+		char dir[128];
+
+		snprintf(dir, sizeof(dir), "%s/node-%u", rig->dir, i + 1);
+		ck_assert_int_eq(mkdir(dir, 0700), 0);
+		ck_assert_msg(store_create(dir, &identity, &configuration,
+		    &options, &err) == ERR_OK, "%s", err.text);
+	}
+}
+
+static void
+rig_open_client(struct rig *rig)
+{
+	struct err_buf err;
+
+	ck_assert_msg(segment_attach(&rig->client_segment, rig->name,
+	    SEGMENT_CLIENT, &err) == ERR_OK, "%s", err.text);
+	ck_assert_msg(slot_claim(&rig->slot, rig->client_segment, &err) ==
+	    ERR_OK, "%s", err.text);
+	for (uint32_t slot = 0; slot < rig->nodes; slot++) {
+		ck_assert_int_eq(channel_open_request(&rig->tx[slot], NULL,
+		    rig->client_segment, slot_index(rig->slot), slot, false,
+		    slot_epoch(rig->slot)), ERR_OK);
+		ck_assert_int_eq(channel_open_reply(NULL, &rig->rx[slot],
+		    rig->client_segment, slot_index(rig->slot), slot, false,
+		    slot_epoch(rig->slot)), ERR_OK);
+	}
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	(void)remove(path);
+	return (0);
+}

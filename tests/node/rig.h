@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A few real raftnode processes with the test in the supervisor's place, and
+ * a client that speaks bytes: what the node promises, without raftsup and
+ * libraftsup in between.
+ */
+#ifndef TESTS_NODE_RIG_H
+#define TESTS_NODE_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kv/kv.h"
+#include "shm/segment.h"
+#include "store/store.h"
+#include "wire/request.h"
+
+struct rig;
+
+struct rig *rig_new(uint32_t nodes, enum store_durability);
+/* Kills what runs, removes segment and directory. */
+void	rig_free(struct rig *);
+struct segment *rig_segment(struct rig *);
+
+void	rig_start(struct rig *, uint32_t id);	/* the next run */
+void	rig_kill(struct rig *, uint32_t id, int signal_number);
+/* Ends cleanly; its exit status. */
+int	rig_stop(struct rig *, uint32_t id);
+/* Waits for its end; its exit status, 128 + signal. */
+int	rig_wait_end(struct rig *, uint32_t id);
+pid_t	rig_pid(struct rig *, uint32_t id);
+
+/* Waits until a node leads; its id. */
+uint32_t rig_wait_leader(struct rig *);
+
+/*
+ * One request to one node; false: no answer within 300 ms (the node is dead,
+ * or dropped it).  The answer is borrowed until the next call.
+ */
+bool	rig_ask(struct rig *, uint32_t id, enum wire_request_kind,
+	    const struct kv_command *, struct wire_reply *,
+	    struct kv_answer *);
+/* Asks whoever leads until it answers WIRE_OK. */
+void	rig_do(struct rig *, enum wire_request_kind,
+	    const struct kv_command *, struct kv_answer *);
+/* In the rig's session. */
+void	rig_set(struct rig *, const char *key, const char *value);
+/* NULL: not found; else borrowed. */
+const char *rig_get(struct rig *, const char *key);
+
+#endif
