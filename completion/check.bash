@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Completes words as a user would and compares what is offered.
+
+set -u
+failed=0
+# shellcheck source=completion/raftsup.bash
+source "$RAFTSUP_SRCDIR/completion/raftsup.bash" || exit 99
+
+# offers EXPECTED PROGRAM WORD...: what completing the last word gives
+offers() {
+	local expected=$1 function got
+	shift
+	function=$(complete -p "$1") || failed=1
+	function=${function#complete -F }
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMPREPLY=()
+	"${function% *}"
+	got="${COMPREPLY[*]-}"
+	if [ "$got" != "$expected" ]; then
+		echo "$*: expected '$expected', got '$got'"
+		failed=1
+	fi
+}
+
+offers 'start status' raftsup sta
+offers 'start stop status' raftsup st
+offers 'partition' raftsup -d x part
+offers 'power process' raftsup start --durability p
+offers '--durability' raftsup start --d
+offers '' raftsup start -n ''
+offers '--hold --help' raftsup kill --h
+offers 'leader' raftsup kill lea
+offers 'KILL' raftsup kill leader -s K
+offers 'info rpc' raftsup start --log ''
+offers 'fast' raftsup scenario --timing f
+offers 'append' raftctl app
+offers '--stale' raftctl get --s
+offers '' raftctl get ''
+offers '' raftctl set s
+offers '--read-index --raw' raftctl -t 5 get --r
+offers '--node' raftctl --n
+offers 'dump' raftnode d
+offers '' raftnode dump --log ''
+offers '--json' raftck --j
+offers '--trace --trace-tla' raftsim --tr
+
+# Directories.
+cd "$RAFTSUP_SRCDIR" || exit 99
+offers 'completion' raftck compl
+offers 'completion' raftsup -d compl
+exit "$failed"

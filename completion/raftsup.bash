@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# bash completion of raftsup, raftctl, raftnode, raftck and raftsim.
+#
+# Installed as "raftsup" and, by links, under the other names: bash loads it
+# when one of them is completed first. Needs nothing but bash itself.
+#
+# The tables below are the commands and options of the manual pages.
+
+_raftsup_ids='leader follower followers all 1 2 3 4 5 6 7 8'
+
+# The options of a raftsup command.
+_raftsup_options() {
+	case $1 in
+	start)
+		echo '-n -f --durability --election-timeout --heartbeat' \
+		    '--lease --log --no-restart --clients --export --seed' \
+		    '--wait --force-new-cluster --yes --accept-loss'
+		;;
+	status) echo '-j --json -w' ;;
+	kill) echo '-s --hold' ;;
+	net) echo '--loss --delay --dup --reorder --cut --seed' ;;
+	disk) echo '--delay --fail --heal' ;;
+	add) echo '--learner -t' ;;
+	remove | transfer | snapshot) echo '-t' ;;
+	log) echo '-f --kind --recorder' ;;
+	entries) echo '-f' ;;
+	counters) echo '-j --json' ;;
+	scenario) echo '--list --timing' ;;
+	torture) echo '--time --faults --clients --seed --attach' ;;
+	esac
+	echo '-d --help --version'
+}
+
+# What a raftsup command takes as operands.
+_raftsup_operands() {
+	case $1 in
+	start | stop | kill | pause | resume | restart | timeout | snapshot | \
+	    log | entries | counters | disk)
+		echo "$_raftsup_ids"
+		;;
+	add | remove | transfer | refill) echo '1 2 3 4 5 6 7 8' ;;
+	loglevel) echo "info rpc $_raftsup_ids" ;;
+	net) echo 'all' ;;
+	scenario) echo 'all' ;;
+	esac
+}
+
+_raftsup_commands='start stop status kill pause resume restart timeout
+partition net heal disk add remove transfer snapshot backup restore refill
+log loglevel entries counters export scenario torture top draw'
+
+_raftctl_commands='set get del cas incr append list count noop submit watch
+txn lock outcome bench'
+
+_raftctl_options() {
+	case $1 in
+	'') echo '-d -t -j --json --node -P --help --version' ;;
+	set) echo '--ttl --hex --file' ;;
+	get) echo '--stale --read-index --raw --hex' ;;
+	list) echo '--hex' ;;
+	watch) echo '--from --hex' ;;
+	lock) echo '--ttl' ;;
+	bench)
+		echo '--set --get --mix -n --time -c -P -s -r --keep -j --json'
+		;;
+	esac
+}
+
+# _raftsup_reply WORDS: those that begin with what was typed
+_raftsup_reply() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+_raftsup_files() {
+	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	compopt -o filenames 2>/dev/null || :
+}
+
+_raftsup_directories() {
+	mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+	compopt -o filenames 2>/dev/null || :
+}
+
+# The value of the option before the cursor; 1 when it takes none that is
+# known.
+_raftsup_value() {
+	case $1 in
+	-d | --export) _raftsup_directories ;;
+	--file | --trace | --trace-tla | --script) _raftsup_files ;;
+	--durability) _raftsup_reply 'power process' ;;
+	--log)
+		# A level of raftsup start; a range of raftnode dump.
+		COMPREPLY=()
+		[ "$2" = dump ] || _raftsup_reply 'info rpc'
+		;;
+	--timing) _raftsup_reply 'fast lab slow' ;;
+	--fail) _raftsup_reply 'append sync full' ;;
+	--faults) _raftsup_reply 'none kill pause partition net disk' ;;
+	--node | --force-new-cluster) _raftsup_reply '1 2 3 4 5 6 7 8' ;;
+	-s)
+		[ "$2" = kill ] || return 1
+		_raftsup_reply 'KILL TERM INT HUP STOP CONT SEGV ABRT'
+		;;
+	-n | -t | -c | -P | -r | --ttl | --mix | --time | --from | --seed | \
+	    --seeds | --nodes | --steps | --jobs | --clients | --wait | \
+	    --heartbeat | --election-timeout | --lease | --loss | --delay | \
+	    --dup | --reorder | --kind)
+		COMPREPLY=()
+		;;
+	*) return 1 ;;
+	esac
+}
+
+# Sets command to the first word that is one of $1, before the cursor.
+_raftsup_find_command() {
+	local i word known=" ${1//$'\n'/ } "
+
+	command=
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [[ $word != -* && $known == *" $word "* ]]; then
+			command=$word
+			return
+		fi
+	done
+}
+
+_raftsup() {
+	local cur=${COMP_WORDS[COMP_CWORD]} command
+	local prev=${COMP_WORDS[COMP_CWORD - 1]}
+
+	_raftsup_find_command "$_raftsup_commands"
+	_raftsup_value "$prev" "$command" && return
+	if [[ $cur == -* ]]; then
+		_raftsup_reply "$(_raftsup_options "$command")"
+		return
+	fi
+	case $command in
+	'') _raftsup_reply "$_raftsup_commands" ;;
+	backup | restore | draw) _raftsup_files ;;
+	export) _raftsup_directories ;;
+	*) _raftsup_reply "$(_raftsup_operands "$command")" ;;
+	esac
+}
+
+_raftctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} command
+	local prev=${COMP_WORDS[COMP_CWORD - 1]}
+
+	_raftsup_find_command "$_raftctl_commands"
+	if [[ -z $command || $prev == -* ]]; then
+		_raftsup_value "$prev" "$command" && return
+	fi
+	if [[ $cur == -* ]]; then
+		_raftsup_reply "$(_raftctl_options "$command")"
+	elif [[ -z $command ]]; then
+		_raftsup_reply "$_raftctl_commands"
+	else
+		COMPREPLY=()
+	fi
+}
+
+_raftnode() {
+	local cur=${COMP_WORDS[COMP_CWORD]} command
+	local prev=${COMP_WORDS[COMP_CWORD - 1]}
+
+	_raftsup_find_command 'dump check compact'
+	_raftsup_value "$prev" "$command" && return
+	if [[ $cur == -* ]]; then
+		_raftsup_reply '--log --meta --state -j --json --help --version'
+	elif [[ -z $command ]]; then
+		_raftsup_reply 'dump check compact'
+	else
+		_raftsup_directories
+	fi
+}
+
+_raftck() {
+	local cur=${COMP_WORDS[COMP_CWORD]}
+
+	if [[ $cur == -* ]]; then
+		_raftsup_reply '-j --json --help --version'
+	else
+		_raftsup_directories
+	fi
+}
+
+_raftsim() {
+	local cur=${COMP_WORDS[COMP_CWORD]}
+	local prev=${COMP_WORDS[COMP_CWORD - 1]}
+
+	_raftsup_value "$prev" sim ||
+	    _raftsup_reply '--seed --seeds --nodes --steps --faults --jobs
+		--require-coverage --trace --trace-tla --script -v -j --json
+		--help --version'
+}
+
+complete -F _raftsup raftsup
+complete -F _raftctl raftctl
+complete -F _raftnode raftnode
+complete -F _raftck raftck
+complete -F _raftsim raftsim
