@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Requests as bytes: a wire header, filled in at each attempt, and a kv
+ * command.
+ *
+ * When a sequence can be assigned at once, which is nearly always, the
+ * caller's bytes are encoded once, into the op.  A write that has to wait
+ * for a session or for room in the window is encoded under a placeholder,
+ * and again when its turn comes.
+ */
+#include "client/handle.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+/* Of a command without its key, value and expected. */
+#define COMMAND_HEAD_SIZE_MAX	128
+
+static const enum kv_op kv_ops[] = {
+	[RAFTSUP_GET] = KV_OP_GET,
+	[RAFTSUP_SET] = KV_OP_SET,
+	[RAFTSUP_DEL] = KV_OP_DEL,
+	[RAFTSUP_CAS] = KV_OP_CAS,
+	[RAFTSUP_INCR] = KV_OP_INCR,
+	[RAFTSUP_APPEND] = KV_OP_APPEND,
+	[RAFTSUP_LIST] = KV_OP_LIST,
+	[RAFTSUP_COUNT] = KV_OP_COUNT,
+	[RAFTSUP_NOOP] = KV_OP_NOOP,
+	[RAFTSUP_SUBMIT] = KV_OP_SUBMIT,
+	[RAFTSUP_OUTCOME] = KV_OP_SETTLE,
+};
+
+static int	command_of(struct raftsup *, struct kv_command *,
+		    const struct raftsup_request *);
+static int	put_keys(struct raftsup *, struct kv_command *,
+		    const struct raftsup_request *);
+static int	put_command(struct raftsup *, struct op *,
+		    struct kv_command *);
+
+bool
+encode_is_read(enum raftsup_operation operation)
+{
+	return operation == RAFTSUP_GET || operation == RAFTSUP_LIST ||
+	    operation == RAFTSUP_COUNT;
+}
+
+int
+encode_request(struct raftsup *handle, struct op *op,
+    const struct raftsup_request *request)
+{
+	struct kv_command command;
+	int code;
+
+	op->operation = request->operation;
+	if (encode_is_read(request->operation)) {
+		op->kind = request->consistency == RAFTSUP_STALE ?
+		    WIRE_READ_STALE : WIRE_READ;
+	} else {
+		op->kind = WIRE_WRITE;
+		op->in_session = request->operation != RAFTSUP_OUTCOME;
+	}
+	op->target_session = request->session;
+	op->target_sequence = request->sequence;
+	code = command_of(handle, &command, request);
+	if (code != 0) {
+		return code;
+	}
+	if (op->in_session && handle->session != 0 &&
+	    TAILQ_EMPTY(&handle->queued) && session_has_room(handle)) {
+		session_assign(handle, op);
+	}
+	return put_command(handle, op, &command);
+}
+
+int
+encode_internal(struct raftsup *handle, struct op *op, enum kv_op kv_op)
+{
+	struct kv_command command = { .op = kv_op };
+
+	op->operation = 0;
+	op->kind = WIRE_WRITE;
+	if (kv_op == KV_OP_CLOSE) {
+		op->in_session = true;
+		session_assign(handle, op);
+	}
+	return put_command(handle, op, &command);
+}
+
+int
+encode_sequence(struct raftsup *handle, struct op *op)
+{
+	struct kv_command command;
+	struct buffer old = op->request;
+	int code;
+
+	assert(op->session != 0);
+	if (kv_command_decode(&command, old.data + WIRE_REQUEST_SIZE,
+		old.size - WIRE_REQUEST_SIZE) != ERR_OK) {
+		return handle_fail(handle, RAFTSUP_INTERNAL,
+		    "a command of its own cannot be read again");
+	}
+	/* The other buffer is filled from this one. */
+	op->request = handle->scratch;
+	code = put_command(handle, op, &command);
+	if (code != 0) {
+		handle->scratch = op->request;
+		op->request = old;
+	} else {
+		handle->scratch = old;
+	}
+	return code;
+}
+
+static int
+command_of(struct raftsup *handle, struct kv_command *command,
+    const struct raftsup_request *request)
+{
+	*command = (struct kv_command){
+		.op = kv_ops[request->operation],
+		.key = { request->key, request->key_size },
+	};
+	switch (request->operation) {
+	case RAFTSUP_CAS:
+		command->expected.data = request->expected;
+		command->expected.size = request->expected_size;
+		/* FALLTHROUGH */
+	case RAFTSUP_SET:
+	case RAFTSUP_APPEND:
+	case RAFTSUP_LIST:
+		command->value.data = request->value;
+		command->value.size = request->value_size;
+		break;
+	case RAFTSUP_SUBMIT:
+		command->key = (struct kv_slice){ NULL, 0 };
+		command->value.data = request->value;
+		command->value.size = request->value_size;
+		break;
+	case RAFTSUP_INCR:
+		command->number = request->number;
+		break;
+	case RAFTSUP_DEL:
+		return put_keys(handle, command, request);
+	case RAFTSUP_NOOP:
+		command->key = (struct kv_slice){ NULL, 0 };
+		break;
+	case RAFTSUP_OUTCOME:
+		command->key = (struct kv_slice){ NULL, 0 };
+		command->target = request->session;
+		command->number = (int64_t)request->sequence;
+		break;
+	case RAFTSUP_GET:
+	case RAFTSUP_COUNT:
+		break;
+	}
+	return 0;
+}
+
+/* All keys, one after the other, through the scratch buffer. */
+static int
+put_keys(struct raftsup *handle, struct kv_command *command,
+    const struct raftsup_request *request)
+{
+	const void *const one[] = { request->key };
+	const size_t one_size[] = { request->key_size };
+	const void *const *keys = request->keys;
+	const size_t *sizes = request->key_sizes;
+	size_t i, count = request->key_count, size = 0;
+	uint8_t *to;
+	int code;
+
+	if (keys == NULL) {
+		keys = one;
+		sizes = one_size;
+		count = 1;
+	}
+	for (i = 0; i < count; i++) {
+		size += ENCODE_KEY_HEAD_SIZE + sizes[i];
+	}
+	code = buffer_reserve(handle, &handle->scratch, size);
+	if (code != 0) {
+		return code;
+	}
+	to = handle->scratch.data;
+	for (i = 0; i < count; i++) {
+		bytes_put_u16(to, (uint16_t)sizes[i]);
+		memcpy(to + ENCODE_KEY_HEAD_SIZE, keys[i], sizes[i]);
+		to += ENCODE_KEY_HEAD_SIZE + sizes[i];
+	}
+	command->key = (struct kv_slice){ NULL, 0 };
+	command->value = (struct kv_slice){ handle->scratch.data, size };
+	command->key_count = (uint32_t)count;
+	return 0;
+}
+
+static int
+put_command(struct raftsup *handle, struct op *op, struct kv_command *command)
+{
+	size_t capacity = WIRE_REQUEST_SIZE + COMMAND_HEAD_SIZE_MAX +
+	    command->key.size + command->value.size + command->expected.size;
+	int size;
+
+	if (op->in_session) {
+		/* A placeholder, as long as there is no sequence. */
+		command->session = op->session != 0 ? op->session : 1;
+		command->sequence = op->session != 0 ? op->sequence : 1;
+		command->lowest_open = op->session != 0 ?
+		    handle->lowest_open : 1;
+	}
+	if (buffer_reserve(handle, &op->request, capacity) != 0) {
+		return RAFTSUP_INTERNAL;
+	}
+	size = kv_command_encode(command,
+	    op->request.data + WIRE_REQUEST_SIZE,
+	    op->request.capacity - WIRE_REQUEST_SIZE);
+	if (size < 0) {
+		return handle_fail(handle, RAFTSUP_INTERNAL,
+		    "a command cannot be encoded: %s", err_text(size));
+	}
+	op->request.size = WIRE_REQUEST_SIZE + (size_t)size;
+	op->encoded = !op->in_session || op->session != 0;
+	return 0;
+}

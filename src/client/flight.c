@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ops under way: the queue, the sending, the timers.
+ *
+ * The queue is sent in order and as far as it goes: a write stops for a
+ * session, for room in the window or in the ring, and no later write passes
+ * it; reads do not wait for writes.  What was sent and has no answer after a
+ * while is asked again under the same sequence, more patiently each time;
+ * a change of leader asks everything again, in order.
+ */
+#include "client/handle.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum sending { SENDING_DONE, SENDING_WAITS, SENDING_STUCK };
+
+static void	enqueue(struct raftsup *, struct op *);
+static enum sending send_op(struct raftsup *, struct op *,
+		    const struct target *, uint64_t now_ns);
+static bool	is_ready(struct raftsup *, struct op *);
+static void	open_session(struct raftsup *, uint64_t now_ns);
+static void	look_at(struct raftsup *, struct op *, uint64_t now_ns,
+		    uint64_t *next_ns);
+
+struct op *
+op_new(struct raftsup *handle, enum op_role role)
+{
+	struct op *op = TAILQ_FIRST(&handle->free_ops);
+	struct buffer request, reply;
+
+	if (op == NULL) {
+		return NULL;
+	}
+	TAILQ_REMOVE(&handle->free_ops, op, link);
+	request = op->request;
+	reply = op->reply;
+	/* All but the text. */
+	memset(op, 0, offsetof(struct op, text));
+	op->text[0] = '\0';
+	op->request = request;
+	op->reply = reply;
+	op->request.size = 0;
+	op->reply.size = 0;
+	op->role = role;
+	op->slot = NO_SLOT;
+	op->serial = ++handle->serial;
+	op->deadline_ns = NEVER;
+	op->patience_ns = PATIENCE_NS_MIN;
+	return op;
+}
+
+void
+op_free(struct raftsup *handle, struct op *op)
+{
+	op->state = OP_FREE;
+	if (handle->buffers_size > BUFFERS_SIZE_MAX) {
+		if (op->request.capacity > BUFFER_SIZE_LARGE) {
+			buffer_free(handle, &op->request);
+		}
+		if (op->reply.capacity > BUFFER_SIZE_LARGE) {
+			buffer_free(handle, &op->reply);
+		}
+	}
+	/* The one used last is the one whose memory is near. */
+	TAILQ_INSERT_HEAD(&handle->free_ops, op, link);
+}
+
+void
+flight_submit(struct raftsup *handle, struct op *op, uint64_t now_ns,
+    uint64_t timeout_ns)
+{
+	op->deadline_ns = time_add(now_ns, timeout_ns);
+	op->state = OP_QUEUED;
+	TAILQ_INSERT_TAIL(&handle->queued, op, link);
+	handle->slice_ns = SLICE_NS_MIN;
+	handle->tick_ns = time_min(handle->tick_ns,
+	    time_min(now_ns + SLICE_NS_MIN, op->deadline_ns));
+	flight_pump(handle, now_ns);
+}
+
+void
+flight_pump(struct raftsup *handle, uint64_t now_ns)
+{
+	struct op *op, *next;
+	struct target target;
+	uint32_t flush = 0, slot;
+	bool writes_wait = false;
+	enum sending sending;
+
+	if (!handle->target.valid && leader_watch(handle)) {
+		flight_requeue_all(handle);
+	}
+	if (now_ns < handle->pause_until_ns) {
+		return;
+	}
+	for (op = TAILQ_FIRST(&handle->queued); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		if (op->in_session && writes_wait) {
+			continue;
+		}
+		if (!leader_target(handle, op, &target)) {
+			handle->waiting_for = "no leader";
+			writes_wait = true;
+			continue;
+		}
+		sending = send_op(handle, op, &target, now_ns);
+		if (sending == SENDING_STUCK) {
+			break;
+		}
+		if (sending == SENDING_WAITS) {
+			writes_wait = true;
+		} else {
+			flush |= 1u << target.slot;
+		}
+	}
+	if (writes_wait && handle->target.valid && handle->session == 0) {
+		open_session(handle, now_ns);
+	}
+	for (slot = 0; flush != 0; slot++, flush >>= 1) {
+		if ((flush & 1) != 0) {
+			link_flush(handle, slot);
+		}
+	}
+}
+
+void
+flight_tick(struct raftsup *handle, uint64_t now_ns)
+{
+	struct op *op, *next;
+	uint64_t next_ns;
+
+	/* Whoever refused may lead again. */
+	handle->refused_slot = NO_SLOT;
+	if (link_renew(handle) | leader_watch(handle)) {
+		flight_requeue_all(handle);
+	}
+	handle->slice_ns = time_min(2 * handle->slice_ns, SLICE_NS_MAX);
+	next_ns = now_ns + handle->slice_ns;
+	for (op = TAILQ_FIRST(&handle->queued); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		look_at(handle, op, now_ns, &next_ns);
+	}
+	for (op = TAILQ_FIRST(&handle->sent); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		look_at(handle, op, now_ns, &next_ns);
+	}
+	handle->tick_ns = next_ns;
+	flight_pump(handle, now_ns);
+}
+
+void
+flight_requeue(struct raftsup *handle, struct op *op)
+{
+	assert(op->state == OP_SENT);
+	TAILQ_REMOVE(&handle->sent, op, link);
+	enqueue(handle, op);
+}
+
+/* From the last on: each finds its place at the front. */
+void
+flight_requeue_all(struct raftsup *handle)
+{
+	struct op *op, *previous;
+
+	for (op = TAILQ_LAST(&handle->sent, op_list); op != NULL;
+	     op = previous) {
+		previous = TAILQ_PREV(op, op_list, link);
+		flight_requeue(handle, op);
+	}
+}
+
+void
+flight_pause(struct raftsup *handle, uint64_t now_ns, const char *why)
+{
+	handle->waiting_for = why;
+	if (now_ns < handle->pause_until_ns) {
+		return;		/* one turn's refusals are one */
+	}
+	handle->pause_until_ns = now_ns + handle->pause_ns;
+	handle->pause_ns = time_min(2 * handle->pause_ns, PAUSE_NS_MAX);
+	handle->tick_ns = time_min(handle->tick_ns, handle->pause_until_ns);
+}
+
+void
+flight_finish(struct raftsup *handle, struct op *op)
+{
+	assert(op->state == OP_QUEUED || op->state == OP_SENT);
+	TAILQ_REMOVE(op->state == OP_QUEUED ? &handle->queued :
+	    &handle->sent, op, link);
+	op->state = OP_DONE;
+	if (op->answer.code == RAFTSUP_MAYBE) {
+		session_keep(handle, op);
+	} else {
+		session_release(handle, op);
+	}
+	switch (op->role) {
+	case OP_ASYNC:
+		TAILQ_INSERT_TAIL(&handle->done, op, link);
+		break;
+	case OP_OPEN:
+		handle->opening = NULL;
+		op_free(handle, op);
+		break;
+	case OP_CALL:
+	case OP_CLOSE:
+		break;		/* somebody waits for it */
+	}
+}
+
+void
+flight_fail_sessionless(struct raftsup *handle, int code, const char *text)
+{
+	struct op *op, *next;
+
+	for (op = TAILQ_FIRST(&handle->queued); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		if (op->in_session && op->session == 0) {
+			answer_fail(op, code, "%s", text);
+			flight_finish(handle, op);
+		}
+	}
+}
+
+static void
+enqueue(struct raftsup *handle, struct op *op)
+{
+	struct op *before = TAILQ_FIRST(&handle->queued);
+
+	op->state = OP_QUEUED;
+	while (before != NULL && before->serial < op->serial) {
+		before = TAILQ_NEXT(before, link);
+	}
+	if (before != NULL) {
+		TAILQ_INSERT_BEFORE(before, op, link);
+	} else {
+		TAILQ_INSERT_TAIL(&handle->queued, op, link);
+	}
+}
+
+/* One attempt: queued for the channel, not yet flushed. */
+static enum sending
+send_op(struct raftsup *handle, struct op *op, const struct target *target,
+    uint64_t now_ns)
+{
+	struct wire_request request;
+	struct node *node;
+	struct iovec iov;
+	int code;
+
+	if (!is_ready(handle, op)) {
+		return SENDING_WAITS;
+	}
+	node = link_node(handle, target->slot);
+	if (node == NULL) {
+		handle->waiting_for = "no channel to the leader";
+		return SENDING_STUCK;
+	}
+	request.id = (handle->attempt + 1) << 16 |
+	    (uint64_t)(op - handle->ops);
+	request.kind = op->kind;
+	request.size = (uint32_t)(op->request.size - WIRE_REQUEST_SIZE);
+	wire_encode_request(&request, op->request.data);
+	iov.iov_base = op->request.data;
+	iov.iov_len = op->request.size;
+	code = channel_send(node->tx, WIRE_REQUEST, target->run, &iov, 1);
+	if (code != ERR_OK) {
+		/* The ring is full, or a large one is under way. */
+		link_flush(handle, target->slot);
+		handle->tick_ns = time_min(handle->tick_ns,
+		    now_ns + PAUSE_NS_MIN);
+		return SENDING_STUCK;
+	}
+	op->attempt_last = ++handle->attempt;
+	if (!op->published) {
+		op->published = true;
+		op->attempt_first = op->attempt_last;
+	}
+	op->unsettled++;
+	op->slot = target->slot;
+	op->sent_ns = now_ns;
+	TAILQ_REMOVE(&handle->queued, op, link);
+	TAILQ_INSERT_TAIL(&handle->sent, op, link);
+	op->state = OP_SENT;
+	return SENDING_DONE;
+}
+
+/* Has its sequence, or got it now. */
+static bool
+is_ready(struct raftsup *handle, struct op *op)
+{
+	if (op->encoded) {
+		return true;
+	}
+	if (handle->session == 0 || !session_has_room(handle)) {
+		return false;
+	}
+	if (op->session == 0) {
+		session_assign(handle, op);
+	}
+	return encode_sequence(handle, op) == 0;
+}
+
+static void
+open_session(struct raftsup *handle, uint64_t now_ns)
+{
+	struct op *op;
+
+	if (handle->opening != NULL) {
+		return;
+	}
+	op = op_new(handle, OP_OPEN);
+	if (op == NULL) {
+		return;
+	}
+	if (encode_internal(handle, op, KV_OP_OPEN) != 0) {
+		op_free(handle, op);
+		return;
+	}
+	handle->opening = op;
+	/* The first of the queue, for it is waited for. */
+	op->state = OP_QUEUED;
+	op->serial = 0;
+	TAILQ_INSERT_HEAD(&handle->queued, op, link);
+	if (send_op(handle, op, &handle->target, now_ns) == SENDING_DONE) {
+		link_flush(handle, op->slot);
+	}
+}
+
+static void
+look_at(struct raftsup *handle, struct op *op, uint64_t now_ns,
+    uint64_t *next_ns)
+{
+	if (now_ns >= op->deadline_ns) {
+		answer_timeout(handle, op);
+		flight_finish(handle, op);
+		return;
+	}
+	*next_ns = time_min(*next_ns, op->deadline_ns);
+	if (op->state == OP_SENT &&
+	    now_ns - op->sent_ns >= op->patience_ns) {
+		op->patience_ns = time_min(2 * op->patience_ns,
+		    PATIENCE_NS_MAX);
+		if (op->kind == WIRE_READ_STALE) {
+			leader_stale_silent(handle);
+		}
+		flight_requeue(handle, op);
+	}
+}
