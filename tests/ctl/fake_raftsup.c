@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A libraftsup without a cluster, for tests of raftctl: one sorted table in
+ * memory, shared by all handles of the process, and kept between processes
+ * in the file $FAKE_RAFTSUP_STORE when that is set.
+ *
+ * What a cluster does to its clients is asked for by the key (for submit:
+ * by the value):
+ *
+ *	fake:not-applied... fake:io... fake:internal... fake:permission...
+ *	fake:usage...       the call fails so
+ *	fake:maybe...       MAYBE, of session 7 and this call's sequence
+ *	slow...             the answer comes 20 ms later, others overtake it
+ *	never...            NOT_APPLIED after the timeout
+ *	wrong:...           get reads another value than was set
+ *
+ * $FAKE_RAFTSUP_OPEN is a code that raftsup_open() fails with. Answers that
+ * are ready are given newest first, so that nobody relies on their order. A
+ * page of a list has at most three records. Outcome of session 7: sequences
+ * up to 100 are applied, at index sequence + 1000, others are not; another
+ * session is unknown.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "client/raftsup.h"
+
+#define PAGE_RECORDS  3
+#define SLOW_NS       20000000ull
+#define TIMEOUT_NS    5000000000ull
+#define APPLIED_MAX   100
+#define MAYBE_SESSION 7
+
+struct bytes {
+	uint8_t *data;
+	size_t size;
+};
+
+struct record {
+	struct bytes key, value;
+};
+
+struct pending {
+	struct raftsup_answer answer;
+	struct bytes value;
+	uint64_t due_ns;
+	bool is_used;
+};
+
+struct raftsup {
+	uint64_t timeout_ns;
+	uint64_t sequence;
+	uint32_t node;
+	int timer;
+	struct bytes held; /* of the last answer */
+	char text[128];
+	struct pending pending[RAFTSUP_IN_FLIGHT_MAX];
+	size_t pending_count;
+	size_t last; /* where the last one was put */
+};
+
+static struct record *table;
+static size_t table_count;
+static uint64_t log_index = 1;
+static unsigned handle_count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local char open_error[128];
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "fake_raftsup: %s\n", what);
+	abort();
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static struct bytes
+copy(const void *data, size_t size)
+{
+	struct bytes bytes = { malloc(size + 1), size };
+
+	if (bytes.data == NULL) {
+		die("out of memory");
+	}
+	if (size > 0) {
+		memcpy(bytes.data, data, size);
+	}
+	bytes.data[size] = '\0';
+	return bytes;
+}
+
+static int
+compare(const struct bytes *a, const void *data, size_t size)
+{
+	size_t common = a->size < size ? a->size : size;
+	int order = common > 0 ? memcmp(a->data, data, common) : 0;
+
+	return order != 0 ? order : (a->size > size) - (a->size < size);
+}
+
+static bool
+begins(const void *data, size_t size, const char *prefix)
+{
+	return size >= strlen(prefix) &&
+	       memcmp(data, prefix, strlen(prefix)) == 0;
+}
+
+/* The first record that is not smaller. */
+static size_t
+find(const void *key, size_t size, bool *is_there)
+{
+	size_t first = 0, end = table_count, middle;
+
+	while (first < end) {
+		middle = first + (end - first) / 2;
+		if (compare(&table[middle].key, key, size) < 0) {
+			first = middle + 1;
+		} else {
+			end = middle;
+		}
+	}
+	*is_there =
+	    first < table_count && compare(&table[first].key, key, size) == 0;
+	return first;
+}
+
+static void
+store(const void *key, size_t key_size, const void *value, size_t value_size)
+{
+	bool is_there;
+	size_t i = find(key, key_size, &is_there);
+	struct bytes new_value = copy(value, value_size);
+
+	if (is_there) {
+		free(table[i].value.data);
+		table[i].value = new_value;
+		return;
+	}
+	table = realloc(table, (table_count + 1) * sizeof(*table));
+	if (table == NULL) {
+		die("out of memory");
+	}
+	memmove(&table[i + 1], &table[i], (table_count - i) * sizeof(*table));
+	table[i].key = copy(key, key_size);
+	table[i].value = new_value;
+	table_count++;
+}
+
+static bool delete (const void *key, size_t size)
+{
+	bool is_there;
+	size_t i = find(key, size, &is_there);
+
+	if (!is_there) {
+		return false;
+	}
+	free(table[i].key.data);
+	free(table[i].value.data);
+	table_count--;
+	memmove(&table[i], &table[i + 1], (table_count - i) * sizeof(*table));
+	return true;
+}
+
+/* ---- the table between processes ----------------------------------------- */
+
+static void
+load_table(void)
+{
+	const char *path = getenv("FAKE_RAFTSUP_STORE");
+	size_t key_size, value_size;
+	uint8_t *key, *value;
+	FILE *file;
+
+	if (path == NULL || (file = fopen(path, "r")) == NULL) {
+		return;
+	}
+	if (fread(&log_index, sizeof(log_index), 1, file) != 1) {
+		die("short store");
+	}
+	while (fread(&key_size, sizeof(key_size), 1, file) == 1) {
+		key = malloc(key_size + 1);
+		if (fread(key, 1, key_size, file) != key_size ||
+		    fread(&value_size, sizeof(value_size), 1, file) != 1) {
+			die("short store");
+		}
+		value = malloc(value_size + 1);
+		if (fread(value, 1, value_size, file) != value_size) {
+			die("short store");
+		}
+		store(key, key_size, value, value_size);
+		free(key);
+		free(value);
+	}
+	fclose(file);
+}
+
+static void
+save_table(void)
+{
+	const char *path = getenv("FAKE_RAFTSUP_STORE");
+	FILE *file;
+	size_t i;
+
+	if (path == NULL) {
+		return;
+	}
+	file = fopen(path, "w");
+	if (file == NULL) {
+		die("cannot write the store");
+	}
+	fwrite(&log_index, sizeof(log_index), 1, file);
+	for (i = 0; i < table_count; i++) {
+		const struct record *r = &table[i];
+
+		fwrite(&r->key.size, sizeof(r->key.size), 1, file);
+		fwrite(r->key.data, 1, r->key.size, file);
+		fwrite(&r->value.size, sizeof(r->value.size), 1, file);
+		fwrite(r->value.data, 1, r->value.size, file);
+	}
+	if (fclose(file) != 0) {
+		die("cannot write the store");
+	}
+}
+
+/* ---- operations ---------------------------------------------------------- */
+
+static void
+answer_text(
+    struct raftsup_answer *answer, enum raftsup_code code, const char *text)
+{
+	answer->code = code;
+	answer->text = text;
+}
+
+static void
+do_incr(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	bool is_there;
+	size_t i = find(request->key, request->key_size, &is_there);
+	long long number = 0;
+	char text[32], *end;
+	int64_t sum;
+
+	if (is_there) {
+		errno = 0;
+		number = strtoll((char *)table[i].value.data, &end, 10);
+		if (errno != 0 || *end != '\0' || table[i].value.size == 0) {
+			answer_text(answer, RAFTSUP_NOT_A_NUMBER,
+			    "the value is not a 64-bit integer");
+			return;
+		}
+	}
+	if (__builtin_add_overflow(number, request->number, &sum)) {
+		answer_text(
+		    answer, RAFTSUP_OVERFLOW, "the sum is beyond 64 bits");
+		return;
+	}
+	snprintf(text, sizeof(text), "%" PRId64, sum);
+	store(request->key, request->key_size, text, strlen(text));
+	answer->number = sum;
+}
+
+static void
+do_append(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	bool is_there;
+	size_t i = find(request->key, request->key_size, &is_there);
+	struct bytes old = { NULL, 0 };
+	struct bytes sum;
+
+	if (is_there) {
+		old = table[i].value;
+	}
+	if (old.size + request->value_size > RAFTSUP_VALUE_SIZE_MAX) {
+		answer_text(answer, RAFTSUP_TOO_LONG,
+		    "the value would be longer than 1 MiB");
+		return;
+	}
+	sum = copy(NULL, 0);
+	sum.data = realloc(sum.data, old.size + request->value_size + 1);
+	if (old.size > 0) {
+		memcpy(sum.data, old.data, old.size);
+	}
+	if (request->value_size > 0) {
+		memcpy(
+		    sum.data + old.size, request->value, request->value_size);
+	}
+	sum.size = old.size + request->value_size;
+	store(request->key, request->key_size, sum.data, sum.size);
+	answer->number = (int64_t)sum.size;
+	free(sum.data);
+}
+
+static void
+do_cas(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	bool is_there;
+	size_t i = find(request->key, request->key_size, &is_there);
+
+	if (!is_there) {
+		answer_text(answer, RAFTSUP_NOT_FOUND, "not found");
+	} else if (compare(&table[i].value, request->expected,
+		       request->expected_size) != 0) {
+		answer_text(answer, RAFTSUP_NOT_EQUAL, "not equal");
+	} else {
+		store(request->key, request->key_size, request->value,
+		    request->value_size);
+	}
+}
+
+static void
+do_get(const struct raftsup_request *request, struct raftsup_answer *answer,
+    struct bytes *value)
+{
+	bool is_there;
+	size_t i = find(request->key, request->key_size, &is_there);
+
+	if (!is_there) {
+		answer_text(answer, RAFTSUP_NOT_FOUND, "not found");
+		return;
+	}
+	*value = copy(table[i].value.data, table[i].value.size);
+	if (getenv("FAKE_RAFTSUP_WRONG") != NULL && value->size > 0) {
+		value->data[value->size - 1] ^= 1;
+	}
+}
+
+/* Records: u32 size, key, u32 size, value. */
+static void
+do_list(const struct raftsup_request *request, struct raftsup_answer *answer,
+    struct bytes *value)
+{
+	bool is_there;
+	size_t i = find(request->key, request->key_size, &is_there);
+	uint32_t sizes[2];
+
+	if (request->value_size > 0) {
+		i = find(request->value, request->value_size, &is_there);
+		i += is_there;
+	}
+	*value = copy(NULL, 0);
+	for (; i < table_count; i++) {
+		const struct record *r = &table[i];
+
+		if (r->key.size < request->key_size ||
+		    (request->key_size > 0 && memcmp(r->key.data, request->key,
+						  request->key_size) != 0)) {
+			return;
+		}
+		if (answer->count == PAGE_RECORDS) {
+			answer->more = true;
+			return;
+		}
+		sizes[0] = (uint32_t)r->key.size;
+		sizes[1] = (uint32_t)r->value.size;
+		value->data = realloc(value->data,
+		    value->size + sizeof(sizes) + sizes[0] + sizes[1]);
+		memcpy(value->data + value->size, sizes, sizeof(sizes));
+		value->size += sizeof(sizes);
+		memcpy(value->data + value->size, r->key.data, sizes[0]);
+		value->size += sizes[0];
+		memcpy(value->data + value->size, r->value.data, sizes[1]);
+		value->size += sizes[1];
+		answer->count++;
+	}
+}
+
+static void
+do_count(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	size_t i;
+
+	for (i = 0; i < table_count; i++) {
+		if (table[i].key.size >= request->key_size &&
+		    (request->key_size == 0 ||
+			memcmp(table[i].key.data, request->key,
+			    request->key_size) == 0)) {
+			answer->number++;
+		}
+	}
+}
+
+static void
+do_del(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	size_t i;
+
+	if (request->key_count == 0) {
+		answer->number = delete (request->key, request->key_size);
+	}
+	for (i = 0; i < request->key_count; i++) {
+		answer->number +=
+		    delete (request->keys[i], request->key_sizes[i]);
+	}
+}
+
+static void
+do_outcome(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	if (request->session != MAYBE_SESSION) {
+		answer_text(
+		    answer, RAFTSUP_NOT_FOUND, "there is no such session");
+		return;
+	}
+	answer->applied = request->sequence <= APPLIED_MAX;
+	answer->index = request->sequence + 1000;
+}
+
+static bool
+is_write(enum raftsup_operation operation)
+{
+	return operation != RAFTSUP_GET && operation != RAFTSUP_LIST &&
+	       operation != RAFTSUP_COUNT && operation != RAFTSUP_OUTCOME;
+}
+
+/* Whether the key asks for a failure. */
+static bool
+do_failure(struct raftsup *handle, const void *key, size_t size,
+    struct raftsup_answer *answer)
+{
+	static const struct {
+		const char *prefix;
+		enum raftsup_code code;
+		const char *text;
+	} failures[] = {
+		{ "fake:not-applied", RAFTSUP_NOT_APPLIED,
+		    "no leader within the timeout" },
+		{ "fake:io", RAFTSUP_IO, "the store failed" },
+		{ "fake:internal", RAFTSUP_INTERNAL, "a bug" },
+		{ "fake:permission", RAFTSUP_PERMISSION, "not yours" },
+		{ "fake:usage", RAFTSUP_USAGE, "bad\nrequest" },
+		{ "fake:maybe", RAFTSUP_MAYBE, "the leader was lost" },
+		{ "never", RAFTSUP_NOT_APPLIED, "timed out" },
+	};
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(failures); i++) {
+		if (!begins(key, size, failures[i].prefix)) {
+			continue;
+		}
+		answer_text(answer, failures[i].code, failures[i].text);
+		if (answer->code == RAFTSUP_MAYBE) {
+			answer->session = MAYBE_SESSION;
+			answer->sequence = handle->sequence;
+		}
+		return true;
+	}
+	return false;
+}
+
+static void
+carry_out(struct raftsup *handle, const struct raftsup_request *request,
+    struct raftsup_answer *answer, struct bytes *value, uint64_t *due_ns)
+{
+	const void *key = request->key;
+	size_t size = request->key_size;
+
+	if (request->operation == RAFTSUP_SUBMIT) {
+		key = request->value;
+		size = request->value_size;
+	} else if (request->key_count > 0) {
+		key = request->keys[0];
+		size = request->key_sizes[0];
+	}
+	*due_ns = now_ns();
+	handle->sequence++;
+	if (begins(key, size, "slow")) {
+		*due_ns += SLOW_NS;
+	} else if (begins(key, size, "never")) {
+		*due_ns += handle->timeout_ns;
+	}
+	if (do_failure(handle, key, size, answer)) {
+		return;
+	}
+	pthread_mutex_lock(&lock);
+	answer->index = log_index;
+	if (is_write(request->operation)) {
+		answer->index = ++log_index;
+	}
+	switch (request->operation) {
+	case RAFTSUP_GET:
+		do_get(request, answer, value);
+		break;
+	case RAFTSUP_SET:
+		store(request->key, request->key_size, request->value,
+		    request->value_size);
+		break;
+	case RAFTSUP_DEL:
+		do_del(request, answer);
+		break;
+	case RAFTSUP_CAS:
+		do_cas(request, answer);
+		break;
+	case RAFTSUP_INCR:
+		do_incr(request, answer);
+		break;
+	case RAFTSUP_APPEND:
+		do_append(request, answer);
+		break;
+	case RAFTSUP_LIST:
+		do_list(request, answer, value);
+		break;
+	case RAFTSUP_COUNT:
+		do_count(request, answer);
+		break;
+	case RAFTSUP_OUTCOME:
+		do_outcome(request, answer);
+		break;
+	case RAFTSUP_NOOP:
+	case RAFTSUP_SUBMIT:
+		break;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- the face ------------------------------------------------------------ */
+
+int
+raftsup_open(struct raftsup **handle, const struct raftsup_options *options)
+{
+	const char *code = getenv("FAKE_RAFTSUP_OPEN");
+	struct raftsup *h;
+
+	if (code != NULL) {
+		snprintf(open_error, sizeof(open_error),
+		    "no cluster is running in %s (start one: raftsup start)",
+		    options->dir != NULL ? options->dir : "/default");
+		return atoi(code);
+	}
+	h = calloc(1, sizeof(*h));
+	if (h == NULL) {
+		die("out of memory");
+	}
+	h->timeout_ns =
+	    options->timeout_ns != 0 ? options->timeout_ns : TIMEOUT_NS;
+	h->node = options->node;
+	h->timer = -1;
+	pthread_mutex_lock(&lock);
+	if (handle_count++ == 0) {
+		load_table();
+	}
+	pthread_mutex_unlock(&lock);
+	*handle = h;
+	return RAFTSUP_OK;
+}
+
+const char *
+raftsup_open_error(void)
+{
+	return open_error;
+}
+
+void
+raftsup_close(struct raftsup *handle)
+{
+	size_t i;
+
+	pthread_mutex_lock(&lock);
+	if (--handle_count == 0) {
+		save_table();
+		while (table_count > 0) {
+			delete (table[0].key.data, table[0].key.size);
+		}
+		free(table);
+		table = NULL;
+	}
+	pthread_mutex_unlock(&lock);
+	for (i = 0; i < RAFTSUP_IN_FLIGHT_MAX; i++) {
+		if (handle->pending[i].is_used) {
+			free(handle->pending[i].value.data);
+		}
+	}
+	if (handle->timer >= 0) {
+		close(handle->timer);
+	}
+	free(handle->held.data);
+	free(handle);
+}
+
+int
+raftsup_call(struct raftsup *handle, const struct raftsup_request *request,
+    struct raftsup_answer *answer)
+{
+	int code;
+
+	assert(handle->pending_count == 0);
+	code = raftsup_submit(handle, request, 0);
+	if (code != RAFTSUP_OK) {
+		answer_text(answer, (enum raftsup_code)code, handle->text);
+		return code;
+	}
+	do {
+		code = raftsup_poll(handle, 1000000000, answer);
+	} while (code == RAFTSUP_NOT_FOUND);
+	assert(code == RAFTSUP_OK);
+	return answer->code;
+}
+
+bool
+raftsup_answer_next(const struct raftsup_answer *answer, size_t *position,
+    const void **key, size_t *key_size, const void **value, size_t *value_size)
+{
+	const uint8_t *data = answer->value;
+	uint32_t sizes[2];
+
+	if (*position == answer->value_size) {
+		return false;
+	}
+	memcpy(sizes, data + *position, sizeof(sizes));
+	*position += sizeof(sizes);
+	*key = data + *position;
+	*key_size = sizes[0];
+	*value = data + *position + sizes[0];
+	*value_size = sizes[1];
+	*position += sizes[0] + sizes[1];
+	return true;
+}
+
+int
+raftsup_submit(
+    struct raftsup *handle, const struct raftsup_request *request, uint64_t tag)
+{
+	struct pending *pending;
+	size_t i;
+
+	if (handle->pending_count == RAFTSUP_IN_FLIGHT_MAX) {
+		snprintf(handle->text, sizeof(handle->text),
+		    "too many requests are under way");
+		return RAFTSUP_NOT_APPLIED;
+	}
+	for (i = handle->last; handle->pending[i].is_used;) {
+		i = (i + 1) % RAFTSUP_IN_FLIGHT_MAX;
+	}
+	handle->last = i;
+	pending = &handle->pending[i];
+	memset(pending, 0, sizeof(*pending));
+	carry_out(handle, request, &pending->answer, &pending->value,
+	    &pending->due_ns);
+	pending->is_used = true;
+	pending->answer.tag = tag;
+	handle->pending_count++;
+	return RAFTSUP_OK;
+}
+
+/* Of those that are due, the one that was submitted last. */
+static struct pending *
+find_due(struct raftsup *handle, uint64_t *first_ns)
+{
+	uint64_t now = now_ns();
+	size_t i, k;
+
+	*first_ns = UINT64_MAX;
+	for (k = 0; k < RAFTSUP_IN_FLIGHT_MAX; k++) {
+		struct pending *p;
+
+		i = (handle->last + RAFTSUP_IN_FLIGHT_MAX - k) %
+		    RAFTSUP_IN_FLIGHT_MAX;
+		p = &handle->pending[i];
+		if (!p->is_used) {
+			continue;
+		}
+		if (p->due_ns <= now) {
+			return p;
+		}
+		if (p->due_ns < *first_ns) {
+			*first_ns = p->due_ns;
+		}
+	}
+	return NULL;
+}
+
+int
+raftsup_poll(
+    struct raftsup *handle, uint64_t timeout_ns, struct raftsup_answer *answer)
+{
+	uint64_t first_ns, until_ns = now_ns() + timeout_ns;
+	struct pending *pending;
+	struct timespec when;
+
+	for (;;) {
+		pending = find_due(handle, &first_ns);
+		if (pending != NULL) {
+			break;
+		}
+		if (now_ns() >= until_ns || handle->pending_count == 0) {
+			return RAFTSUP_NOT_FOUND;
+		}
+		first_ns = first_ns < until_ns ? first_ns : until_ns;
+		when.tv_sec = (time_t)(first_ns / 1000000000);
+		when.tv_nsec = (long)(first_ns % 1000000000);
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL);
+	}
+	/* What the last answer pointed at must not be used any more. */
+	if (handle->held.data != NULL) {
+		memset(handle->held.data, 0xee, handle->held.size);
+		free(handle->held.data);
+	}
+	handle->held = pending->value;
+	*answer = pending->answer;
+	answer->value = handle->held.data;
+	answer->value_size = handle->held.size;
+	pending->is_used = false;
+	handle->pending_count--;
+	return RAFTSUP_OK;
+}
+
+size_t
+raftsup_in_flight(const struct raftsup *handle)
+{
+	return handle->pending_count;
+}
+
+int
+raftsup_fd(struct raftsup *handle)
+{
+	struct itimerspec tick = {
+		{ 0, 1000000 },
+		{ 0, 1000000 },
+	};
+
+	if (getenv("FAKE_RAFTSUP_NO_FD") != NULL) {
+		return -1;
+	}
+	/* Readable is not a promise of an answer. */
+	if (handle->timer < 0) {
+		handle->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+		timerfd_settime(handle->timer, 0, &tick, NULL);
+	}
+	return handle->timer;
+}
+
+const char *
+raftsup_error(const struct raftsup *handle)
+{
+	return handle->text;
+}
+
+uint64_t
+raftsup_session(const struct raftsup *handle UNUSED)
+{
+	return MAYBE_SESSION;
+}
