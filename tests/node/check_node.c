@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/base/check_run.h"
 #include "tests/node/rig.h"
@@ -80,6 +81,94 @@ START_TEST(ends_cleanly)
 }
 END_TEST
 
+/* A record larger than a ring travels both ways, and to a follower that was
+ * down meanwhile. */
+START_TEST(large_values)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t dead = rig_wait_leader(rig) % 3 + 1;
+	char key[16];
+
+	rig_kill(rig, dead, SIGKILL);
+	for (int i = 0; i < 4; i++) {
+		snprintf(key, sizeof(key), "large%d", i);
+		rig_set_large(rig, key, (uint8_t)(i + 1), KV_VALUE_SIZE_MAX);
+	}
+	rig_start(rig, dead);
+	rig_set(rig, "after", "1");
+	rig_wait_applied(rig, dead, rig_applied(rig, rig_wait_leader(rig)));
+	/* The third node gone, both others must have all of it. */
+	rig_kill(rig, 6 - dead - rig_wait_leader(rig), SIGKILL);
+	for (int i = 0; i < 4; i++) {
+		snprintf(key, sizeof(key), "large%d", i);
+		rig_check_large(rig, key, (uint8_t)(i + 1),
+		    KV_VALUE_SIZE_MAX);
+	}
+	rig_free(rig);
+}
+END_TEST
+
+/* A long log of small entries, to a follower that was down. */
+START_TEST(catches_up)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t dead = rig_wait_leader(rig) % 3 + 1;
+	char key[16];
+
+	rig_kill(rig, dead, SIGKILL);
+	for (int i = 0; i < 200; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		rig_set_large(rig, key, (uint8_t)i, 50000);
+	}
+	rig_start(rig, dead);
+	rig_wait_applied(rig, dead, rig_applied(rig, rig_wait_leader(rig)));
+	rig_free(rig);
+}
+END_TEST
+
+/* A leader that is paused is replaced, and its return disturbs nobody. */
+START_TEST(paused_leader)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t old, new;
+
+	rig_set(rig, "a", "1");
+	old = rig_wait_leader(rig);
+	kill(rig_pid(rig, old), SIGSTOP);
+	rig_set(rig, "b", "2");
+	new = rig_wait_leader(rig);
+	ck_assert_uint_ne(new, old);
+	kill(rig_pid(rig, old), SIGCONT);
+	rig_wait_applied(rig, old, rig_applied(rig, new));
+	rig_set(rig, "c", "3");
+	ck_assert_uint_eq(rig_wait_leader(rig), new);
+	rig_free(rig);
+}
+END_TEST
+
+/* A follower that is paused and resumed does not campaign (T16). */
+START_TEST(paused_follower)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t leader = rig_wait_leader(rig);
+	uint32_t follower = leader % 3 + 1;
+	uint64_t term;
+
+	rig_set(rig, "a", "1");
+	term = segment_hint(rig_segment(rig), leader - 1);
+	for (int round = 0; round < 3; round++) {
+		kill(rig_pid(rig, follower), SIGSTOP);
+		/* Longer than any election timeout. */
+		usleep(400000);
+		rig_set(rig, "b", "2");
+		kill(rig_pid(rig, follower), SIGCONT);
+		rig_wait_applied(rig, follower, rig_applied(rig, leader));
+	}
+	ck_assert_uint_eq(segment_hint(rig_segment(rig), leader - 1), term);
+	rig_free(rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -91,6 +180,10 @@ main(void)
 	tcase_add_loop_test(tc, survives_the_leader, 0, 2);
 	tcase_add_loop_test(tc, survives_all_at_once, 0, 2);
 	tcase_add_loop_test(tc, ends_cleanly, 0, 2);
+	tcase_add_loop_test(tc, large_values, 0, 2);
+	tcase_add_loop_test(tc, catches_up, 0, 2);
+	tcase_add_loop_test(tc, paused_leader, 0, 2);
+	tcase_add_loop_test(tc, paused_follower, 0, 2);
 	suite_add_tcase(suite, tc);
 	return (check_run(suite));
 }

@@ -47,6 +47,7 @@ static void	rig_create_stores(struct rig *, enum store_durability,
 		    uint64_t);
 static void	rig_admit(struct rig *, uint32_t);
 static void	rig_open_client(struct rig *);
+static void	rig_put(struct rig *, const char *, const void *, size_t);
 static int	remove_one(const char *, const struct stat *, int,
 		    struct FTW *);
 
@@ -303,6 +304,65 @@ rig_do(struct rig *rig, enum wire_request_kind kind,
 void
 rig_set(struct rig *rig, const char *key, const char *value)
 {
+	rig_put(rig, key, value, strlen(value));
+}
+
+void
+rig_set_large(struct rig *rig, const char *key, uint8_t fill, uint32_t size)
+{
+	static uint8_t value[KV_VALUE_SIZE_MAX];
+
+	memset(value, fill, size);
+	rig_put(rig, key, value, size);
+}
+
+void
+rig_check_large(struct rig *rig, const char *key, uint8_t fill, uint32_t size)
+{
+	struct kv_command command = { .op = KV_OP_GET };
+	struct kv_answer answer;
+	const uint8_t *value;
+
+	command.key.data = key;
+	command.key.size = strlen(key);
+	rig_do(rig, WIRE_READ, &command, &answer);
+	ck_assert_int_eq(answer.status, KV_OK);
+	ck_assert_uint_eq(answer.value.size, size);
+	value = answer.value.data;
+	for (uint32_t i = 0; i < size; i++) {
+		if (value[i] != fill) {
+			ck_abort_msg("%s: byte %u is %u", key, i, value[i]);
+		}
+	}
+}
+
+uint64_t
+rig_applied(struct rig *rig, uint32_t id)
+{
+	struct segment_status status;
+
+	ck_assert_int_eq(segment_status_read(rig->segment, id - 1, &status),
+	    ERR_OK);
+	return (status.applied);
+}
+
+void
+rig_wait_applied(struct rig *rig, uint32_t id, uint64_t index)
+{
+	uint64_t end = clock_now_ns() + WAIT_NS;
+
+	while (rig_applied(rig, id) < index) {
+		ck_assert_msg(clock_now_ns() < end,
+		    "node %u has applied %llu of %llu", id,
+		    (unsigned long long)rig_applied(rig, id),
+		    (unsigned long long)index);
+		usleep(1000);
+	}
+}
+
+static void
+rig_put(struct rig *rig, const char *key, const void *value, size_t size)
+{
 	struct kv_command command = { .op = KV_OP_OPEN };
 	struct kv_answer answer;
 
@@ -317,7 +377,7 @@ rig_set(struct rig *rig, const char *key, const char *value)
 	command.key.data = key;
 	command.key.size = strlen(key);
 	command.value.data = value;
-	command.value.size = strlen(value);
+	command.value.size = size;
 	rig_do(rig, WIRE_WRITE, &command, &answer);
 	ck_assert_int_eq(answer.status, KV_OK);
 }

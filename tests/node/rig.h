@@ -46,6 +46,13 @@ void	rig_do(struct rig *, enum wire_request_kind,
 	    const struct kv_command *, struct kv_answer *);
 /* In the rig's session. */
 void	rig_set(struct rig *, const char *key, const char *value);
+/* A value of size bytes of fill, and its check. */
+void	rig_set_large(struct rig *, const char *key, uint8_t fill,
+	    uint32_t size);
+void	rig_check_large(struct rig *, const char *key, uint8_t fill,
+	    uint32_t size);
+uint64_t rig_applied(struct rig *, uint32_t id);
+void	rig_wait_applied(struct rig *, uint32_t id, uint64_t index);
 /* NULL: not found; else borrowed. */
 const char *rig_get(struct rig *, const char *key);
 
