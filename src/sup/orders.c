@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What operators ask of the supervisor.  A request is a verb, a list of node
+ * ids and perhaps a word:
+ *
+ *	start IDS	hold IDS SIGNAL		kill IDS SIGNAL
+ *	pause IDS	resume IDS		restart IDS
+ *	timeout IDS	loglevel IDS info|rpc
+ *
+ * The answer is what was done or why not; it comes at once, and the command
+ * that asked watches the rows for what follows.
+ */
+#include <bsd/string.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/options.h"
+#include "shm/doorbell.h"
+#include "sup/proc.h"
+#include "sup/state.h"
+
+#define TIMEOUT_LEAD_NS	(5 * CLOCK_NS_PER_MS)
+
+struct order {
+	char *word;		/* "" when there is none */
+	int signal;
+	uint64_t timeout_at_ns;
+	int status;		/* of the whole request */
+	char text[CONTROL_REPLY_SIZE - 16];
+};
+
+static void order_machine(struct sup *, struct sup_node *, struct order *,
+    enum machine_event, const char *);
+static void order_start(struct sup *, struct sup_node *, struct order *);
+static void order_hold(struct sup *, struct sup_node *, struct order *);
+static void order_kill(struct sup *, struct sup_node *, struct order *);
+static void order_pause(struct sup *, struct sup_node *, struct order *);
+static void order_resume(struct sup *, struct sup_node *, struct order *);
+static void order_restart(struct sup *, struct sup_node *, struct order *);
+static void order_timeout(struct sup *, struct sup_node *, struct order *);
+static void order_loglevel(struct sup *, struct sup_node *, struct order *);
+static void tell(struct order *, int, const char *, ...) PRINTF_LIKE(3, 4);
+
+static const struct {
+	const char *name;
+	void (*serve)(struct sup *, struct sup_node *, struct order *);
+} verbs[] = {
+	{ "start", order_start },
+	{ "hold", order_hold },
+	{ "kill", order_kill },
+	{ "pause", order_pause },
+	{ "resume", order_resume },
+	{ "restart", order_restart },
+	{ "timeout", order_timeout },
+	{ "loglevel", order_loglevel },
+};
+
+void
+orders_serve(struct sup *sup, char *line, char *reply, size_t size)
+{
+	struct order order = { .word = NULL };
+	char *save = NULL, *verb, *list;
+	struct err_buf err;
+	uint32_t i, ids, known = 0;
+
+	verb = strtok_r(line, " ", &save);
+	list = verb == NULL ? NULL : strtok_r(NULL, " ", &save);
+	order.word = list == NULL ? NULL : strtok_r(NULL, " ", &save);
+	if (order.word == NULL) {
+		order.word = (char[]){ "" };
+	}
+	for (i = 0; i < COUNT_OF(verbs); i++) {
+		if (verb != NULL && strcmp(verb, verbs[i].name) == 0) {
+			break;
+		}
+	}
+	if (i == COUNT_OF(verbs) || list == NULL) {
+		snprintf(reply, size, "64 the supervisor does not know this"
+		    " request\n");
+		return;
+	}
+	if (options_ids("nodes", list, &ids, &err) != 0) {
+		snprintf(reply, size, "64 %s\n", err.text);
+		return;
+	}
+	if (sup->stopping) {
+		snprintf(reply, size, "69 the cluster is being stopped\n");
+		return;
+	}
+	order.signal = atoi(order.word);
+	sup->timeout_seq++;
+	order.timeout_at_ns = clock_now_ns() + TIMEOUT_LEAD_NS;
+	for (uint32_t n = 0; n < sup->count; n++) {
+		uint32_t bit = OPTIONS_ID_BIT(sup->nodes[n].record->id);
+
+		known |= bit;
+		if ((ids & bit) != 0) {
+			verbs[i].serve(sup, &sup->nodes[n], &order);
+		}
+	}
+	if ((ids & ~known) != 0) {
+		tell(&order, 64, "no such node");
+	}
+	nodes_spawn_wanted(sup);
+	snprintf(reply, size, "%d %s\n", order.status, order.text);
+}
+
+/* Appends one node's part; the largest status is the whole's. */
+static void
+tell(struct order *order, int status, const char *fmt, ...)
+{
+	size_t length;
+	va_list ap;
+
+	if (order->text[0] != '\0') {
+		strlcat(order->text, "; ", sizeof(order->text));
+	}
+	length = strlen(order->text);
+	va_start(ap, fmt);
+	vsnprintf(order->text + length, sizeof(order->text) - length, fmt, ap);
+	va_end(ap);
+	if (status > order->status) {
+		order->status = status;
+	}
+}
+
+static void
+order_machine(struct sup *sup, struct sup_node *node, struct order *order,
+    enum machine_event event, const char *done)
+{
+	uint32_t id = node->record->id;
+	enum machine_state before = node->state;
+
+	if (!nodes_step(sup, node, event)) {
+		tell(order, 69, "node %u is %s", id,
+		    machine_state_name(before));
+		return;
+	}
+	nodes_publish(sup, node);
+	tell(order, 0, "node %u %s", id, done);
+	events_tell(sup, "Node %u: %s by an operator", id, done);
+}
+
+static void
+order_start(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	if (node->state == MACHINE_UP || node->state == MACHINE_STARTING) {
+		tell(order, 0, "node %u is %s already", node->record->id,
+		    machine_state_name(node->state));
+		return;
+	}
+	order_machine(sup, node, order, MACHINE_START, "started");
+}
+
+static void
+order_hold(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	int signal = order->signal;
+
+	if (!machine_is_alive(node->state) || signal == SIGTERM) {
+		order_machine(sup, node, order, MACHINE_HOLD, "held");
+		return;
+	}
+	/* Killed as it is, not asked to end; and then it stays down. */
+	node->asked = true;
+	node->state = MACHINE_ENDING;
+	node->kill_ns = clock_now_ns() + SUP_STOP_GRACE_NS;
+	proc_signal(node->pidfd, signal);
+	nodes_publish(sup, node);
+	tell(order, 0, "node %u (pid %d): signal %d sent, held",
+	    node->record->id, node->row.pid, signal);
+	events_tell(sup, "Node %u: signal %d sent by an operator, held",
+	    node->record->id, signal);
+}
+
+static void
+order_kill(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	uint32_t id = node->record->id;
+
+	if (node->pidfd < 0) {
+		tell(order, 69, "node %u is %s: no process to signal", id,
+		    machine_state_name(node->state));
+		return;
+	}
+	if (order->signal == SIGSTOP) {
+		order_pause(sup, node, order);
+		return;
+	}
+	if (order->signal == SIGCONT && node->state == MACHINE_PAUSED) {
+		order_resume(sup, node, order);
+		return;
+	}
+	if (proc_signal(node->pidfd, order->signal) != 0) {
+		tell(order, errno == EINVAL ? 64 : 69, "node %u: %s", id,
+		    strerror(errno));
+		return;
+	}
+	node->asked = true;
+	tell(order, 0, "node %u (pid %d): signal %d sent", id, node->row.pid,
+	    order->signal);
+	events_tell(sup, "Node %u: signal %d sent by an operator", id,
+	    order->signal);
+}
+
+static void
+order_pause(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	order_machine(sup, node, order, MACHINE_PAUSE, "paused");
+}
+
+static void
+order_resume(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	if (node->state == MACHINE_UP || node->state == MACHINE_STARTING) {
+		tell(order, 0, "node %u is not paused", node->record->id);
+		return;
+	}
+	order_machine(sup, node, order, MACHINE_RESUME, "resumed");
+	nodes_tick(sup);
+}
+
+static void
+order_restart(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	order_machine(sup, node, order, MACHINE_RESTART, "restarted");
+}
+
+static void
+order_timeout(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	if (node->state != MACHINE_UP) {
+		tell(order, 69, "node %u is %s", node->record->id,
+		    machine_state_name(node->state));
+		return;
+	}
+	node->row.timeout_seq = sup->timeout_seq;
+	node->row.timeout_at_ns = order->timeout_at_ns;
+	nodes_publish(sup, node);
+	tell(order, 0, "node %u times out", node->record->id);
+	events_tell(sup, "Node %u: election timer fired by an operator",
+	    node->record->id);
+}
+
+static void
+order_loglevel(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	bool rpc = strcmp(order->word, "rpc") == 0;
+
+	if (!rpc && strcmp(order->word, "info") != 0) {
+		tell(order, 64, "loglevel: info or rpc");
+		return;
+	}
+	node->row.log_rpc = rpc;
+	nodes_publish(sup, node);
+	tell(order, 0, "node %u logs at level %s", node->record->id,
+	    order->word);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading /proc, and pidfds.
+ */
+#include "sup/proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/process.h"
+
+static bool has_open(pid_t, const struct stat *);
+
+bool
+proc_is_stopped(pid_t pid)
+{
+	char path[64], text[1024], *p;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[size > 0 ? size : 0] = '\0';
+	/* The name is in brackets and may hold anything, brackets too. */
+	p = strrchr(text, ')');
+	return p != NULL && strncmp(p, ") T", 3) == 0;
+}
+
+bool
+proc_is_alive(pid_t pid, uint64_t start)
+{
+	return pid > 0 && start != 0 && process_start_time(pid) == start;
+}
+
+int
+proc_open(pid_t pid, uint64_t start)
+{
+	int fd;
+
+	if (pid <= 0) {
+		return -1;
+	}
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0) {
+		return -1;
+	}
+	/* Opened first, looked at second: from here on it can't change. */
+	if (!proc_is_alive(pid, start)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+proc_open_child(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int
+proc_signal(int pidfd, int signal)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+uint32_t
+proc_find_open(const char *path, pid_t *pids, uint32_t count_max)
+{
+	struct stat file, owner;
+	struct dirent *entry;
+	uint32_t count = 0;
+	char name[64];
+	pid_t pid;
+	DIR *dir;
+
+	if (stat(path, &file) != 0 || (dir = opendir("/proc")) == NULL) {
+		return 0;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (pid <= 0 || pid == getpid()) {
+			continue;
+		}
+		snprintf(name, sizeof(name), "/proc/%d", (int)pid);
+		if (stat(name, &owner) != 0 || owner.st_uid != geteuid() ||
+		    !has_open(pid, &file)) {
+			continue;
+		}
+		if (count < count_max) {
+			pids[count] = pid;
+		}
+		count++;
+	}
+	closedir(dir);
+	return count;
+}
+
+static bool
+has_open(pid_t pid, const struct stat *file)
+{
+	struct dirent *entry;
+	struct stat open_file;
+	bool found = false;
+	char name[64];
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+	dir = opendir(name);
+	if (dir == NULL) {
+		return false;
+	}
+	while (!found && (entry = readdir(dir)) != NULL) {
+		found = fstatat(dirfd(dir), entry->d_name, &open_file, 0) ==
+		    0 && open_file.st_dev == file->st_dev &&
+		    open_file.st_ino == file->st_ino;
+	}
+	closedir(dir);
+	return found;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes by name and birth: a pid alone may belong to somebody else by
+ * now, so a process is a pair of pid and start time (S9).  A zombie counts
+ * as dead.
+ */
+#ifndef SUP_PROC_H
+#define SUP_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+
+/* Stopped by a signal, as SIGSTOP does. */
+bool	proc_is_stopped(pid_t);
+
+/* Alive, not a zombie, and the one that was born then (start time as of
+ * process_start_time(); 0 is never alive). */
+bool	proc_is_alive(pid_t, uint64_t start);
+
+/* A descriptor of exactly that process (readable when it ends), or -1. */
+int	proc_open(pid_t, uint64_t start) MUST_CHECK;
+/* The same of an own child that was not waited for: nobody else can have its
+ * pid. */
+int	proc_open_child(pid_t) MUST_CHECK;
+
+/* Sends a signal through such a descriptor; 0 or -1 and errno. */
+int	proc_signal(int pidfd, int signal);
+
+/*
+ * Processes of this user that have the file open, the caller left out: those
+ * that may hold an OFD lock on it, of which the kernel does not tell the
+ * owner.  Returns how many there are; stores up to count_max.
+ */
+uint32_t proc_find_open(const char *path, pid_t *pids, uint32_t count_max);
+
+#endif

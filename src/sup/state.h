@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the supervisor's files share: its state.  Private to src/sup.
+ *
+ *	sup.c	  the loop, beginning and end
+ *	nodes.c	  processes: start, admit, death, adoption
+ *	orders.c  what operators ask through the control socket
+ *	events.c  raftsup.log
+ */
+#ifndef SUP_STATE_H
+#define SUP_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shm/segment.h"
+#include "sup/cluster.h"
+#include "sup/control.h"
+#include "sup/machine.h"
+#include "sup/sup.h"
+
+#define SUP_CONNECTIONS_MAX	16
+#define SUP_STOP_GRACE_NS	(5 * CLOCK_NS_PER_S)
+
+struct sup_node {
+	struct cluster_node *record;
+	enum machine_state state;
+	struct segment_row row;		/* as last published */
+	int pidfd;			/* -1: no process */
+	bool child;			/* ours to wait for */
+	bool asked;			/* an operator sent it a signal */
+	bool granted;			/* the next run is in the cluster
+					 * file; launch */
+	bool want_spawn;
+	uint64_t started_ns;
+	uint64_t ready_ns;		/* 0: not ready in this run */
+	uint64_t due_ns;		/* start at; 0: never */
+	uint64_t kill_ns;		/* SIGKILL at; 0: never */
+	uint64_t look_ns;		/* look for a stray process at */
+	struct backoff backoff;
+};
+
+struct sup_connection {
+	int fd;				/* -1: free */
+	uint64_t end_ns;
+	size_t size;
+	char line[CONTROL_REQUEST_SIZE];
+};
+
+struct sup {
+	const struct sup_options *options;
+	struct cluster *cluster;
+	struct segment *segment;
+	char name[SEGMENT_NAME_SIZE];
+	char boot_id[FS_BOOT_ID_SIZE];
+	int dir_fd;
+	int log_fd;
+	int signal_fd;
+	int timer_fd;
+	int listen_fd;
+	bool created;			/* the segment is ours and new */
+	bool stopping;
+	bool hurry;			/* a second Ctrl-C */
+	uint64_t timeout_seq;
+	struct sup_node nodes[CLUSTER_NODES_MAX];
+	uint32_t count;
+	struct sup_connection connections[SUP_CONNECTIONS_MAX];
+};
+
+/* ---- events.c */
+
+int	events_open(struct sup *, struct err_buf *) MUST_CHECK;
+/* One line of the event log, role `supervisor`. */
+void	events_tell(struct sup *, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- nodes.c */
+
+void	nodes_init(struct sup *);
+void	nodes_adopt(struct sup *);
+/* Feeds an event to a node's machine and carries out the action, except that
+ * a spawn is noted (want_spawn) until nodes_spawn_wanted(). False: not
+ * possible in its state. */
+bool	nodes_step(struct sup *, struct sup_node *, enum machine_event);
+void	nodes_spawn_wanted(struct sup *);
+/* Looks at those that are starting, at back-offs and grace times. */
+void	nodes_tick(struct sup *);
+void	nodes_died(struct sup *, struct sup_node *);
+void	nodes_publish(struct sup *, struct sup_node *);
+/* When nodes_tick() has something to do next; UINT64_MAX: never. */
+uint64_t nodes_deadline(const struct sup *);
+bool	nodes_any_alive(const struct sup *);
+struct sup_node *nodes_find(struct sup *, uint32_t id);
+
+/* ---- orders.c */
+
+/* Carries out one request line; writes the reply line, "STATUS text". */
+void	orders_serve(struct sup *, char *line, char *reply, size_t size);
+
+#endif
