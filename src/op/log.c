@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * raftsup log: what happened, of all nodes in the order of time.  From the
+ * files, or with --recorder from the flight recorders in the segment, which
+ * survive the death of a node and need no disk.
+ */
+#include <bsd/string.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/options.h"
+#include "op/merge.h"
+#include "op/op.h"
+#include "op/view.h"
+#include "raft/raft.h"
+#include "shm/recorder.h"
+
+#define LOOK_NS	(50 * CLOCK_NS_PER_MS)
+
+enum { OPTION_KIND = 256, OPTION_RECORDER };
+
+static const struct option long_options[] = {
+	{ "follow", no_argument, NULL, 'f' },
+	{ "kind", required_argument, NULL, OPTION_KIND },
+	{ "recorder", no_argument, NULL, OPTION_RECORDER },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct request {
+	bool follow;
+	bool recorder;
+	const char *kind;
+	uint32_t ids;
+};
+
+struct tape_line {
+	uint32_t id;
+	size_t order;		/* of its coming, among equal times */
+	struct recorder_line line;
+};
+
+struct tape {
+	struct tape_line *lines;
+	size_t count, room;
+	uint32_t id;		/* whose lines are being read */
+};
+
+static int find_kind(const char *, const char **, struct err_buf *);
+static int print_files(struct view *, const struct request *);
+static int print_recorders(struct view *, const struct request *);
+static void take_line(void *, const struct recorder_line *);
+static int compare_lines(const void *, const void *);
+static void print_tape(const struct view *, const struct request *,
+    struct tape *);
+
+int
+op_log(struct op *op)
+{
+	struct request request = { .ids = UINT32_MAX };
+	int letter, status, first;
+	const char *argument;
+	struct err_buf err;
+	struct view view;
+
+	while ((letter = op_option(op, "f", long_options, &argument,
+	    &status)) != -1) {
+		if (letter == OP_DONE) {
+			return status;
+		}
+		request.follow = request.follow || letter == 'f';
+		request.recorder = request.recorder ||
+		    letter == OPTION_RECORDER;
+		if (letter == OPTION_KIND &&
+		    find_kind(argument, &request.kind, &err) != ERR_OK) {
+			return op_fail(64, "%s", err.text);
+		}
+	}
+	first = op_operands();
+	if (op->argc - first > 1) {
+		op_fail(64, "log: one list of nodes, as 1,3");
+		return op_usage(op);
+	}
+	status = view_begin(&view, op, false);
+	if (status != 0) {
+		return status;
+	}
+	if (first < op->argc) {
+		status = view_select(&view, op->argv[first], &request.ids,
+		    &err);
+	}
+	if (status != 0) {
+		status = op_fail_code(status, &err);
+	} else {
+		status = request.recorder ?
+		    print_recorders(&view, &request) :
+		    print_files(&view, &request);
+	}
+	view_close(&view);
+	return status;
+}
+
+static int
+find_kind(const char *text, const char **kind, struct err_buf *err)
+{
+	const char *names[32];
+	size_t count;
+	int which;
+
+	for (count = 0; merge_kind(count) != NULL; count++) {
+		names[count] = merge_kind(count);
+	}
+	which = options_word("kind", text, names, count, err);
+	if (which < 0) {
+		return which;
+	}
+	*kind = names[which];
+	return ERR_OK;
+}
+
+static int
+print_files(struct view *view, const struct request *request)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	struct merge *merge;
+	struct err_buf err;
+	int result;
+
+	result = merge_open(&merge, view->dir, &view->cluster, request->ids,
+	    &err);
+	if (result != ERR_OK) {
+		return op_fail_code(result, &err);
+	}
+	merge_print(merge, request->kind, stdout);
+	while (request->follow && !ferror(stdout)) {
+		nanosleep(&pause, NULL);
+		merge_print(merge, request->kind, stdout);
+	}
+	merge_close(merge);
+	return ferror(stdout) ? op_fail(74, "cannot write") : 0;
+}
+
+static int
+print_recorders(struct view *view, const struct request *request)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint64_t next[CLUSTER_NODES_MAX] = { 0 };
+	struct tape tape = { 0 };
+	uint32_t i;
+
+	if (view->segment == NULL) {
+		return op_fail(69, "the flight recorders are in the shared"
+		    " memory of a running cluster, and none is running in %s",
+		    view->dir);
+	}
+	do {
+		for (i = 0; i < view->node_count; i++) {
+			tape.id = view->nodes[i].id;
+			if ((request->ids & OPTIONS_ID_BIT(tape.id)) != 0) {
+				recorder_read(view->segment,
+				    view->nodes[i].slot, &next[i], take_line,
+				    &tape);
+			}
+		}
+		print_tape(view, request, &tape);
+		if (request->follow) {
+			nanosleep(&pause, NULL);
+		}
+	} while (request->follow && !ferror(stdout));
+	free(tape.lines);
+	return ferror(stdout) ? op_fail(74, "cannot write") : 0;
+}
+
+static void
+take_line(void *arg, const struct recorder_line *line)
+{
+	struct tape *tape = arg;
+	struct tape_line *lines;
+
+	if (tape->count == tape->room) {
+		lines = reallocarray(tape->lines, tape->room + 4096,
+		    sizeof(*lines));
+		if (lines == NULL) {
+			return;
+		}
+		tape->lines = lines;
+		tape->room += 4096;
+	}
+	tape->lines[tape->count].id = tape->id;
+	tape->lines[tape->count].order = tape->count;
+	tape->lines[tape->count].line = *line;
+	tape->count++;
+}
+
+static int
+compare_lines(const void *a, const void *b)
+{
+	const struct tape_line *x = a, *y = b;
+
+	if (x->line.at_ns != y->line.at_ns) {
+		return x->line.at_ns < y->line.at_ns ? -1 : 1;
+	}
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void
+print_tape(const struct view *view, const struct request *request,
+    struct tape *tape)
+{
+	char at[CLOCK_WALL_TEXT_SIZE];
+	const struct tape_line *entry;
+	const char *role;
+	size_t i;
+
+	qsort(tape->lines, tape->count, sizeof(*tape->lines), compare_lines);
+	for (i = 0; i < tape->count; i++) {
+		entry = &tape->lines[i];
+		role = entry->line.role == 0 ||
+		    entry->line.role > RAFT_LEADER ? "starting" :
+		    raft_role_name((enum raft_role)entry->line.role);
+		if (request->kind != NULL && !merge_is_kind(request->kind,
+		    role, entry->line.text)) {
+			continue;
+		}
+		clock_format_wall(segment_wall_ns(view->segment,
+		    entry->line.at_ns), at);
+		printf("%s %u %s %" PRIu64 " %.*s\n", at, entry->id, role,
+		    entry->line.term, RECORDER_TEXT_SIZE, entry->line.text);
+	}
+	fflush(stdout);
+	tape->count = 0;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of commands, and what all of them share.
+ */
+#include "op/op.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/options.h"
+#include "sup/control.h"
+
+#define ORDER_TIME_NS	(10 * CLOCK_NS_PER_S)
+#define LONG_OPTIONS_MAX 24
+
+enum { OPTION_HELP = 1000 };
+
+const struct op_command op_commands[] = {
+	{ "start",
+	    "[-n NODES] [-f] [--durability power|process]\n"
+	    "[--election-timeout MIN-MAX] [--heartbeat T] [--lease T]\n"
+	    "[--log info|rpc] [--no-restart] [--no-death-hint]\n"
+	    "[--clients N] [--seed N] [--wait T] [--accept-loss]\0"
+	    "IDS\0",
+	    "start the cluster, or nodes that are held down", op_start },
+	{ "stop", "[IDS]\0",
+	    "stop the cluster, or hold nodes down; data is kept", op_stop },
+	{ "status", "[-j] [-w]\0", "what every node does", op_status },
+	{ "kill", "IDS [-s SIGNAL] [--hold]\0",
+	    "send a signal to nodes, SIGKILL by default", op_kill },
+	{ "pause", "IDS\0", "stop nodes as they are (SIGSTOP)", op_pause },
+	{ "resume", "IDS\0", "let paused nodes go on", op_resume },
+	{ "restart", "IDS\0", "end nodes cleanly and start them again",
+	    op_restart },
+	{ "timeout", "IDS\0", "fire election timers now, all at once",
+	    op_timeout },
+	{ "log", "[-f] [--kind KIND] [--recorder] [IDS]\0",
+	    "the event logs, merged by time", op_log },
+	{ "loglevel", "info|rpc [IDS]\0", "how much nodes write down",
+	    op_loglevel },
+	{ "entries", "[-f] [IDS] [FIRST-LAST]\0",
+	    "the replicated logs side by side", op_entries },
+	{ "counters", "[-j] [IDS]\0", "messages, syncs, wakes, bytes",
+	    op_counters },
+};
+const size_t op_command_count = COUNT_OF(op_commands);
+
+static const struct op_command *find_command(const struct op *);
+
+int
+op_fail(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("raftsup: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return status;
+}
+
+int
+op_fail_code(int code, const struct err_buf *err)
+{
+	return op_fail(err_exit_status(code), "%s",
+	    err->text[0] != '\0' ? err->text : err_text(code));
+}
+
+int
+op_option(struct op *op, const char *letters, const struct option *more,
+    const char **argument, int *status)
+{
+	struct option options[LONG_OPTIONS_MAX] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, OPTION_HELP },
+	};
+	char all[64];
+	size_t i;
+	int letter;
+
+	for (i = 0; more != NULL && more[i].name != NULL; i++) {
+		options[2 + i] = more[i];
+	}
+	/* ':' first: we say it ourselves. */
+	snprintf(all, sizeof(all), ":d:h%s", letters);
+	opterr = 0;
+	letter = getopt_long(op->argc, op->argv, all, options, NULL);
+	switch (letter) {
+	case 'd':
+		op->dir = optarg;
+		return op_option(op, letters, more, argument, status);
+	case 'h':
+	case OPTION_HELP:
+		op_print_usage(find_command(op), stdout);
+		*status = 0;
+		return OP_DONE;
+	case ':':
+		*status = op_fail(64, "%s: %s needs an argument", op->name,
+		    op->argv[optind - 1]);
+		return OP_DONE;
+	case '?':
+		op_fail(64, "%s: %s is not an option of this command",
+		    op->name, op->argv[optind - 1]);
+		*status = op_usage(op);
+		return OP_DONE;
+	default:
+		*argument = optarg;
+		return letter;
+	}
+}
+
+int
+op_operands(void)
+{
+	return optind;
+}
+
+int
+op_usage(const struct op *op)
+{
+	op_print_usage(find_command(op), stderr);
+	return 64;
+}
+
+void
+op_print_usage(const struct op_command *command, void *stream)
+{
+	const char *form = command->synopsis, *line;
+	size_t length;
+	bool first = true;
+
+	for (; *form != '\0'; form += strlen(form) + 1) {
+		fprintf(stream, "%s raftsup %s", first ? "usage:" : "      ",
+		    command->name);
+		for (line = form; ; line += length + 1) {
+			length = strcspn(line, "\n");
+			fprintf(stream, "%s %.*s", line == form ? "" :
+			    "\n             ", (int)length, line);
+			if (line[length] == '\0') {
+				break;
+			}
+		}
+		fputc('\n', stream);
+		first = false;
+	}
+}
+
+int
+op_dir(const struct op *op, char *dir, size_t size, struct err_buf *err)
+{
+	const char *from = op->dir, *base;
+	char real[PATH_MAX];
+
+	if (from == NULL) {
+		from = getenv("RAFTSUP_DIR");
+		from = from != NULL && *from != '\0' ? from : NULL;
+	}
+	if (from != NULL) {
+		strlcpy(dir, from, size);
+	} else if ((base = getenv("XDG_STATE_HOME")) != NULL && *base == '/') {
+		snprintf(dir, size, "%s/raftsup/default", base);
+	} else if ((base = getenv("HOME")) != NULL && *base == '/') {
+		snprintf(dir, size, "%s/.local/state/raftsup/default", base);
+	} else {
+		return err_set(err, ERR_USAGE,
+		    "which directory? (-d DIR; HOME is not set)");
+	}
+	if (dir[0] == '\0') {
+		return err_set(err, ERR_USAGE, "-d: an empty path");
+	}
+	if (realpath(dir, real) != NULL) {
+		if (strlcpy(dir, real, size) >= size) {
+			return err_set(err, ERR_USAGE, "path too long: %.64s",
+			    dir);
+		}
+		return ERR_OK;
+	}
+	return err_set_errno(err, "%s", dir);
+}
+
+bool
+op_has_color(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && (no == NULL || *no == '\0');
+}
+
+int
+op_order(const char *dir, const char *verb, uint32_t ids, const char *word,
+    bool quiet)
+{
+	char request[CONTROL_REQUEST_SIZE], list[32] = "";
+	char text[CONTROL_REPLY_SIZE], *part, *rest = text;
+	struct err_buf err;
+	uint32_t id;
+	int status;
+
+	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
+		if ((ids & OPTIONS_ID_BIT(id)) != 0) {
+			snprintf(list + strlen(list),
+			    sizeof(list) - strlen(list), "%s%u",
+			    list[0] == '\0' ? "" : ",", id);
+		}
+	}
+	snprintf(request, sizeof(request), "%s %s %s", verb, list, word);
+	status = control_ask(dir, request, ORDER_TIME_NS, text, sizeof(text),
+	    &err);
+	if (status == ERR_NOT_FOUND) {
+		return op_fail(69, "no supervisor is running in %s (raftsup"
+		    " start adopts the nodes)", dir);
+	}
+	if (status < 0) {
+		return op_fail_code(status, &err);
+	}
+	if (status == 0 && quiet) {
+		return 0;
+	}
+	while ((part = strsep(&rest, ";")) != NULL) {
+		part += strspn(part, " ");
+		if (status != 0) {
+			op_fail(status, "%s", part);
+		} else {
+			puts(part);
+		}
+	}
+	return status;
+}
+
+static const struct op_command *
+find_command(const struct op *op)
+{
+	size_t i;
+
+	for (i = 0; i < op_command_count; i++) {
+		if (strcmp(op_commands[i].name, op->name) == 0) {
+			return &op_commands[i];
+		}
+	}
+	abort();
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What `raftsup start` was asked, and the parts of its work that are about
+ * settings and about waiting (settle.c).  Private to start.c and settle.c.
+ */
+#ifndef OP_START_H
+#define OP_START_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "op/view.h"
+#include "sup/cluster.h"
+
+enum {				/* which options were given */
+	START_NODES = 1,
+	START_DURABILITY = 2,
+	START_ELECTION = 4,
+	START_HEARTBEAT = 8,
+	START_LEASE = 16,
+	START_LOG = 32,
+	START_NO_RESTART = 64,
+	START_NO_DEATH_HINT = 128,
+	START_CLIENTS = 256,
+	START_SEED = 512,
+};
+
+struct start {
+	char dir[PATH_MAX];
+	char node_path[PATH_MAX];
+	int lock_fd;
+	uint32_t given;
+	uint32_t node_count;		/* -n; 0: not given */
+	enum cluster_durability durability;
+	struct cluster_settings asked;
+	bool foreground;
+	bool accept_loss;
+	bool wait_given;
+	uint64_t wait_ns;
+	struct cluster cluster;
+	bool is_new;
+	bool adopts;			/* nodes live, their supervisor died */
+};
+
+/* The cluster runs: every option given is what it runs with, else ERR_USAGE
+ * naming those that differ. */
+int	start_check_same(const struct start *, struct err_buf *) MUST_CHECK;
+/* Nothing of a former life forbids to start it: another -n, an unclean end
+ * in another boot, processes of a directory that was removed. */
+int	start_check_former(struct start *, struct err_buf *) MUST_CHECK;
+/* Puts the options into the cluster; checks them together. */
+int	start_apply(struct start *, struct err_buf *) MUST_CHECK;
+
+/* How many failures it tolerates, and what else the settings mean. */
+void	start_print_promise(const struct start *);
+
+/* Waits for a leader that can commit; prints one line a node.  Returns the
+ * exit status: 0, or 69 and the reason is printed. */
+int	start_await_leader(const struct start *, struct view *);
+
+#endif

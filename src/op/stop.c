@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * raftsup stop: ends the whole cluster, or holds single nodes down.
+ *
+ * With a supervisor: it is asked, and its lock tells when it has ended.
+ * Without one this process takes the lock and does the same work itself:
+ * adopts what lives, ends it, tidies up.
+ */
+#include <bsd/string.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/process.h"
+#include "op/op.h"
+#include "op/order.h"
+#include "op/view.h"
+#include "sup/control.h"
+#include "sup/proc.h"
+#include "sup/sup.h"
+
+#define STOP_TIME_NS	(30 * CLOCK_NS_PER_S)
+#define ASK_TIME_NS	(10 * CLOCK_NS_PER_S)
+#define LOOK_NS		(5 * CLOCK_NS_PER_MS)
+
+static int stop_nodes(struct op *, const char *);
+static int stop_by_supervisor(struct view *, int);
+static int stop_alone(struct view *);
+static int end_lost_nodes(struct view *, int);
+static uint32_t signal_lost(const struct view *, int);
+
+int
+op_stop(struct op *op)
+{
+	const char *argument;
+	char path[PATH_MAX + 8];
+	struct err_buf err;
+	struct view view;
+	int status, first, lock_fd;
+
+	if (op_option(op, "", NULL, &argument, &status) == OP_DONE) {
+		return status;
+	}
+	first = op_operands();
+	if (op->argc - first > 1) {
+		op_fail(64, "stop: one list of nodes, as 1,3");
+		return op_usage(op);
+	}
+	if (op->argc - first == 1) {
+		return stop_nodes(op, op->argv[first]);
+	}
+	status = view_begin(&view, op, false);
+	if (status != 0) {
+		return status;
+	}
+	snprintf(path, sizeof(path), "%s/" SUP_LOCK_FILE, view.dir);
+	status = fs_lock_open(path, &lock_fd, &err);
+	if (status != ERR_OK) {
+		view_close(&view);
+		return op_fail_code(status, &err);
+	}
+	status = fs_lock_try(lock_fd, 0, 1);
+	if (status == ERR_LOCKED) {
+		status = stop_by_supervisor(&view, lock_fd);
+	} else if (status == ERR_OK) {
+		status = stop_alone(&view);
+	} else {
+		status = op_fail(err_exit_status(status), "cannot lock %s",
+		    path);
+	}
+	close(lock_fd);
+	view_close(&view);
+	return status;
+}
+
+static int
+stop_nodes(struct op *op, const char *text)
+{
+	struct err_buf err;
+	struct view view;
+	uint32_t ids;
+	int status;
+
+	status = view_begin(&view, op, true);
+	if (status != 0) {
+		return status;
+	}
+	status = view_select(&view, text, &ids, &err);
+	if (status != ERR_OK) {
+		status = op_fail_code(status, &err);
+	} else {
+		status = op_order(view.dir, "hold", ids, "15", true);
+	}
+	if (status == 0) {
+		status = order_await(&view, ids, ORDER_DOWN);
+	}
+	view_close(&view);
+	return status;
+}
+
+static int
+stop_by_supervisor(struct view *view, int lock_fd)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint64_t end_ns = clock_now_ns() + STOP_TIME_NS;
+	char text[CONTROL_REPLY_SIZE];
+	struct cluster cluster;
+	struct err_buf err;
+	int status;
+
+	/* One that has only just begun, or is ending, does not listen. */
+	do {
+		status = control_ask(view->dir, "stop", ASK_TIME_NS, text,
+		    sizeof(text), &err);
+		if (status == ERR_NOT_FOUND) {
+			nanosleep(&pause, NULL);
+		}
+	} while (status == ERR_NOT_FOUND && clock_now_ns() < end_ns &&
+	    fs_lock_held(lock_fd, 0, 1) == 1);
+	if (status > 0) {
+		return op_fail(status, "%s", text);
+	}
+	while (fs_lock_held(lock_fd, 0, 1) == 1) {
+		if (clock_now_ns() >= end_ns) {
+			return op_fail(69, "the supervisor (pid %d) does not"
+			    " end", view->supervisor);
+		}
+		nanosleep(&pause, NULL);
+	}
+	status = cluster_load(&cluster, view->dir, &err);
+	if (status != ERR_OK) {
+		return op_fail_code(status, &err);
+	}
+	if (!cluster.clean) {
+		return op_fail(74, "the cluster has ended, but not cleanly:"
+		    " see %s/" SUP_LOG_FILE, view->dir);
+	}
+	puts("stopped");
+	return 0;
+}
+
+static int
+stop_alone(struct view *view)
+{
+	struct sup_options options = { .dir = view->dir, .ready_fd = -1,
+		.cluster = &view->cluster, .node_path = "",
+		.stop_at_once = true };
+	bool was_clean = view->cluster.clean && view->segment == NULL;
+	struct err_buf err;
+	int result, held;
+
+	held = sup_locks_held(&view->cluster, view->dir, &err);
+	if (held < 0) {
+		return op_fail_code(held, &err);
+	}
+	if (held != 0 && view->segment != NULL) {
+		view_close(view);
+		result = sup_run(&options, &err);
+	} else {
+		result = held == 0 ? ERR_OK : end_lost_nodes(view, held);
+		if (result != ERR_OK) {
+			return result;
+		}
+		result = sup_tidy(&view->cluster, view->dir, &err);
+	}
+	if (result != ERR_OK) {
+		return op_fail_code(result, &err);
+	}
+	if (held == 0 && was_clean) {
+		return op_fail(69, "no cluster is running in %s (start one:"
+		    " raftsup start)", view->dir);
+	}
+	puts(held == 0 ? "stopped (nothing was running any more)" : "stopped");
+	return 0;
+}
+
+/*
+ * Nodes whose segment somebody removed: nobody can talk to them, so they are
+ * found by the lock file that they have open.
+ */
+static int
+end_lost_nodes(struct view *view, int held)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint64_t start_ns = clock_now_ns();
+	struct err_buf err;
+	bool killed = false;
+
+	signal_lost(view, SIGTERM);
+	while (held > 0) {
+		if (!killed &&
+		    clock_now_ns() - start_ns > 5 * CLOCK_NS_PER_S) {
+			signal_lost(view, SIGKILL);
+			killed = true;
+		}
+		if (clock_now_ns() - start_ns > STOP_TIME_NS) {
+			return op_fail(69, "nodes of %s do not end",
+			    view->dir);
+		}
+		nanosleep(&pause, NULL);
+		held = sup_locks_held(&view->cluster, view->dir, &err);
+	}
+	return held == 0 ? 0 : op_fail_code(held, &err);
+}
+
+static uint32_t
+signal_lost(const struct view *view, int number)
+{
+	char path[PATH_MAX + 32];
+	uint32_t i, n, found, count = 0;
+	pid_t pids[4];
+	int fd;
+
+	for (i = 0; i < view->cluster.node_count; i++) {
+		snprintf(path, sizeof(path), "%s/node-%u/" SUP_NODE_LOCK,
+		    view->dir, view->cluster.nodes[i].id);
+		found = proc_find_open(path, pids, COUNT_OF(pids));
+		for (n = 0; n < found && n < COUNT_OF(pids); n++) {
+			fd = proc_open(pids[n], process_start_time(pids[n]));
+			if (fd >= 0) {
+				proc_signal(fd, number);
+				proc_signal(fd, SIGCONT);
+				close(fd);
+				count++;
+			}
+		}
+	}
+	return count;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A cluster as seen from outside, running or not: the cluster file, the rows
+ * and pages of the segment, the processes, and the stores of nodes that do
+ * not run.  Read only.
+ */
+#ifndef OP_VIEW_H
+#define OP_VIEW_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "shm/segment.h"
+#include "store/store.h"
+#include "sup/cluster.h"
+
+struct view_node {
+	uint32_t id;
+	uint32_t slot;
+	enum segment_node_state state;
+	bool alive;			/* a process, perhaps paused */
+	bool ready;
+	int32_t pid;			/* 0 unless alive */
+	uint32_t restarts;
+	uint32_t role;			/* enum raft_role; 0 unless alive */
+	bool learner;
+	bool serving;			/* a leader that answers clients */
+	uint64_t term;
+	uint32_t vote;
+	uint64_t commit;
+	uint64_t applied;
+	uint64_t first_index;
+	uint64_t last_index;
+	uint64_t snapshot_index;
+	uint64_t lease_end_ns;
+	uint64_t run;			/* granted */
+	char why[160];			/* refused, or the last death */
+	char reason[96];		/* of the last role change; alive */
+};
+
+struct view {
+	char dir[PATH_MAX];
+	char segment_name[SEGMENT_NAME_SIZE];
+	struct cluster cluster;
+	struct segment *segment;	/* NULL: there is none */
+	bool running;			/* the supervisor or a node lives */
+	int32_t supervisor;		/* pid, 0: none */
+	uint32_t leader;		/* 0: none */
+	uint64_t term;			/* the highest of a live node, or of
+					 * all when none lives */
+	uint32_t quorum;
+	bool has_quorum;
+	uint32_t node_count;
+	struct view_node nodes[CLUSTER_NODES_MAX];
+};
+
+/*
+ * Loads and looks once.  with_stores: read the stores of nodes that have no
+ * page in the segment.  ERR_NOT_FOUND: no such directory, or not a cluster's;
+ * the text says which.
+ */
+int	view_open(struct view *, const char *dir, bool with_stores,
+	    struct err_buf *) MUST_CHECK;
+/* Looks again; attaches or leaves the segment as it comes and goes. */
+int	view_refresh(struct view *, bool with_stores, struct err_buf *)
+	    MUST_CHECK;
+void	view_close(struct view *);
+
+struct view_node *view_find(struct view *, uint32_t id);
+
+/* up, down, held, paused, starting, refused */
+const char *view_state_name(enum segment_node_state);
+/* leader, follower, ... or NULL */
+const char *view_role_name(const struct view_node *);
+
+/*
+ * IDS as a set of OPTIONS_ID_BIT: a list of ids, or leader, follower,
+ * followers, all.  ERR_USAGE, ERR_NOT_APPLIED (no such node now).
+ */
+int	view_select(struct view *, const char *text, uint32_t *ids,
+	    struct err_buf *) MUST_CHECK;
+
+/* Opens one node's store read-only, checked against the cluster file. */
+int	view_open_store(const struct view *, uint32_t id, struct store **,
+	    struct err_buf *) MUST_CHECK;
+
+/*
+ * What most commands begin with: directory, view, and that it runs.  0, or
+ * the exit status, and the line is printed.
+ */
+struct op;
+int	view_begin(struct view *, const struct op *, bool must_run)
+	    MUST_CHECK;
+
+#endif
