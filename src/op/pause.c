@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * raftsup pause: stops nodes as they are, by SIGSTOP: they neither answer nor die.
+ * raftsup pause: stops nodes as they are, by SIGSTOP: they neither answer nor
+ * die.
  */
 #include <stddef.h>
 

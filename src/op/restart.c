@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * raftsup restart: ends nodes cleanly, starts them again, waits until they are up.
+ * raftsup restart: ends nodes cleanly, starts them again, waits until they
+ * are up.
  */
 #include <stddef.h>
 
