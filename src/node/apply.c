@@ -330,11 +330,15 @@ apply_thread(void *arg)
 {
 	struct apply *apply = arg;
 
+	int result;
+
+	/* Before the mutex: it is never held while the store's is taken. */
+	result = apply_open(apply);
 	pthread_mutex_lock(&apply->mutex);
-	apply->open_result = apply_open(apply);
+	apply->open_result = result;
 	apply->started = true;
 	pthread_cond_signal(&apply->changed);
-	if (apply->open_result != ERR_OK) {
+	if (result != ERR_OK) {
 		pthread_mutex_unlock(&apply->mutex);
 		return (NULL);
 	}
