@@ -376,7 +376,10 @@ look(struct env *env)
 	mdb_env_info(env->mdb, &info);
 	atomic_store(
 	    &env->used_end, (uint64_t)(info.me_last_pgno + 1) * env->page_size);
-	env->map_size = info.me_mapsize;
+	/* Fixed once open: store_room() reads it in another thread. */
+	if (env->map_size != info.me_mapsize) {
+		env->map_size = info.me_mapsize;
+	}
 }
 
 int

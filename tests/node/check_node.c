@@ -159,7 +159,7 @@ START_TEST(paused_follower)
 	for (int round = 0; round < 3; round++) {
 		kill(rig_pid(rig, follower), SIGSTOP);
 		/* Longer than any election timeout. */
-		usleep(400000);
+		usleep(600000);
 		rig_set(rig, "b", "2");
 		kill(rig_pid(rig, follower), SIGCONT);
 		rig_wait_applied(rig, follower, rig_applied(rig, leader));
@@ -175,7 +175,7 @@ main(void)
 	Suite *suite = suite_create("node");
 	TCase *tc = tcase_create("processes");
 
-	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, one_set_through_three_processes, 0, 2);
 	tcase_add_loop_test(tc, survives_the_leader, 0, 2);
 	tcase_add_loop_test(tc, survives_all_at_once, 0, 2);

@@ -21,7 +21,7 @@
 #include "shm/slot.h"
 
 #define NODES_MAX	7
-#define WAIT_NS		30000000000ull
+#define WAIT_NS		60000000000ull
 #define ASK_NS		300000000ull
 
 struct rig {
@@ -56,9 +56,9 @@ rig_new(uint32_t nodes, enum store_durability durability)
 {
 	struct segment_config config = {
 	    .cluster_id = (uint64_t)getpid() << 20 | 7,
-	    .heartbeat_ns = 20000000,
-	    .election_min_ns = 100000000,
-	    .election_max_ns = 200000000,
+	    .heartbeat_ns = 30000000,
+	    .election_min_ns = 200000000,
+	    .election_max_ns = 400000000,
 	    .lease_ns = 80000000,
 	    .durability = durability,
 	    .client_count = 8,
