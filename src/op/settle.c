@@ -17,6 +17,7 @@
 #include "sup/proc.h"
 
 #define LOOK_NS		(2 * CLOCK_NS_PER_MS)
+#define REST_NS		(500 * CLOCK_NS_PER_MS)
 #define SHOW_EVERY_NS	(100 * CLOCK_NS_PER_MS)
 
 static int check_left_processes(const struct start *, struct err_buf *);
@@ -24,6 +25,7 @@ static void add_difference(char *, size_t, bool, const char *);
 static uint64_t wait_limit(const struct start *);
 static bool has_leader(struct view *);
 static uint32_t can_run_count(const struct view *);
+static bool is_any_starting(const struct view *);
 static void print_nodes(const struct view *);
 static void print_trouble(const struct view *);
 
@@ -228,6 +230,7 @@ start_await_leader(const struct start *start, struct view *view)
 	bool show = isatty(STDERR_FILENO) != 0, done;
 	char text[OPTIONS_TIME_TEXT_SIZE];
 	struct err_buf err;
+	uint64_t leader_ns = 0;
 	uint32_t up, i;
 
 	for (;;) {
@@ -236,7 +239,12 @@ start_await_leader(const struct start *start, struct view *view)
 		}
 		done = has_leader(view);
 		now_ns = clock_now_ns();
-		if (done || now_ns - begin_ns >= limit_ns ||
+		if (done && leader_ns == 0) {
+			leader_ns = now_ns;
+		}
+		/* The others have a moment to get ready, for the answer. */
+		if ((done && (!is_any_starting(view) ||
+		    now_ns - leader_ns >= REST_NS)) || now_ns - begin_ns >= limit_ns ||
 		    view->supervisor == 0 ||
 		    can_run_count(view) < view->quorum) {
 			break;
@@ -305,6 +313,19 @@ can_run_count(const struct view *view)
 		    view->nodes[i].state != SEGMENT_NODE_HELD;
 	}
 	return count;
+}
+
+static bool
+is_any_starting(const struct view *view)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->node_count; i++) {
+		if (view->nodes[i].state == SEGMENT_NODE_STARTING) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void

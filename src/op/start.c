@@ -369,12 +369,19 @@ already_running(struct start *start)
 		}
 		if (result == ERR_OK) {
 			view_close(&view);
+		} else if (result != ERR_NOT_FOUND) {
+			return op_fail_code(result, &err);
 		}
 		if (clock_now_ns() >= end_ns) {
 			return op_fail(69, "another supervisor is at work in"
 			    " %s", start->dir);
 		}
 		nanosleep(&pause, NULL);
+	}
+	if (view.segment == NULL) {
+		return op_fail(69, "the cluster in %s runs, but its shared"
+		    " memory %s was removed: raftsup stop, then start",
+		    start->dir, view.segment_name);
 	}
 	start->cluster = view.cluster;
 	result = start_check_same(start, &err);

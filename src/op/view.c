@@ -6,6 +6,7 @@
 #include "op/view.h"
 
 #include <bsd/string.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,17 +15,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/fs.h"
 #include "base/options.h"
 #include "op/op.h"
 #include "raft/raft.h"
 #include "sup/proc.h"
+#include "sup/sup.h"
 
 _Static_assert((int)CLUSTER_POWER == (int)STORE_POWER, "durability");
 _Static_assert((int)CLUSTER_PROCESS == (int)STORE_PROCESS, "durability");
 
 static int attach(struct view *, struct err_buf *);
 static void look_supervisor(struct view *);
+static void look_pid_file(struct view *);
+static void look_lost(struct view *);
 static void look_node(struct view *, struct view_node *);
 static void look_store(struct view *, struct view_node *);
 static void summarise(struct view *);
@@ -94,6 +98,9 @@ view_refresh(struct view *view, bool with_stores, struct err_buf *err)
 		if (with_stores && !node->alive && node->last_index == 0) {
 			look_store(view, node);
 		}
+	}
+	if (view->segment == NULL) {
+		look_lost(view);
 	}
 	summarise(view);
 	return ERR_OK;
@@ -262,10 +269,63 @@ look_supervisor(struct view *view)
 	struct segment_supervisor supervisor;
 
 	view->supervisor = 0;
-	if (view->segment != NULL && segment_supervisor_read(view->segment,
-	    &supervisor) == ERR_OK &&
-	    proc_is_alive(supervisor.pid, supervisor.pid_start)) {
+	if (view->segment == NULL) {
+		look_pid_file(view);
+	} else if (segment_supervisor_read(view->segment, &supervisor) ==
+	    ERR_OK && proc_is_alive(supervisor.pid, supervisor.pid_start)) {
 		view->supervisor = supervisor.pid;
+	}
+}
+
+/*
+ * No segment: the supervisor's lock says whether there is one; the file
+ * which one it is.
+ */
+static void
+look_pid_file(struct view *view)
+{
+	char path[PATH_MAX + 16], *text;
+	int fd, held;
+
+	snprintf(path, sizeof(path), "%s/" SUP_LOCK_FILE, view->dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	held = fd < 0 ? 0 : fs_lock_held(fd, 0, 1);
+	if (fd >= 0) {
+		close(fd);
+	}
+	snprintf(path, sizeof(path), "%s/" SUP_PID_FILE, view->dir);
+	if (held == 1 && fs_read_file(path, 64, &text, NULL, NULL) ==
+	    ERR_OK) {
+		view->supervisor = (int32_t)strtol(text, NULL, 10);
+		free(text);
+	}
+}
+
+/*
+ * Nodes whose segment was removed: their locks say that they live.  Nothing
+ * more is known of them.
+ */
+static void
+look_lost(struct view *view)
+{
+	char path[PATH_MAX + 32];
+	struct err_buf ignored;
+	pid_t pid = 0;
+	uint32_t i;
+	int held;
+
+	held = sup_locks_held(&view->cluster, view->dir, &ignored);
+	for (i = 0; held > 0 && i < view->node_count; i++) {
+		if ((held & 1 << i) == 0) {
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/node-%u/" SUP_NODE_LOCK,
+		    view->dir, view->nodes[i].id);
+		view->nodes[i].alive = true;
+		view->nodes[i].state = SEGMENT_NODE_UP;
+		if (proc_find_open(path, &pid, 1) > 0) {
+			view->nodes[i].pid = pid;
+		}
 	}
 }
 

@@ -41,6 +41,7 @@
 #define LOOK_SLOW_NS	(10 * CLOCK_NS_PER_MS)
 #define LOOK_FAST_FOR_NS CLOCK_NS_PER_S
 #define STRAY_AFTER_NS	(500 * CLOCK_NS_PER_MS)
+#define EXIT_NOT_APPLIED 69
 #define EXIT_IO		74
 #define EXIT_NO_EXEC	127
 
@@ -157,6 +158,14 @@ nodes_adopt(struct sup *sup)
 		    &status) == ERR_OK &&
 		    adopt(sup, node, status.pid, status.pid_start)) {
 			continue;
+		}
+		if (row.pid != 0) {
+			node->row.deaths++;
+			strlcpy(node->row.why, "died without a supervisor",
+			    sizeof(node->row.why));
+			events_tell(sup, "Node %u is dead: pid %d, run %"
+			    PRIu64 ", died without a supervisor",
+			    node->record->id, row.pid, row.run_granted);
 		}
 		node->row.pid = 0;
 		node->row.pid_start = 0;
@@ -675,7 +684,8 @@ find_ending(struct sup *sup, struct sup_node *node, struct ending *ending)
 	if (segment_status_read(sup->segment, node->record->slot, &status) ==
 	    ERR_OK && status.run == node->row.run_granted &&
 	    status.latched[0] != '\0') {
-		ending->final = true;
+		/* No room now may be room later; all else stays as it is. */
+		ending->final = ending->reason != 256 + EXIT_NOT_APPLIED;
 		strlcpy(ending->text, status.latched, sizeof(ending->text));
 	}
 }
