@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes by pid and birth (S9), and the control socket.
+ */
+#include "sup/proc.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/process.h"
+#include "sup/control.h"
+#include "tests/base/check_run.h"
+
+static pid_t
+spawn(void)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		for (;;) {
+			pause();
+		}
+	}
+	return pid;
+}
+
+START_TEST(another_birth_is_another_process)
+{
+	pid_t pid = spawn();
+	uint64_t start = process_start_time(pid);
+	int fd;
+
+	ck_assert(proc_is_alive(pid, start));
+	ck_assert(!proc_is_alive(pid, start + 1));
+	ck_assert(!proc_is_alive(pid, 0));
+	ck_assert(!proc_is_alive(0, start));
+	ck_assert_int_lt(proc_open(pid, start + 1), 0);
+	fd = proc_open(pid, start);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(proc_signal(fd, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_ne(proc_signal(fd, SIGKILL), 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(zombie_is_dead)
+{
+	pid_t pid = spawn();
+	uint64_t start = process_start_time(pid);
+	int fd = proc_open(pid, start);
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(poll(&wait, 1, 10000), 1);
+	/* Not waited for yet: it is there, and it is dead. */
+	ck_assert_int_eq(kill(pid, 0), 0);
+	ck_assert(!proc_is_alive(pid, start));
+	ck_assert_int_lt(proc_open(pid, start), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(fd);
+}
+END_TEST
+
+START_TEST(stopped)
+{
+	pid_t pid = spawn();
+	int status;
+
+	ck_assert(!proc_is_stopped(pid));
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(proc_is_stopped(pid));
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(!proc_is_stopped(pid));
+}
+END_TEST
+
+START_TEST(finds_who_has_a_file_open)
+{
+	char path[] = "/tmp/check_proc.XXXXXX";
+	int fd = mkstemp(path);
+	pid_t pid, found[2] = { 0 };
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_uint_eq(proc_find_open(path, found, 2), 0);
+	pid = spawn();
+	ck_assert_uint_eq(proc_find_open(path, found, 2), 1);
+	ck_assert_int_eq(found[0], pid);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
+/* A path longer than a socket's address may be. */
+START_TEST(control_in_a_deep_directory)
+{
+	char dir[512] = "/tmp/check_control.XXXXXX", text[64], line[64];
+	char part[] = "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	size_t lengths[4], i;
+	struct err_buf err;
+	struct stat info;
+	int dir_fd, fd, one;
+	pid_t pid;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	for (i = 0; i < COUNT_OF(lengths); i++) {
+		lengths[i] = strlen(dir);
+		memcpy(dir + lengths[i], part, sizeof(part));
+		ck_assert_int_eq(mkdir(dir, 0700), 0);
+	}
+	ck_assert_int_eq(control_ask(dir, "x", CLOCK_NS_PER_S, text,
+	    sizeof(text), &err), ERR_NOT_FOUND);
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(control_listen(dir_fd, &fd, &err), ERR_OK);
+	ck_assert_int_eq(fstatat(dir_fd, CONTROL_NAME, &info, 0), 0);
+	ck_assert_int_eq(info.st_mode & 0777, 0600);
+	pid = fork();
+	if (pid == 0) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+		poll(&wait, 1, 10000);
+		one = control_accept(fd);
+		wait.fd = one;
+		poll(&wait, 1, 10000);
+		if (one < 0 || read(one, line, sizeof(line)) != 8 ||
+		    memcmp(line, "kill 1 9", 8) == 0) {
+			_exit(1);
+		}
+		dprintf(one, "69 no\n");
+		_exit(0);
+	}
+	ck_assert_int_eq(control_ask(dir, "pause 3", 10 * CLOCK_NS_PER_S,
+	    text, sizeof(text), &err), 69);
+	ck_assert_str_eq(text, "no");
+	ck_assert_int_eq(waitpid(pid, &one, 0), pid);
+	ck_assert_int_eq(one, 0);
+	unlinkat(dir_fd, CONTROL_NAME, 0);
+	close(fd);
+	close(dir_fd);
+	for (i = COUNT_OF(lengths); i-- > 0;) {
+		ck_assert_int_eq(rmdir(dir), 0);
+		dir[lengths[i]] = '\0';
+	}
+	rmdir(dir);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("sup/proc");
+	TCase *tcase = tcase_create("proc");
+
+	tcase_add_test(tcase, another_birth_is_another_process);
+	tcase_add_test(tcase, zombie_is_dead);
+	tcase_add_test(tcase, stopped);
+	tcase_add_test(tcase, finds_who_has_a_file_open);
+	tcase_add_test(tcase, control_in_a_deep_directory);
+	suite_add_tcase(suite, tcase);
+	return check_run(suite);
+}
