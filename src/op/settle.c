@@ -244,7 +244,8 @@ start_await_leader(const struct start *start, struct view *view)
 		}
 		/* The others have a moment to get ready, for the answer. */
 		if ((done && (!is_any_starting(view) ||
-		    now_ns - leader_ns >= REST_NS)) || now_ns - begin_ns >= limit_ns ||
+		    now_ns - leader_ns >= REST_NS)) ||
+		    now_ns - begin_ns >= limit_ns ||
 		    view->supervisor == 0 ||
 		    can_run_count(view) < view->quorum) {
 			break;
