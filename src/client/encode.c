@@ -178,7 +178,7 @@ put_keys(struct raftsup *handle, struct kv_command *command,
 	for (i = 0; i < count; i++) {
 		size += ENCODE_KEY_HEAD_SIZE + sizes[i];
 	}
-	code = buffer_reserve(handle, &handle->scratch, size);
+	code = bytes_reserve(handle, &handle->scratch, size);
 	if (code != 0) {
 		return code;
 	}
@@ -208,7 +208,7 @@ put_command(struct raftsup *handle, struct op *op, struct kv_command *command)
 		command->lowest_open = op->session != 0 ?
 		    handle->lowest_open : 1;
 	}
-	if (buffer_reserve(handle, &op->request, capacity) != 0) {
+	if (bytes_reserve(handle, &op->request, capacity) != 0) {
 		return RAFTSUP_INTERNAL;
 	}
 	size = kv_command_encode(command,

@@ -37,7 +37,7 @@ handle_fail(struct raftsup *handle, int code, const char *fmt, ...)
 }
 
 int
-buffer_reserve(struct raftsup *handle, struct buffer *buffer,
+bytes_reserve(struct raftsup *handle, struct buffer *buffer,
     size_t capacity)
 {
 	size_t grown = BUFFER_SIZE_MIN;

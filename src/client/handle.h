@@ -192,7 +192,7 @@ bool	handle_is_ours(struct raftsup *);
 /* Sets the text of the last failure; returns code. */
 int	handle_fail(struct raftsup *, int code, const char *fmt, ...)
 	    PRINTF_LIKE(3, 4);
-int	buffer_reserve(struct raftsup *, struct buffer *, size_t capacity)
+int	bytes_reserve(struct raftsup *, struct buffer *, size_t capacity)
 	    MUST_CHECK;
 void	buffer_free(struct raftsup *, struct buffer *);
 

@@ -127,7 +127,7 @@ take_answer(struct raftsup *handle, struct op *op,
 {
 	struct kv_answer answer;
 
-	if (buffer_reserve(handle, &op->reply, reply->size) != 0) {
+	if (bytes_reserve(handle, &op->reply, reply->size) != 0) {
 		return;		/* asked again later */
 	}
 	memcpy(op->reply.data, reply->answer, reply->size);
