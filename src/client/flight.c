@@ -76,6 +76,12 @@ flight_submit(struct raftsup *handle, struct op *op, uint64_t now_ns,
 	handle->slice_ns = SLICE_NS_MIN;
 	handle->tick_ns = time_min(handle->tick_ns,
 	    time_min(now_ns + SLICE_NS_MIN, op->deadline_ns));
+	if (handle->opening != NULL) {
+		handle->opening->patience_ns = PATIENCE_NS_MIN;
+	}
+	if (!leader_is_current(handle) && leader_watch(handle)) {
+		flight_requeue_all(handle);
+	}
 	flight_pump(handle, now_ns);
 }
 
@@ -130,8 +136,10 @@ flight_tick(struct raftsup *handle, uint64_t now_ns)
 	struct op *op, *next;
 	uint64_t next_ns;
 
-	/* Whoever refused may lead again. */
-	handle->refused_slot = NO_SLOT;
+	if (!handle->target.valid) {
+		/* Whoever refused may lead again. */
+		handle->refused_slot = NO_SLOT;
+	}
 	if (link_renew(handle) | leader_watch(handle)) {
 		flight_requeue_all(handle);
 	}
@@ -205,6 +213,29 @@ flight_finish(struct raftsup *handle, struct op *op)
 	case OP_CALL:
 	case OP_CLOSE:
 		break;		/* somebody waits for it */
+	}
+}
+
+void
+flight_forget_cluster(struct raftsup *handle)
+{
+	struct op *op, *next;
+
+	session_end(handle);
+	flight_requeue_all(handle);
+	for (op = TAILQ_FIRST(&handle->queued); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		if (op->kind != WIRE_WRITE || op->role == OP_OPEN) {
+			continue;
+		}
+		if (op->in_session && op->unsettled == 0) {
+			op->session = 0;
+			op->sequence = 0;
+			op->encoded = false;
+			continue;
+		}
+		answer_maybe(op, "another cluster runs in the directory");
+		flight_finish(handle, op);
 	}
 }
 
@@ -341,6 +372,8 @@ look_at(struct raftsup *handle, struct op *op, uint64_t now_ns,
 	    now_ns - op->sent_ns >= op->patience_ns) {
 		op->patience_ns = time_min(2 * op->patience_ns,
 		    PATIENCE_NS_MAX);
+		/* Was it the wrong one? */
+		handle->refused_slot = NO_SLOT;
 		if (op->kind == WIRE_READ_STALE) {
 			leader_stale_silent(handle);
 		}

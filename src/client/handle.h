@@ -219,6 +219,8 @@ bool	link_is_empty(struct raftsup *);
 /* Looks whether the target still is the one to ask. True when it changed:
  * what was sent must be sent again. */
 bool	leader_watch(struct raftsup *);
+/* The target is the one that leader_watch() would find. */
+bool	leader_is_current(const struct raftsup *);
 /* The cheap part: are the hints other than leader_watch() saw them? */
 bool	leader_is_changed(const struct raftsup *);
 /* Where to send an op now; false: to nobody. */
@@ -280,6 +282,8 @@ void	flight_requeue_all(struct raftsup *);
 void	flight_pause(struct raftsup *, uint64_t now_ns, const char *why);
 /* From queued or sent to done, the answer being filled in. */
 void	flight_finish(struct raftsup *, struct op *);
+/* Another cluster has taken the directory: our session is not one of its. */
+void	flight_forget_cluster(struct raftsup *);
 /* Writes that wait for a session get this answer. */
 void	flight_fail_sessionless(struct raftsup *, int code,
 	    const char *text);

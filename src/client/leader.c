@@ -44,6 +44,15 @@ leader_watch(struct raftsup *handle)
 }
 
 bool
+leader_is_current(const struct raftsup *handle)
+{
+	const struct target *target = &handle->target;
+
+	return target->valid && !leader_is_changed(handle) &&
+	    is_alive(handle, target->slot, target->run);
+}
+
+bool
 leader_is_changed(const struct raftsup *handle)
 {
 	uint64_t word;

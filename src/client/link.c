@@ -168,7 +168,13 @@ attach_named(struct raftsup *handle, struct segment **segment,
 static void
 adopt(struct raftsup *handle, struct segment *segment, struct slot *slot)
 {
+	uint64_t cluster_id = segment_config(segment)->cluster_id;
+
 	link_detach(handle);
+	if (handle->cluster_id != 0 && handle->cluster_id != cluster_id) {
+		flight_forget_cluster(handle);
+	}
+	handle->cluster_id = cluster_id;
 	handle->segment = segment;
 	handle->slot = slot;
 	handle->slot_index = slot_index(slot);

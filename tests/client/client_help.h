@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the tests of the client share.
+ */
+#ifndef TESTS_CLIENT_HELP_H
+#define TESTS_CLIENT_HELP_H
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/base/check_run.h"
+#include "tests/client/fake.h"
+
+#define MS	CLOCK_NS_PER_MS
+/* Long enough for everything that comes, whatever else the machine does. */
+#define LONG	(20 * CLOCK_NS_PER_S)
+
+static inline struct raftsup *
+open_with(struct fake *fake, uint64_t timeout_ns, uint32_t node)
+{
+	struct raftsup_options options = {
+		.dir = fake_dir(fake),
+		.timeout_ns = timeout_ns,
+		.node = node,
+	};
+	struct raftsup *handle;
+
+	ck_assert_msg(raftsup_open(&handle, &options) == RAFTSUP_OK, "%s",
+	    raftsup_open_error());
+	return handle;
+}
+
+static inline int
+set(struct raftsup *handle, const char *key, const char *value)
+{
+	return raftsup_set(handle, key, strlen(key), value, strlen(value));
+}
+
+static inline struct raftsup_request
+set_request(const char *key, const char *value)
+{
+	return (struct raftsup_request){
+		.operation = RAFTSUP_SET,
+		.key = key,
+		.key_size = strlen(key),
+		.value = value,
+		.value_size = strlen(value),
+	};
+}
+
+static inline struct raftsup_request
+key_request(enum raftsup_operation operation, const char *key)
+{
+	return (struct raftsup_request){
+		.operation = operation,
+		.key = key,
+		.key_size = strlen(key),
+	};
+}
+
+static inline struct raftsup_request
+incr_request(const char *key, int64_t by)
+{
+	return (struct raftsup_request){
+		.operation = RAFTSUP_INCR,
+		.key = key,
+		.key_size = strlen(key),
+		.number = by,
+	};
+}
+
+#define ck_assert_code(handle, expr, code)                                     \
+	do {                                                                   \
+		int code_ = (expr);                                            \
+		ck_assert_msg(code_ == (code), "%s is %d, not %d: %s", #expr,  \
+		    code_, (int)(code), raftsup_error(handle));                \
+	} while (0)
+
+#define ck_assert_text(text, part)                                             \
+	ck_assert_msg(strstr((text), (part)) != NULL, "no \"%s\" in \"%s\"",   \
+	    (part), (text))
+
+#endif
