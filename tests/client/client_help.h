@@ -80,4 +80,39 @@ incr_request(const char *key, int64_t by)
 	ck_assert_msg(strstr((text), (part)) != NULL, "no \"%s\" in \"%s\"",   \
 	    (part), (text))
 
+/* ---- the fixture: three nodes, the first leads, one handle */
+
+static struct fake *fake;
+static struct raftsup *handle;
+
+static inline void
+setup(void)
+{
+	fake_start(&fake, 3);
+	fake_lead(fake, 1);
+	handle = open_with(fake, LONG, 0);
+}
+
+static inline void
+teardown(void)
+{
+	raftsup_close(handle);
+	fake_stop(fake);
+}
+
+static inline void
+reopen(uint64_t timeout_ns, uint32_t node)
+{
+	raftsup_close(handle);
+	handle = open_with(fake, timeout_ns, node);
+}
+
+/* The handle has a session, and the fake has forgotten how it got it. */
+static inline void
+warm_up(void)
+{
+	ck_assert_code(handle, set(handle, "warm", "up"), RAFTSUP_OK);
+	fake_forget(fake);
+}
+
 #endif
