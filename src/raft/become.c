@@ -121,8 +121,9 @@ become_leader(struct raft *r)
 	replicate_begin(r);
 	r->round_count = 0;
 	/*
-	 * Dissertation 6.4: a leader "commits a no-op entry at the start of
-	 * its term"; before that it does not know what is committed.
+	 * Paper 8: "having each leader commit a blank no-op entry into the
+	 * log at the start of its term"; before that it does not know what
+	 * is committed.
 	 */
 	r->noop = (struct raft_entry){
 		.type = RAFT_ENTRY_NOOP,

@@ -5,6 +5,7 @@
  * states at hand.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "raft/core.h"
 
@@ -82,7 +83,8 @@ raft_check_delta(const struct raft *before, const struct raft *after)
 	if (!role_may_follow(before, after)) {
 		return "a role was left in a way that does not exist";
 	}
-	if (before->latched != NULL && after->latched != before->latched) {
+	if (before->latched != NULL && (after->latched == NULL ||
+	    strcmp(after->latched, before->latched) != 0)) {
 		return "a latch was released";
 	}
 	return NULL;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Configurations: the one in force is the last one in the log, committed or
- * not (dissertation 4.1: "a server always uses the latest configuration in
- * its log"); when its entry is truncated the one before is in force again
- * (T71).  So the latest committed one is kept and all after it.
+ * not (paper 6: "a server always uses the latest configuration in its log,
+ * regardless of whether the entry is committed"); when its entry is
+ * truncated the one before is in force again (T71).  So the latest committed
+ * one is kept and all after it.
  *
  * A node is the server of a configuration that has its id and its store id:
  * an id alone may have belonged to another store.

@@ -118,7 +118,7 @@ START_TEST(base)
 }
 END_TEST
 
-START_TEST(sizes)
+START_TEST(bytes_of_entries)
 {
 	uint32_t i;
 
@@ -261,7 +261,7 @@ START_TEST(model)
 }
 END_TEST
 
-/* ------------------------------------------------- what a server starts from */
+/* --------------------------------------------- what a server starts from */
 
 static struct raft_run boot_runs[] = { { 1, 1 }, { 3, 2 }, { 4, 5 } };
 static struct raft_configuration boot_configuration;
@@ -397,11 +397,10 @@ START_TEST(boot_bad)
 	case 16:
 		b.size_count = 7;
 		break;
-	case 17:
+	case 17:			/* 1 and 2 are nowhere */
 		runs[0].first_index = b.first_index = 3;
-		b.run_count = 1;	/* 1 and 2 are nowhere */
+		b.run_count = 1;
 		b.runs = runs;
-		break;
 	}
 	ck_assert_int_eq(boot(&b, &what), ERR_CORRUPT);
 }
@@ -464,7 +463,7 @@ START_TEST(boot_configurations)
 }
 END_TEST
 
-/* ------------------------------------------------- configurations as bytes */
+/* ----------------------------------------------- configurations as bytes */
 
 START_TEST(configuration_bytes)
 {
@@ -560,7 +559,7 @@ main(void)
 	tcase_add_test(tc, truncate);
 	tcase_add_loop_test(tc, find, 0, (int)COUNT_OF(finds));
 	tcase_add_test(tc, base);
-	tcase_add_test(tc, sizes);
+	tcase_add_test(tc, bytes_of_entries);
 	tcase_add_test(tc, window_slides);
 	tcase_add_test(tc, runs_overflow);
 	tcase_add_test(tc, load);
