@@ -6,6 +6,8 @@
  * PRINTF_LIKE(f,a) argument f is a printf format, its arguments begin at a
  *                  (0 for a va_list)
  * NORETURN         the function does not return
+ * FALLTHROUGH;     the case goes on into the next one, on purpose (gcc reads a
+ *                  comment that says so, clang does not)
  * UNUSED           a parameter that an interface demands and this one ignores
  * COUNT_OF(array)  elements of an array, not of a pointer
  */
@@ -20,6 +22,7 @@
 #define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define NORETURN          __attribute__((noreturn))
+#define FALLTHROUGH       __attribute__((fallthrough))
 #define UNUSED            __attribute__((unused))
 #define COUNT_OF(array)   (sizeof(array) / sizeof((array)[0]))
 

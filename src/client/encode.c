@@ -125,7 +125,7 @@ command_of(struct raftsup *handle, struct kv_command *command,
 	case RAFTSUP_CAS:
 		command->expected.data = request->expected;
 		command->expected.size = request->expected_size;
-		/* FALLTHROUGH */
+		FALLTHROUGH;
 	case RAFTSUP_SET:
 	case RAFTSUP_APPEND:
 	case RAFTSUP_LIST:

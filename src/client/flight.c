@@ -135,12 +135,14 @@ flight_tick(struct raftsup *handle, uint64_t now_ns)
 {
 	struct op *op, *next;
 	uint64_t next_ns;
+	bool renewed;
 
 	if (!handle->target.valid) {
 		/* Whoever refused may lead again. */
 		handle->refused_slot = NO_SLOT;
 	}
-	if (link_renew(handle) | leader_watch(handle)) {
+	renewed = link_renew(handle);
+	if (leader_watch(handle) || renewed) {
 		flight_requeue_all(handle);
 	}
 	handle->slice_ns = time_min(2 * handle->slice_ns, SLICE_NS_MAX);

@@ -552,10 +552,12 @@ START_TEST(test_recorder_killed)
 		if (pid == 0) {
 			struct segment *own = test_attach(name, SEGMENT_NODE);
 
-			for (uint64_t n = start; own != NULL; n++) {
+			if (own == NULL) {
+				_exit(2);
+			}
+			for (uint64_t n = start;; n++) {
 				record(own, n);
 			}
-			_exit(2);
 		}
 		told = (struct told) { 0 };
 		next = 0;
