@@ -43,7 +43,8 @@ check() {
 }
 
 found=0
-for file in README.md docs/README.md docs/ARCHITECTURE.md docs/STYLE.md; do
+for file in README.md docs/README.md docs/ARCHITECTURE.md \
+    docs/INVARIANTS.md docs/STYLE.md docs/TRAPS.md; do
 	if [ ! -f "$file" ]; then
 		echo "there is no $file"
 		found=1
