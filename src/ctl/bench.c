@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "ctl/bench_report.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/command.h"
 #include "ctl/exec.h"
 #include "ctl/usage.h"
@@ -88,7 +88,7 @@ const struct command bench_command = {
 	.name = "bench",
 	.synopsis = "[--set | --get | --mix R:W] [-n OPS | --time T]"
 		    " [-c CLIENTS] [-P PIPELINE] [-s VALUE_SIZE] [-r KEYS]"
-		    " [--rate OPS] [--keep]",
+		    " [--rate OPS] [--keep] [-j]",
 	.options = bench_command_options,
 	.run = bench_run,
 };
@@ -266,8 +266,8 @@ run_all(const struct bench_options *options, const struct settings *settings)
 	uint32_t i;
 	int status;
 
-	clients = buffer_calloc(options->clients, sizeof(*clients));
-	bench.used = buffer_calloc(
+	clients = dynbuf_calloc(options->clients, sizeof(*clients));
+	bench.used = dynbuf_calloc(
 	    (size_t)(options->keys / 64 + 1), sizeof(*bench.used));
 	/* The second one kills: an end that hangs must not hold anybody. */
 	sigaction(SIGINT, &action, NULL);
@@ -342,7 +342,7 @@ static int
 measure(struct bench *bench, struct bench_client *clients)
 {
 	const struct bench_options *options = bench->options;
-	struct bench_result *total = buffer_calloc(1, sizeof(*total));
+	struct bench_result *total = dynbuf_calloc(1, sizeof(*total));
 	uint64_t end_ns = 0;
 	int status, keys_status;
 	uint32_t i;

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "ctl/bench.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 
 /* One wait lasts at most so long: an interrupt is seen after it. */
 #define WAIT_NS_MAX        (50 * CLOCK_NS_PER_MS)
@@ -61,8 +61,8 @@ bench_client_main(void *arg)
 	const struct bench_options *options = bench->options;
 
 	client->slots =
-	    buffer_calloc(options->pipeline, sizeof(*client->slots));
-	client->value = buffer_calloc(options->value_size + 1, 1);
+	    dynbuf_calloc(options->pipeline, sizeof(*client->slots));
+	client->value = dynbuf_calloc(options->value_size + 1, 1);
 
 	if (options->reads > 0) {
 		run_phase(client, PHASE_FILL);

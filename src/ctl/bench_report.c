@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/exec.h"
 
 /* The figures, computed once for both formats. */
@@ -45,9 +45,9 @@ static const struct {
 	[BENCH_OTHER] = { "other", "other" },
 };
 
-static void report_text(struct buffer *, const struct bench_options *,
+static void report_text(struct dynbuf *, const struct bench_options *,
     const struct bench_result *, const struct figures *);
-static void report_json(struct buffer *, const struct bench_options *,
+static void report_json(struct dynbuf *, const struct bench_options *,
     const struct bench_result *, const struct figures *);
 static void put(json_t *, const char *, json_t *);
 
@@ -66,11 +66,11 @@ int
 bench_report(const struct bench_options *options,
     const struct bench_result *total, uint64_t elapsed_ns, bool json)
 {
-	static void (*const reports[])(struct buffer *,
+	static void (*const reports[])(struct dynbuf *,
 	    const struct bench_options *, const struct bench_result *,
 	    const struct figures *) = { report_text, report_json };
 	struct figures figures = { .ops = total->latency.count };
-	struct buffer out = { 0 };
+	struct dynbuf out = { 0 };
 	size_t i;
 	int status;
 
@@ -83,52 +83,52 @@ bench_report(const struct bench_options *options,
 	}
 	reports[json](&out, options, total, &figures);
 	status = exec_write(out.data, out.size);
-	buffer_fini(&out);
+	dynbuf_fini(&out);
 	return status;
 }
 
 static void
-report_text(struct buffer *out, const struct bench_options *options,
+report_text(struct dynbuf *out, const struct bench_options *options,
     const struct bench_result *total, const struct figures *figures)
 {
 	size_t i;
 
-	buffer_printf(out, "ops       %" PRIu64 " (", figures->ops);
+	dynbuf_printf(out, "ops       %" PRIu64 " (", figures->ops);
 	if (options->reads == 0) {
-		buffer_printf(out, "set");
+		dynbuf_printf(out, "set");
 	} else if (options->writes == 0) {
-		buffer_printf(out, "get");
+		dynbuf_printf(out, "get");
 	} else {
-		buffer_printf(out, "%" PRIu32 " get : %" PRIu32 " set",
+		dynbuf_printf(out, "%" PRIu32 " get : %" PRIu32 " set",
 		    options->reads, options->writes);
 	}
-	buffer_printf(out,
+	dynbuf_printf(out,
 	    "; clients %" PRIu32 ", pipeline %" PRIu32
 	    ", values of %zu bytes, %" PRIu64 " keys",
 	    options->clients, options->pipeline, options->value_size,
 	    options->keys);
 	if (options->rate != 0) {
-		buffer_printf(out, ", %" PRIu64 " ops/s wanted", options->rate);
+		dynbuf_printf(out, ", %" PRIu64 " ops/s wanted", options->rate);
 	}
-	buffer_printf(out, ")\nseconds   %.3f\nops/s     %.0f\n",
+	dynbuf_printf(out, ")\nseconds   %.3f\nops/s     %.0f\n",
 	    figures->seconds, figures->ops_per_s);
 	for (i = 0; i < COUNT_OF(percentiles); i++) {
-		buffer_printf(out, "%-9s %.1f us\n", percentiles[i].text,
+		dynbuf_printf(out, "%-9s %.1f us\n", percentiles[i].text,
 		    (double)hist_percentile(
 			&total->latency, percentiles[i].parts) /
 			(double)CLOCK_NS_PER_US);
 	}
-	buffer_printf(out, "errors    %" PRIu64 "\n", figures->errors);
+	dynbuf_printf(out, "errors    %" PRIu64 "\n", figures->errors);
 	for (i = 0; i < BENCH_ERROR_COUNT; i++) {
 		if (total->errors[i] > 0) {
-			buffer_printf(out, "  %s: %" PRIu64 "\n",
+			dynbuf_printf(out, "  %s: %" PRIu64 "\n",
 			    error_names[i].text, total->errors[i]);
 		}
 	}
 }
 
 static void
-report_json(struct buffer *out, const struct bench_options *options UNUSED,
+report_json(struct dynbuf *out, const struct bench_options *options UNUSED,
     const struct bench_result *total, const struct figures *figures)
 {
 	json_t *object = json_object(), *kinds = json_object();
@@ -154,7 +154,7 @@ report_json(struct buffer *out, const struct bench_options *options UNUSED,
 	if (text == NULL) {
 		fatalx(err_exit_status(ERR_NOMEM), "out of memory");
 	}
-	buffer_printf(out, "%s\n", text);
+	dynbuf_printf(out, "%s\n", text);
 	free(text);
 	json_decref(object);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/input.h"
 #include "ctl/render.h"
 
@@ -63,7 +63,7 @@ call_parse(struct call *call, const struct command *command,
 		for (i = 0; i < count; i++) {
 			size += words[i].size / 2;
 		}
-		call->decoded = buffer_calloc(size + 1, 1);
+		call->decoded = dynbuf_calloc(size + 1, 1);
 	}
 	if (result == 0) {
 		result = parse_operands(call, settings, words, count, &cause);
@@ -302,8 +302,8 @@ parse_repeated(struct call *call, const struct operand *operand,
 	int result;
 
 	assert(operand->kind == OPERAND_KEY);
-	call->keys = buffer_calloc(count, sizeof(*call->keys));
-	call->key_sizes = buffer_calloc(count, sizeof(*call->key_sizes));
+	call->keys = dynbuf_calloc(count, sizeof(*call->keys));
+	call->key_sizes = dynbuf_calloc(count, sizeof(*call->key_sizes));
 	call->key_count = count;
 	for (i = 0; i < count; i++) {
 		result = take_bytes(call, operand, &words[i], &key, err);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/command.h"
 #include "ctl/exec.h"
 #include "ctl/line.h"
@@ -33,7 +33,7 @@ ctl_main(int argc, char **argv)
 	/* A reader that goes away is an error of write(2). */
 	signal(SIGPIPE, SIG_IGN);
 
-	words = buffer_calloc(count + 1, sizeof(*words));
+	words = dynbuf_calloc(count + 1, sizeof(*words));
 	for (i = 0; i < count; i++) {
 		words[i].data = (const uint8_t *)argv[i + 1];
 		words[i].size = strlen(argv[i + 1]);

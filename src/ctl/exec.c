@@ -54,7 +54,7 @@ exec_call(struct raftsup *handle, struct call *call,
 		}
 		if (render->is_streamed) {
 			status = exec_write(sink->out.data, sink->out.size);
-			buffer_clear(&sink->out);
+			dynbuf_clear(&sink->out);
 			if (status != 0) {
 				return status;
 			}

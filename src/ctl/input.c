@@ -11,7 +11,7 @@
 
 #define READ_SIZE ((size_t)64 * 1024)
 
-static ssize_t read_some(int, struct buffer *, size_t);
+static ssize_t read_some(int, struct dynbuf *, size_t);
 static int file_error(struct err_buf *, const char *, const char *);
 
 int
@@ -19,7 +19,7 @@ input_read_file(const char *path, size_t size_max, char **data, size_t *size,
     struct err_buf *err)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
-	struct buffer buffer = { 0 };
+	struct dynbuf buffer = { 0 };
 	ssize_t got;
 	int fd = STDIN_FILENO, result = 0;
 
@@ -44,7 +44,7 @@ input_read_file(const char *path, size_t size_max, char **data, size_t *size,
 		close(fd);
 	}
 	if (result != 0) {
-		buffer_fini(&buffer);
+		dynbuf_fini(&buffer);
 	}
 	*data = buffer.data;
 	*size = buffer.size;
@@ -54,7 +54,7 @@ input_read_file(const char *path, size_t size_max, char **data, size_t *size,
 void
 input_fini(struct input *input)
 {
-	buffer_fini(&input->buffer);
+	dynbuf_fini(&input->buffer);
 }
 
 enum input_result
@@ -129,9 +129,9 @@ input_fill(struct input *input)
 }
 
 static ssize_t
-read_some(int fd, struct buffer *buffer, size_t size)
+read_some(int fd, struct dynbuf *buffer, size_t size)
 {
-	void *to = buffer_reserve(buffer, size);
+	void *to = dynbuf_reserve(buffer, size);
 	ssize_t got;
 
 	do {

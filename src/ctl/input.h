@@ -16,7 +16,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "client/raftsup.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 
 /*
  * Reads a file whole ("-": standard input) into memory from malloc.
@@ -45,7 +45,7 @@ enum input_result {
 struct input {
 	int fd;
 	/* Private. */
-	struct buffer buffer;
+	struct dynbuf buffer;
 	size_t start;   /* of the first byte not handed out */
 	size_t scanned; /* no newline before it */
 	bool is_skipping;

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/exec.h"
 #include "ctl/input.h"
 #include "ctl/render.h"
@@ -50,7 +50,7 @@ struct line {
 	size_t in_flight, in_flight_max;
 	int answers_fd; /* -1: none; asked for when it is needed */
 	bool has_answers_fd;
-	struct buffer out;
+	struct dynbuf out;
 	int worst;
 };
 
@@ -117,8 +117,8 @@ line_run(struct settings *settings)
 		return status;
 	}
 	line.window = line.in_flight_max * WINDOW_FACTOR;
-	line.slots = buffer_calloc(line.window, sizeof(*line.slots));
-	line.words = buffer_calloc(LINE_WORDS_MAX, sizeof(*line.words));
+	line.slots = dynbuf_calloc(line.window, sizeof(*line.slots));
+	line.words = dynbuf_calloc(LINE_WORDS_MAX, sizeof(*line.words));
 
 	status = serve(&line);
 	if (status != 0 && line.in_flight > 0) {
@@ -131,7 +131,7 @@ line_run(struct settings *settings)
 	}
 	free(line.slots);
 	free(line.words);
-	buffer_fini(&line.out);
+	dynbuf_fini(&line.out);
 	input_fini(&line.input);
 	raftsup_close(line.handle);
 	return call_worst_status(status, line.worst);
@@ -340,13 +340,13 @@ write_answers(struct line *line)
 		if (slot->state != SLOT_DONE) {
 			break;
 		}
-		buffer_append(
+		dynbuf_append(
 		    &line->out, slot->sink.out.data, slot->sink.out.size);
 		sink_clear(&slot->sink);
 		slot->state = SLOT_FREE;
 	}
 	status = exec_write(line->out.data, line->out.size);
-	buffer_clear(&line->out);
+	dynbuf_clear(&line->out);
 	return status;
 }
 

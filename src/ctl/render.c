@@ -9,14 +9,14 @@
 #include <jansson.h>
 #include <string.h>
 
-static void quote_dir(struct buffer *, const char *);
+static void quote_dir(struct dynbuf *, const char *);
 
 void
 sink_fini(struct sink *sink)
 {
-	buffer_fini(&sink->out);
-	buffer_fini(&sink->error);
-	buffer_fini(&sink->records);
+	dynbuf_fini(&sink->out);
+	dynbuf_fini(&sink->error);
+	dynbuf_fini(&sink->records);
 	json_decref(sink->array);
 	sink->array = NULL;
 }
@@ -24,66 +24,66 @@ sink_fini(struct sink *sink)
 void
 sink_clear(struct sink *sink)
 {
-	buffer_clear(&sink->out);
-	buffer_clear(&sink->error);
+	dynbuf_clear(&sink->out);
+	dynbuf_clear(&sink->error);
 	sink_forget_records(sink);
 }
 
 void
 sink_forget_records(struct sink *sink)
 {
-	buffer_clear(&sink->records);
+	dynbuf_clear(&sink->records);
 	json_decref(sink->array);
 	sink->array = NULL;
 }
 
 void
-render_unknown(struct buffer *buffer, const struct call *call,
+render_unknown(struct dynbuf *buffer, const struct call *call,
     const struct raftsup_answer *answer)
 {
-	buffer_line(buffer, answer->text != NULL ? answer->text : "unknown");
+	dynbuf_line(buffer, answer->text != NULL ? answer->text : "unknown");
 	if (answer->session == 0) {
 		return;
 	}
-	buffer_printf(buffer, "; settle it: raftctl ");
+	dynbuf_printf(buffer, "; settle it: raftctl ");
 	if (call->dir != NULL) {
-		buffer_printf(buffer, "-d ");
+		dynbuf_printf(buffer, "-d ");
 		quote_dir(buffer, call->dir);
-		buffer_printf(buffer, " ");
+		dynbuf_printf(buffer, " ");
 	}
-	buffer_printf(buffer, "outcome %" PRIu64 " %" PRIu64, answer->session,
+	dynbuf_printf(buffer, "outcome %" PRIu64 " %" PRIu64, answer->session,
 	    answer->sequence);
 }
 
 void
-render_bytes(struct buffer *buffer, const struct call *call, const void *data,
+render_bytes(struct dynbuf *buffer, const struct call *call, const void *data,
     size_t size)
 {
 	if (call->hex) {
-		buffer_hex(buffer, data, size);
+		dynbuf_hex(buffer, data, size);
 	} else {
-		buffer_escape(buffer, data, size);
+		dynbuf_escape(buffer, data, size);
 	}
 }
 
 /* As a shell reads it back. */
 static void
-quote_dir(struct buffer *buffer, const char *dir)
+quote_dir(struct dynbuf *buffer, const char *dir)
 {
 	if (strspn(dir, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			"0123456789_./-+,:@%") == strlen(dir)) {
-		buffer_printf(buffer, "%s", dir);
+		dynbuf_printf(buffer, "%s", dir);
 		return;
 	}
-	buffer_append(buffer, "'", 1);
+	dynbuf_append(buffer, "'", 1);
 	for (; *dir != '\0'; dir++) {
 		if (*dir == '\'') {
-			buffer_append(buffer, "'\\''", 4);
+			dynbuf_append(buffer, "'\\''", 4);
 		} else {
-			buffer_append(buffer, dir, 1);
+			dynbuf_append(buffer, dir, 1);
 		}
 	}
-	buffer_append(buffer, "'", 1);
+	dynbuf_append(buffer, "'", 1);
 }
 
 /* ---- what both plain ones say -------------------------------------------- */
@@ -91,27 +91,27 @@ quote_dir(struct buffer *buffer, const char *dir)
 static void
 plain_index(struct sink *sink, uint64_t index)
 {
-	buffer_printf(&sink->out, "OK %" PRIu64 "\n", index);
+	dynbuf_printf(&sink->out, "OK %" PRIu64 "\n", index);
 }
 
 static void
 plain_outcome(struct sink *sink, bool applied, uint64_t index)
 {
 	if (applied) {
-		buffer_printf(&sink->out, "APPLIED %" PRIu64 "\n", index);
+		dynbuf_printf(&sink->out, "APPLIED %" PRIu64 "\n", index);
 	} else {
-		buffer_printf(&sink->out, "NOT_APPLIED\n");
+		dynbuf_printf(&sink->out, "NOT_APPLIED\n");
 	}
 }
 
 static void
-plain_record(struct buffer *buffer, const struct call *call, const void *key,
+plain_record(struct dynbuf *buffer, const struct call *call, const void *key,
     size_t key_size, const void *value, size_t value_size)
 {
 	render_bytes(buffer, call, key, key_size);
-	buffer_append(buffer, "\t", 1);
+	dynbuf_append(buffer, "\t", 1);
 	render_bytes(buffer, call, value, value_size);
-	buffer_append(buffer, "\n", 1);
+	dynbuf_append(buffer, "\n", 1);
 }
 
 /* ---- one call ------------------------------------------------------------ */
@@ -121,25 +121,25 @@ text_value(
     struct sink *sink, const struct call *call, const void *data, size_t size)
 {
 	if (call->hex) {
-		buffer_hex(&sink->out, data, size);
+		dynbuf_hex(&sink->out, data, size);
 	} else {
-		buffer_append(&sink->out, data, size);
+		dynbuf_append(&sink->out, data, size);
 	}
 	if (!call->raw) {
-		buffer_append(&sink->out, "\n", 1);
+		dynbuf_append(&sink->out, "\n", 1);
 	}
 }
 
 static void
 text_number(struct sink *sink, int64_t number)
 {
-	buffer_printf(&sink->out, "%" PRId64 "\n", number);
+	dynbuf_printf(&sink->out, "%" PRId64 "\n", number);
 }
 
 static void
 text_count(struct sink *sink, uint64_t count)
 {
-	buffer_printf(&sink->out, "%" PRIu64 "\n", count);
+	dynbuf_printf(&sink->out, "%" PRIu64 "\n", count);
 }
 
 static void
@@ -157,14 +157,14 @@ text_records(struct sink *sink UNUSED, uint64_t count UNUSED)
 static void
 text_no(struct sink *sink, enum raftsup_code code)
 {
-	buffer_line(&sink->error,
+	dynbuf_line(&sink->error,
 	    code == RAFTSUP_NOT_FOUND ? "not found" : "not equal");
 }
 
 static void
 text_failed(struct sink *sink, const char *text)
 {
-	buffer_line(&sink->error, text);
+	dynbuf_line(&sink->error, text);
 }
 
 static void
@@ -196,27 +196,27 @@ static void
 line_value(
     struct sink *sink, const struct call *call, const void *data, size_t size)
 {
-	buffer_append(&sink->out, "VALUE ", 6);
+	dynbuf_append(&sink->out, "VALUE ", 6);
 	render_bytes(&sink->out, call, data, size);
-	buffer_append(&sink->out, "\n", 1);
+	dynbuf_append(&sink->out, "\n", 1);
 }
 
 static void
 line_number(struct sink *sink, int64_t number)
 {
-	buffer_printf(&sink->out, "VALUE %" PRId64 "\n", number);
+	dynbuf_printf(&sink->out, "VALUE %" PRId64 "\n", number);
 }
 
 static void
 line_count(struct sink *sink, uint64_t count)
 {
-	buffer_printf(&sink->out, "COUNT %" PRIu64 "\n", count);
+	dynbuf_printf(&sink->out, "COUNT %" PRIu64 "\n", count);
 }
 
 static void
 line_length(struct sink *sink, uint64_t length)
 {
-	buffer_printf(&sink->out, "LENGTH %" PRIu64 "\n", length);
+	dynbuf_printf(&sink->out, "LENGTH %" PRIu64 "\n", length);
 }
 
 static void
@@ -230,23 +230,23 @@ static void
 line_records(struct sink *sink, uint64_t count)
 {
 	line_count(sink, count);
-	buffer_append(&sink->out, sink->records.data, sink->records.size);
-	buffer_clear(&sink->records);
+	dynbuf_append(&sink->out, sink->records.data, sink->records.size);
+	dynbuf_clear(&sink->records);
 }
 
 static void
 line_no(struct sink *sink, enum raftsup_code code)
 {
-	buffer_printf(&sink->out, "%s\n",
+	dynbuf_printf(&sink->out, "%s\n",
 	    code == RAFTSUP_NOT_FOUND ? "NOT_FOUND" : "NOT_EQUAL");
 }
 
 static void
 line_words(struct sink *sink, const char *word, const char *text)
 {
-	buffer_printf(&sink->out, "%s ", word);
-	buffer_line(&sink->out, text);
-	buffer_append(&sink->out, "\n", 1);
+	dynbuf_printf(&sink->out, "%s ", word);
+	dynbuf_line(&sink->out, text);
+	dynbuf_append(&sink->out, "\n", 1);
 }
 
 static void
@@ -259,9 +259,9 @@ static void
 line_unknown(struct sink *sink, const struct call *call,
     const struct raftsup_answer *answer)
 {
-	buffer_append(&sink->out, "UNKNOWN ", 8);
+	dynbuf_append(&sink->out, "UNKNOWN ", 8);
 	render_unknown(&sink->out, call, answer);
-	buffer_append(&sink->out, "\n", 1);
+	dynbuf_append(&sink->out, "\n", 1);
 }
 
 static void

@@ -30,16 +30,16 @@
 #include <stdint.h>
 
 #include "client/raftsup.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/call.h"
 
 struct json_t;
 
 /* Zeroed is empty. */
 struct sink {
-	struct buffer out;     /* for standard output */
-	struct buffer error;   /* one line for standard error, no newline */
-	struct buffer records; /* line mode: they follow their count */
+	struct dynbuf out;     /* for standard output */
+	struct dynbuf error;   /* one line for standard error, no newline */
+	struct dynbuf records; /* line mode: they follow their count */
 	struct json_t *array;  /* JSON: the same */
 };
 
@@ -76,11 +76,11 @@ extern const struct render render_json;
  * The line for an unknown outcome: the reason and the command that settles
  * it. For renderers.
  */
-void render_unknown(struct buffer *buffer, const struct call *call,
+void render_unknown(struct dynbuf *buffer, const struct call *call,
     const struct raftsup_answer *answer);
 
 /* A key, or a value, as text: escaped, or in hex. For renderers. */
-void render_bytes(struct buffer *buffer, const struct call *call,
+void render_bytes(struct dynbuf *buffer, const struct call *call,
     const void *data, size_t size);
 
 #endif

@@ -129,7 +129,7 @@ json_error(struct sink *sink, const char *result, const char *text)
 
 	put_text(object, "error", text);
 	finish(sink, object);
-	buffer_line(&sink->error, text);
+	dynbuf_line(&sink->error, text);
 }
 
 static void
@@ -151,7 +151,7 @@ json_unknown(struct sink *sink, const struct call *call,
 	json_t *object = begin("UNKNOWN");
 
 	render_unknown(&sink->error, call, answer);
-	buffer_append(&sink->error, "", 1);
+	dynbuf_append(&sink->error, "", 1);
 	sink->error.size--;
 	put_text(object, "error", sink->error.data);
 	put(object, "session", json_integer((json_int_t)answer->session));
@@ -196,7 +196,7 @@ static void
 put_bytes(json_t *object, const char *name, const struct call *call,
     const void *data, size_t size)
 {
-	struct buffer text = { 0 };
+	struct dynbuf text = { 0 };
 	json_t *string = NULL;
 	char hex_name[16];
 
@@ -209,28 +209,28 @@ put_bytes(json_t *object, const char *name, const struct call *call,
 		return;
 	}
 	snprintf(hex_name, sizeof(hex_name), "%s_hex", name);
-	buffer_hex(&text, data, size);
+	dynbuf_hex(&text, data, size);
 	put(object, hex_name, json_stringn(text.data, text.size));
-	buffer_fini(&text);
+	dynbuf_fini(&text);
 }
 
 /* An error's text may quote a word; what is not UTF-8 in it is replaced. */
 static void
 put_text(json_t *object, const char *name, const char *text)
 {
-	struct buffer ascii = { 0 };
+	struct dynbuf ascii = { 0 };
 	json_t *string = json_string(text);
 	size_t i;
 
 	if (string == NULL) {
-		buffer_append(&ascii, text, strlen(text));
+		dynbuf_append(&ascii, text, strlen(text));
 		for (i = 0; i < ascii.size; i++) {
 			if ((unsigned char)ascii.data[i] >= 0x80) {
 				ascii.data[i] = '?';
 			}
 		}
 		string = json_stringn(ascii.data, ascii.size);
-		buffer_fini(&ascii);
+		dynbuf_fini(&ascii);
 	}
 	put(object, name, string);
 }
@@ -244,8 +244,8 @@ finish(struct sink *sink, json_t *object)
 	if (text == NULL) {
 		fatalx(err_exit_status(ERR_NOMEM), "out of memory");
 	}
-	buffer_append(&sink->out, text, strlen(text));
-	buffer_append(&sink->out, "\n", 1);
+	dynbuf_append(&sink->out, text, strlen(text));
+	dynbuf_append(&sink->out, "\n", 1);
 	free(text);
 	json_decref(object);
 }

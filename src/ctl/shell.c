@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <histedit.h>
 #include <limits.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,10 +20,11 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/exec.h"
 #include "ctl/input.h"
 #include "ctl/line.h"
@@ -54,6 +56,7 @@ static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int);
 static char *prompt(EditLine *);
+static int read_char(EditLine *, wchar_t *);
 static int open_editor(struct shell *);
 static void find_history(struct shell *);
 static int read_lines(struct shell *);
@@ -86,7 +89,8 @@ shell_run(struct settings *settings)
 		log_warnx("%s", err.text);
 		return status;
 	}
-	shell.words = buffer_calloc(LINE_WORDS_MAX, sizeof(*shell.words));
+	setlocale(LC_CTYPE, "");
+	shell.words = dynbuf_calloc(LINE_WORDS_MAX, sizeof(*shell.words));
 	/* Without SA_RESTART: an interrupt ends el_gets(). */
 	sigaction(SIGINT, &action, NULL);
 	status = open_editor(&shell);
@@ -126,6 +130,38 @@ prompt(EditLine *editline UNUSED)
 	return text;
 }
 
+/*
+ * libedit's own one tries again after an interrupt, and does not say so.
+ * 1: a character, 0: the end, -1: an error or an interrupt.
+ */
+static int
+read_char(EditLine *editline UNUSED, wchar_t *character)
+{
+	mbstate_t state = { 0 };
+	char byte;
+	ssize_t got;
+
+	for (;;) {
+		got = read(STDIN_FILENO, &byte, 1);
+		if (got < 0 && errno == EINTR && !interrupted) {
+			continue;
+		}
+		if (got <= 0) {
+			return (int)got;
+		}
+		switch (mbrtowc(character, &byte, 1, &state)) {
+		case (size_t)-2:
+			break;
+		case (size_t)-1:
+			/* Not a character here: as if it was not typed. */
+			memset(&state, 0, sizeof(state));
+			break;
+		default:
+			return 1;
+		}
+	}
+}
+
 static int
 open_editor(struct shell *shell)
 {
@@ -146,6 +182,7 @@ open_editor(struct shell *shell)
 	}
 	el_set(shell->editline, EL_CLIENTDATA, shell);
 	el_set(shell->editline, EL_PROMPT, prompt);
+	el_set(shell->editline, EL_GETCFN, read_char);
 	el_set(shell->editline, EL_EDITOR, "emacs");
 	el_set(shell->editline, EL_HIST, history, shell->history);
 	el_set(shell->editline, EL_ADDFN, "rs-complete",
@@ -229,12 +266,12 @@ read_lines(struct shell *shell)
 static int
 serve_line(struct shell *shell, const char *line, size_t length)
 {
-	struct buffer copy = { 0 };
+	struct dynbuf copy = { 0 };
 	struct err_buf err;
 	struct call call;
 	int result, status = 0;
 
-	buffer_append(&copy, line, length);
+	dynbuf_append(&copy, line, length);
 	result = line_parse(
 	    &call, shell->settings, copy.data, length, shell->words, &err);
 	if (result > 0) {
@@ -248,7 +285,7 @@ serve_line(struct shell *shell, const char *line, size_t length)
 	fflush(stdout);
 	status = exec_write(shell->sink.out.data, shell->sink.out.size);
 	sink_clear(&shell->sink);
-	buffer_fini(&copy);
+	dynbuf_fini(&copy);
 	return status;
 }
 
@@ -371,7 +408,7 @@ add_candidate(struct candidates *found, const char *text, size_t length)
 		found->more = true;
 		return;
 	}
-	found->text[found->count] = buffer_calloc(length + 1, 1);
+	found->text[found->count] = dynbuf_calloc(length + 1, 1);
 	memcpy(found->text[found->count++], text, length);
 }
 

@@ -4,25 +4,25 @@
  */
 #include "ctl/usage.h"
 
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 #include "ctl/exec.h"
 
 #define GLOBAL "[-j] [-d DIR] [-t TIMEOUT] [--node ID] [--hex]"
 
-static void add_command(struct buffer *, const char *, const struct command *);
-static int print(struct buffer *);
+static void add_command(struct dynbuf *, const char *, const struct command *);
+static int print(struct dynbuf *);
 
 int
 usage_print(void)
 {
-	struct buffer text = { 0 };
+	struct dynbuf text = { 0 };
 	size_t i;
 
-	buffer_printf(&text, "usage: raftctl " GLOBAL " COMMAND ...\n");
+	dynbuf_printf(&text, "usage: raftctl " GLOBAL " COMMAND ...\n");
 	for (i = 0; command_table[i] != NULL; i++) {
 		add_command(&text, "       ", command_table[i]);
 	}
-	buffer_printf(&text, "       raftctl " GLOBAL " [-P N]\n"
+	dynbuf_printf(&text, "       raftctl " GLOBAL " [-P N]\n"
 			     "       raftctl --help | --version\n");
 	return print(&text);
 }
@@ -30,7 +30,7 @@ usage_print(void)
 int
 usage_print_command(const struct command *command)
 {
-	struct buffer text = { 0 };
+	struct dynbuf text = { 0 };
 
 	add_command(&text, "usage: ", command);
 	return print(&text);
@@ -39,25 +39,25 @@ usage_print_command(const struct command *command)
 int
 usage_print_version(void)
 {
-	struct buffer text = { 0 };
+	struct dynbuf text = { 0 };
 
-	buffer_printf(&text, "raftctl " PACKAGE_VERSION "\n");
+	dynbuf_printf(&text, "raftctl " PACKAGE_VERSION "\n");
 	return print(&text);
 }
 
 static void
 add_command(
-    struct buffer *text, const char *lead, const struct command *command)
+    struct dynbuf *text, const char *lead, const struct command *command)
 {
-	buffer_printf(text, "%sraftctl %s%s%s\n", lead, command->name,
+	dynbuf_printf(text, "%sraftctl %s%s%s\n", lead, command->name,
 	    command->synopsis[0] != '\0' ? " " : "", command->synopsis);
 }
 
 static int
-print(struct buffer *text)
+print(struct dynbuf *text)
 {
 	int status = exec_write(text->data, text->size);
 
-	buffer_fini(text);
+	dynbuf_fini(text);
 	return status;
 }

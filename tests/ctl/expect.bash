@@ -17,7 +17,8 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/raftctl-test.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 export FAKE_RAFTSUP_STORE=$dir/store
 export HOME=$dir XDG_STATE_HOME=$dir
-unset RAFTSUP_DIR FAKE_RAFTSUP_OPEN FAKE_RAFTSUP_WRONG FAKE_RAFTSUP_NO_FD
+unset RAFTSUP_DIR FAKE_RAFTSUP_OPEN FAKE_RAFTSUP_FAIL FAKE_RAFTSUP_WRONG
+unset FAKE_RAFTSUP_NO_FD
 
 ran=0 failed=0
 

@@ -12,9 +12,10 @@
  *	fake:maybe...       MAYBE, of session 7 and this call's sequence
  *	slow...             the answer comes 20 ms later, others overtake it
  *	never...            NOT_APPLIED after the timeout
- *	wrong:...           get reads another value than was set
  *
- * $FAKE_RAFTSUP_OPEN is a code that raftsup_open() fails with. Answers that
+ * $FAKE_RAFTSUP_OPEN is a code that raftsup_open() fails with, and
+ * $FAKE_RAFTSUP_FAIL one that every call fails with. With
+ * $FAKE_RAFTSUP_WRONG get reads another value than was set. Answers that
  * are ready are given newest first, so that nobody relies on their order. A
  * page of a list has at most three records. Outcome of session 7: sequences
  * up to 100 are applied, at index sequence + 1000, others are not; another
@@ -449,8 +450,13 @@ do_failure(struct raftsup *handle, const void *key, size_t size,
 		{ "fake:maybe", RAFTSUP_MAYBE, "the leader was lost" },
 		{ "never", RAFTSUP_NOT_APPLIED, "timed out" },
 	};
+	const char *code = getenv("FAKE_RAFTSUP_FAIL");
 	size_t i;
 
+	if (code != NULL) {
+		answer_text(answer, (enum raftsup_code)atoi(code), "told to");
+		return true;
+	}
 	for (i = 0; i < COUNT_OF(failures); i++) {
 		if (!begins(key, size, failures[i].prefix)) {
 			continue;

@@ -2,7 +2,7 @@
 /*
  * Growing bytes, and memory that does not run out quietly.
  */
-#include "ctl/buffer.h"
+#include "ctl/dynbuf.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,23 +18,23 @@
 #define KEPT_MAX (256 * 1024)
 
 void
-buffer_fini(struct buffer *buffer)
+dynbuf_fini(struct dynbuf *buffer)
 {
 	free(buffer->data);
 	memset(buffer, 0, sizeof(*buffer));
 }
 
 void
-buffer_clear(struct buffer *buffer)
+dynbuf_clear(struct dynbuf *buffer)
 {
 	buffer->size = 0;
 	if (buffer->capacity > KEPT_MAX) {
-		buffer_fini(buffer);
+		dynbuf_fini(buffer);
 	}
 }
 
 void *
-buffer_reserve(struct buffer *buffer, size_t size)
+dynbuf_reserve(struct dynbuf *buffer, size_t size)
 {
 	size_t wanted = buffer->size + size;
 	size_t capacity = buffer->capacity;
@@ -58,9 +58,9 @@ buffer_reserve(struct buffer *buffer, size_t size)
 }
 
 void
-buffer_append(struct buffer *buffer, const void *data, size_t size)
+dynbuf_append(struct dynbuf *buffer, const void *data, size_t size)
 {
-	void *to = buffer_reserve(buffer, size);
+	void *to = dynbuf_reserve(buffer, size);
 
 	if (size > 0) {
 		memcpy(to, data, size);
@@ -69,7 +69,7 @@ buffer_append(struct buffer *buffer, const void *data, size_t size)
 }
 
 void
-buffer_printf(struct buffer *buffer, const char *fmt, ...)
+dynbuf_printf(struct dynbuf *buffer, const char *fmt, ...)
 {
 	va_list ap;
 	int length;
@@ -81,31 +81,31 @@ buffer_printf(struct buffer *buffer, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	vsnprintf(buffer_reserve(buffer, (size_t)length + 1),
+	vsnprintf(dynbuf_reserve(buffer, (size_t)length + 1),
 	    (size_t)length + 1, fmt, ap);
 	va_end(ap);
 	buffer->size += (size_t)length;
 }
 
 void
-buffer_escape(struct buffer *buffer, const void *data, size_t size)
+dynbuf_escape(struct dynbuf *buffer, const void *data, size_t size)
 {
-	char *to = buffer_reserve(buffer, BYTES_ESCAPED_SIZE_MAX(size));
+	char *to = dynbuf_reserve(buffer, BYTES_ESCAPED_SIZE_MAX(size));
 
 	buffer->size += bytes_escape(to, data, size);
 }
 
 void
-buffer_hex(struct buffer *buffer, const void *data, size_t size)
+dynbuf_hex(struct dynbuf *buffer, const void *data, size_t size)
 {
-	bytes_hex_encode(buffer_reserve(buffer, 2 * size + 1), data, size);
+	bytes_hex_encode(dynbuf_reserve(buffer, 2 * size + 1), data, size);
 	buffer->size += 2 * size;
 }
 
 void
-buffer_line(struct buffer *buffer, const char *text)
+dynbuf_line(struct dynbuf *buffer, const char *text)
 {
-	char *to = buffer_reserve(buffer, strlen(text));
+	char *to = dynbuf_reserve(buffer, strlen(text));
 
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -116,7 +116,7 @@ buffer_line(struct buffer *buffer, const char *text)
 }
 
 void *
-buffer_calloc(size_t count, size_t size)
+dynbuf_calloc(size_t count, size_t size)
 {
 	void *memory = calloc(count, size);
 
