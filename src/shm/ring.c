@@ -105,7 +105,7 @@ ring_seal(struct ring *ring, uint32_t type, uint32_t flags, uint32_t size,
 	};
 
 	assert(type >= 1 && type <= TYPE_MAX);
-	assert(ring->claimed > ring->sealed);
+	assert(ring->claimed != ring->sealed);
 	assert(record_length(size) <= ring->claimed - ring->sealed);
 	header.crc = record_crc(&header, at + HEADER_SIZE);
 	memcpy(at, &header, sizeof(header));
