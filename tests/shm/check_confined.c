@@ -91,6 +91,20 @@ START_TEST(test_create_full)
 }
 END_TEST
 
+/* Takes the last page. */
+static void
+take_rest(void)
+{
+	uint8_t bytes[1000] = { 0 };
+	int fd = open("/dev/shm/rest", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	while (write(fd, bytes, sizeof(bytes)) > 0) {
+	}
+	ck_assert_int_eq(errno, ENOSPC);
+	(void)close(fd);
+}
+
 /* What was promised can all be written, though the last page is taken. */
 START_TEST(test_no_fault)
 {
@@ -136,15 +150,7 @@ START_TEST(test_no_fault)
 	ck_assert_uint_gt(client_count, 2);
 	ck_assert_uint_lt(client_count, 64);
 	ck_assert_uint_lt(free_bytes(), LAYOUT_CLIENT_RINGS);
-	{
-		int fd = open("/dev/shm/rest", O_WRONLY | O_CREAT, 0600);
-
-		ck_assert_int_ge(fd, 0);
-		while (write(fd, text, sizeof(text)) > 0) {
-		}
-		ck_assert_int_eq(errno, ENOSPC);
-		(void)close(fd);
-	}
+	take_rest();
 	for (uint32_t from = 0; from < 5; from++) {
 		segment_status_publish(segment, from, &status);
 		for (uint32_t n = 0; n < RECORDER_LINES; n++) {
