@@ -105,7 +105,9 @@ static bool
 is_there(const struct view_node *node, uint64_t run, enum order_wait wait)
 {
 	if (wait == ORDER_DOWN) {
-		return !node->alive && node->state != SEGMENT_NODE_STARTING;
+		/* Dead is not enough: the supervisor must know it, too. */
+		return !node->alive && (node->state == SEGMENT_NODE_HELD ||
+		    node->state == SEGMENT_NODE_REFUSED);
 	}
 	return node->state == SEGMENT_NODE_REFUSED ||
 	    (node->state == SEGMENT_NODE_UP && node->ready &&

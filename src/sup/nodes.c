@@ -122,6 +122,12 @@ nodes_publish(struct sup *sup, struct sup_node *node)
 	    node->record->slot);
 
 	node->row.state = machine_row_state(node->state);
+	if (node->state == MACHINE_CYCLING ||
+	    (node->state == MACHINE_ENDING && sup->stopping)) {
+		node->row.stop = SUP_STOP_AND_START;
+	} else if (node->state == MACHINE_ENDING) {
+		node->row.stop = SUP_STOP_AND_HOLD;
+	}
 	segment_row_publish(sup->segment, node->record->slot, &node->row);
 	doorbell_ring(&bell);
 }
@@ -170,7 +176,8 @@ nodes_adopt(struct sup *sup)
 		node->row.pid = 0;
 		node->row.pid_start = 0;
 		node->row.dead_run = node->row.run_granted;
-		if (row.state == SEGMENT_NODE_HELD) {
+		if (row.state == SEGMENT_NODE_HELD ||
+		    row.stop == SUP_STOP_AND_HOLD) {
 			node->state = MACHINE_HELD;
 		}
 		nodes_publish(sup, node);
@@ -194,7 +201,8 @@ adopt(struct sup *sup, struct sup_node *node, pid_t pid, uint64_t start)
 	if (proc_is_stopped(pid)) {
 		node->state = MACHINE_PAUSED;
 	} else if (node->row.stop != 0) {
-		node->state = MACHINE_ENDING;
+		node->state = node->row.stop == SUP_STOP_AND_START ?
+		    MACHINE_CYCLING : MACHINE_ENDING;
 		node->kill_ns = node->started_ns + SUP_STOP_GRACE_NS;
 	} else if (status_of_run(sup, node, &status) && status.ready &&
 	    node->row.run_admitted >= status.run) {
@@ -234,7 +242,6 @@ act(struct sup *sup, struct sup_node *node, enum machine_action action)
 		break;
 	case MACHINE_TERM:
 		node->asked = true;
-		node->row.stop = 1;
 		nodes_publish(sup, node);
 		/* The bell is enough for one that runs; the signal is for one
 		 * that is stuck before it looks. */

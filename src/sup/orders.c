@@ -169,9 +169,9 @@ order_hold(struct sup *sup, struct sup_node *node, struct order *order)
 	/* Killed as it is, not asked to end; and then it stays down. */
 	node->asked = true;
 	node->state = MACHINE_ENDING;
+	nodes_publish(sup, node);
 	node->kill_ns = clock_now_ns() + SUP_STOP_GRACE_NS;
 	proc_signal(node->pidfd, signal);
-	nodes_publish(sup, node);
 	tell(order, 0, "node %u (pid %d): signal %d sent, held",
 	    node->record->id, node->row.pid, signal);
 	events_tell(sup, "Node %u: signal %d sent by an operator, held",

@@ -23,6 +23,10 @@
 #define SUP_CONNECTIONS_MAX	16
 #define SUP_STOP_GRACE_NS	(5 * CLOCK_NS_PER_S)
 
+/* row.stop, so that the next supervisor knows what was meant. */
+#define SUP_STOP_AND_HOLD	1
+#define SUP_STOP_AND_START	2
+
 struct sup_node {
 	struct cluster_node *record;
 	enum machine_state state;
