@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The supervisor is killed: the nodes serve on, `start` adopts them, `stop`
+# ends them; everything is killed; the shared memory is removed (S5, S8).
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+
+kill_supervisor() {
+	p=$(field supervisor)
+	kill -9 "$p"
+	await "death of the supervisor" is_dead "$p"
+}
+
+say "start"
+expect 0 sup start -n 3 --durability process
+
+say "nodes outlive their supervisor"
+before=$(node 1 pid)
+kill_supervisor
+expect 0 sup status
+grep -q 'supervisor: none' "$W/out" || fail "$(cat "$W/out")"
+node_is 1 state up || fail "node 1 is not up"
+expect 69 sup kill 1
+one_line 'no supervisor is running .*raftsup start adopts'
+
+say "start adopts them without a restart, and restarts what died meanwhile"
+dead=$(node 2 pid)
+kill -9 "$dead"
+await "death" is_dead "$dead"
+node_is 2 state down || fail "status does not see the death"
+expect 64 sup start --lease 5s
+expect 0 sup start
+[ "$(node 1 pid)" = "$before" ] || fail "node 1 was restarted"
+node_is 2 state up || fail "node 2 is not up"
+grep -q "Node 1 is adopted: pid $before" "$D/raftsup.log" || fail "no line"
+
+say "an adopted node that dies is noticed and restarted"
+kill -9 "$before"
+await "up again" node_is 1 state up
+await "in a new process" sh -c "! grep -q x /proc/$before/comm 2>/dev/null"
+[ "$(node 1 pid)" != "$before" ] || fail "node 1 is not a new process"
+
+say "what is held stays held, what is paused stays paused"
+expect 0 sup stop 3
+kill_supervisor
+expect 0 sup start
+node_is 3 state held || fail "node 3 is not held"
+expect 0 sup start 3
+
+say "stop without a supervisor"
+all=$(pids)
+segment=$(field segment)
+kill_supervisor
+expect 0 sup stop
+for p in $all; do
+	is_dead "$p" || fail "process $p is left"
+done
+[ ! -e "/dev/shm$segment" ] || fail "the segment is left"
+grep -q '"clean": true' "$D/cluster.json" || fail "not clean"
+
+say "everything is killed at once"
+expect 0 sup start
+term=$(field term)
+all=$(pids)
+# shellcheck disable=SC2086
+kill -9 $all
+for p in $all; do
+	await "death" is_dead "$p"
+done
+[ -e "/dev/shm$segment" ] || fail "no leftover: the test is wrong"
+expect 1 sup status
+grep -q 'not cleanly' "$W/out" || fail "$(cat "$W/out")"
+expect 0 sup start
+[ "$(field term)" -gt "$term" ] || fail "the term went back"
+
+say "stop tidies up after such an end"
+# shellcheck disable=SC2046
+kill -9 $(pids)
+await "nothing runs" sh -c "[ \"\$('$BIN/raftsup' status -j |
+    grep -c '\"running\":false')\" -eq 1 ]"
+expect 0 sup stop
+[ ! -e "/dev/shm$segment" ] || fail "the segment is left"
+grep -q '"clean": true' "$D/cluster.json" || fail "not clean"
+
+say "the segment of a running cluster is removed"
+expect 0 sup start
+rm "/dev/shm$segment"
+expect 1 sup status
+grep -q "shared memory $segment: removed" "$W/out" || fail "$(cat "$W/out")"
+expect 69 sup start
+one_line 'its shared memory .* was removed: raftsup stop, then start'
+all=$(pids)
+kill -9 "$(cat "$D/raftsup.pid")"
+expect 74 sup start
+grep -q 'its* shared memory\|their shared memory' "$W/err" || fail "no word"
+expect 0 sup stop
+for p in $all; do
+	await "end of $p" is_dead "$p"
+done
+expect 0 sup start
+
+say "the directory is removed under a running cluster"
+all=$(pids)
+mv "$D" "$W/away"
+expect 69 sup start -n 3
+one_line 'whose directory was removed still run: kill -9'
+# shellcheck disable=SC2046
+kill -9 $(sed -n 's/.*kill -9 //p' "$W/err")
+for p in $all; do
+	await "death of $p" is_dead "$p"
+done
+expect 0 sup start -n 3
+expect 0 sup stop
+rm -r "$D"
+mv "$W/away" "$D"
+expect 0 sup start
+expect 0 sup stop
+exit 0

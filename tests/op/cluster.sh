@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A life of a cluster of real nodes, in the order in which a user meets the
+# commands.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+
+say "start, twice"
+expect 0 sup start -n 3 --durability process
+grep -q '3 nodes: tolerates 1 failure, process durability' "$W/out" ||
+    fail "$(cat "$W/out")"
+grep -Eq '^leader [123], term [1-9]' "$W/out" || fail "$(cat "$W/out")"
+[ "$(grep -c '^node . *pid [0-9]' "$W/out")" -eq 3 ] || fail "no nodes"
+expect 0 sup start
+grep -q 'already running' "$W/out" || fail "$(cat "$W/out")"
+expect 0 sup start -n 3 --durability process
+expect 64 sup start --heartbeat 50ms --lease 1s
+one_line 'with another --heartbeat, --lease; nothing was changed'
+for f in "$D" "$D/node-1"; do
+	[ "$(stat -c %a "$f")" = 700 ] || fail "mode of $f"
+done
+
+say "status"
+expect 0 sup status
+grep -q '3 of 3 nodes up, quorum (2 needed)' "$W/out" ||
+    fail "$(cat "$W/out")"
+expect 0 sup status -j
+for name in dir segment running leader term quorum has_quorum durability \
+    nodes faults id pid state role vote commit applied first_index \
+    last_index snapshot_index restarts lease_ms_left; do
+	grep -q "\"$name\":" "$W/out" || fail "no $name in status -j"
+done
+[ "$(ps -o comm= -p "$(node 1 pid)")" = raftnode ] || fail "name in ps"
+
+say "the leader is killed"
+leader=$(field leader)
+old=$(node "$leader" pid)
+expect 0 sup kill leader
+await "another leader" leader_is_not "$leader"
+await "all up" node_is "$leader" state up
+[ "$(node "$leader" pid)" != "$old" ] || fail "the same process"
+
+say "a minority is held, then a majority"
+follower=$(sup status -j | tr '{' '\n' |
+    sed -n '/"role":"follower"/s/"id":\([0-9]\).*/\1/p' | head -n 1)
+expect 0 sup stop follower
+node_is "$follower" state held || fail "node $follower is not held"
+expect 0 sup status
+expect 0 sup stop leader
+expect 1 sup status
+grep -q 'NO QUORUM' "$W/out" || fail "$(cat "$W/out")"
+node_is "$follower" role null || fail "a held node has a role"
+node_is "$follower" pid 0 || fail "a held node has a pid"
+expect 0 sup start all
+await "leader" has_leader
+
+say "selectors"
+expect 64 sup kill 4
+one_line 'no node 4 in this cluster: it has 1,2,3'
+expect 64 sup kill 1,1
+expect 64 sup kill
+expect 64 sup pause leaders
+expect 64 sup kill 1 -s NOSUCH
+one_line 'NOSUCH is not a signal'
+expect 0 sup kill 1 -s CONT
+
+say "pause, resume: the others go on, and it comes back"
+leader=$(field leader)
+expect 0 sup pause leader
+await "another leader" leader_is_not "$leader"
+expect 0 sup resume "$leader"
+await "up" node_is "$leader" state up
+
+say "restart and timeout"
+old=$(node 2 pid)
+expect 0 sup restart 2
+[ "$(node 2 pid)" != "$old" ] || fail "not restarted"
+term=$(field term)
+await "leader" has_leader
+expect 0 sup timeout followers
+term_rises() {
+	[ "$(field term)" -gt "$term" ] && has_leader
+}
+await "an election" term_rises
+
+say "log, recorder, loglevel"
+expect 0 sup log
+cut -c1-27 "$W/out" >"$W/times"
+sort -c "$W/times" || fail "the log is not in order"
+for text in 'starting election' 'becomes leader' 'votes for' \
+    'Node . is started' 'Node . is dead'; do
+	grep -q "$text" "$W/out" || fail "no \"$text\" in the log"
+done
+expect 0 sup log --kind supervisor
+[ -s "$W/out" ] || fail "nothing of the supervisor"
+grep -v ' 0 supervisor 0 ' "$W/out" && fail "not only the supervisor"
+expect 0 sup log --kind vote 2
+[ -s "$W/out" ] || fail "no votes of node 2"
+grep -v 'Z 2 ' "$W/out" && fail "not only node 2"
+expect 64 sup log --kind noise
+expect 0 sup log --recorder
+grep -q 'becomes leader' "$W/out" || fail "nothing in the recorder"
+expect 0 sup loglevel rpc 1
+rpc_is_logged() {
+	sup log --kind rpc 1 | grep -q RPC
+}
+await "an RPC in the log" rpc_is_logged
+expect 0 sup loglevel info
+"$BIN/raftsup" log -f >"$W/follow" &
+follow=$!
+lines() {
+	[ "$(wc -l <"$W/follow")" -gt "${1:-0}" ]
+}
+await "the log so far" lines
+count=$(wc -l <"$W/follow")
+expect 0 sup restart 1
+followed() {
+	lines "$count" && tail -n +"$count" "$W/follow" |
+	    grep -q 'Node 1 is started'
+}
+await "the log goes on" followed
+kill "$follow"
+
+say "entries, counters"
+expect 0 sup entries
+grep -q ' 1  CONFIG 1,2,3 .* c c c$' "$W/out" || fail "$(cat "$W/out")"
+grep -q ' NO-OP ' "$W/out" || fail "$(cat "$W/out")"
+grep -q 'differs' "$W/out" && fail "$(cat "$W/out")"
+expect 0 sup entries 1,2 1-1
+[ "$(wc -l <"$W/out")" -eq 2 ] || fail "$(cat "$W/out")"
+expect 64 sup entries 2-1
+expect 0 sup counters
+grep -Eq '^sent_[a-z_]+ ' "$W/out" || fail "$(cat "$W/out")"
+expect 0 sup counters -j 2
+grep -q '^{"nodes":\[{"id":2,' "$W/out" || fail "$(cat "$W/out")"
+
+say "stop leaves nothing behind"
+all=$(pids)
+segment=$(field segment)
+expect 0 sup stop
+for p in $all; do
+	is_dead "$p" || fail "process $p is left"
+done
+[ ! -e "/dev/shm$segment" ] || fail "the segment is left"
+[ ! -e "$D/control" ] && [ ! -e "$D/raftsup.pid" ] || fail "files are left"
+expect 69 sup stop
+one_line 'no cluster is running in'
+
+say "stopped: what works and what does not"
+expect 1 sup status
+grep -q 'stopped, term' "$W/out" || fail "$(cat "$W/out")"
+expect 1 sup status -j
+grep -q '"running":false,.*"leader":0' "$W/out" || fail "$(cat "$W/out")"
+expect 0 sup log
+expect 0 sup entries
+grep -q ' 1  CONFIG 1,2,3 .* c c c$' "$W/out" || fail "$(cat "$W/out")"
+for c in 'kill 1' 'pause 1' 'resume 1' 'restart 1' 'timeout 1' 'start 1' \
+    'loglevel info' counters 'log --recorder'; do
+	# shellcheck disable=SC2086
+	expect 69 sup $c
+	one_line 'running in'
+done
+
+say "again, with other settings, in the foreground"
+"$BIN/raftsup" start -f --election-timeout 150-300ms >"$W/f.out" \
+    2>"$W/f.err" &
+front=$!
+await "leader" grep -q '^leader ' "$W/f.out"
+expect 64 sup start --election-timeout 1s
+expect 0 sup start --election-timeout 150-300ms
+expect 0 sup kill 1
+await "events on standard error" grep -q 'Node 1 is dead' "$W/f.err"
+all=$(pids)
+kill -INT "$front"
+wait "$front" || fail "foreground run ended with $?"
+grep -q 'Supervisor ends: stopped cleanly' "$W/f.err" || fail "no end"
+for p in $all; do
+	is_dead "$p" || fail "process $p is left"
+done
+exit 0

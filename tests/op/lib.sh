@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What the tests of raftsup share: a directory of their own, bounded waits on
+# conditions, and an end that leaves nothing behind. Sourced.
+#
+#	D	the cluster's directory (not made yet)
+#	W	the test's directory, removed at the end
+#	sup	runs raftsup on D
+
+set -u
+unset XDG_STATE_HOME NO_COLOR
+W=$(mktemp -d "${TMPDIR:-/tmp}/raftsup-op.XXXXXX") || exit 99
+D=$W/cluster
+RAFTSUP_DIR=$D
+export RAFTSUP_DIR
+BIN=${RAFTSUP_BUILDDIR:?run by make check}
+
+# The programs in a directory of their own: raftnode is the fake one.
+use_fake_node() {
+	mkdir "$W/bin" && cp "$RAFTSUP_BUILDDIR/raftsup" "$W/bin/raftsup" &&
+	    cp "$RAFTSUP_BUILDDIR/tests/sup/fake_node" "$W/bin/raftnode" ||
+	    exit 99
+	BIN=$W/bin
+}
+
+sup() {
+	"$BIN/raftsup" "$@"
+}
+
+say() {
+	echo "== $*"
+}
+
+# Ends the test as failed and shows what there is to see.
+fail() {
+	echo "FAIL: $*"
+	sup status 2>&1
+	tail -n 40 "$D/raftsup.log" 2>/dev/null
+	exit 1
+}
+
+clean_up() {
+	status=$?
+	trap - EXIT INT TERM
+	if [ -d "$D" ]; then
+		sup stop >/dev/null 2>&1
+		name=$(sup status -j 2>/dev/null |
+		    sed -n 's/.*"segment":"\([^"]*\)".*/\1/p')
+		if [ -n "$name" ] && [ -e "/dev/shm$name" ]; then
+			echo "FAIL: the segment $name is left"
+			[ "$status" -ne 0 ] || status=1
+		fi
+	fi
+	rm -rf "$W"
+	exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+
+# await WHAT COMMAND...: until the command succeeds, at most 20 s.
+await() {
+	what=$1
+	shift
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 400 ] || fail "waited in vain for: $what"
+		sleep 0.05
+	done
+}
+
+# expect STATUS COMMAND...: its output is in $W/out and $W/err.
+expect() {
+	want=$1
+	shift
+	"$@" >"$W/out" 2>"$W/err"
+	got=$?
+	[ "$got" -eq "$want" ] ||
+	    fail "$*: exit status $got, expected $want: $(cat "$W/err")"
+}
+
+# one_line PATTERN: standard error was one line, and it says that.
+one_line() {
+	[ "$(wc -l <"$W/err")" -eq 1 ] || fail "not one line: $(cat "$W/err")"
+	grep -q -e "$1" "$W/err" ||
+	    fail "no \"$1\" in: $(cat "$W/err")"
+}
+
+# field NAME: of the cluster; node ID NAME: of one node; from status -j.
+field() {
+	sup status -j 2>/dev/null | sed 's/"nodes":.*//' |
+	    sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+
+node() {
+	sup status -j 2>/dev/null | sed 's/.*"nodes"://' | tr '{' '\n' |
+	    sed -n "/^\"id\":$1,/s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+
+node_is() {
+	[ "$(node "$1" "$2")" = "$3" ]
+}
+
+has_leader() {
+	[ "$(field leader)" != 0 ] && [ "$(field has_quorum)" = true ]
+}
+
+leader_is_not() {
+	has_leader && [ "$(field leader)" != "$1" ]
+}
+
+is_dead() {
+	! kill -0 "$1" 2>/dev/null ||
+	    grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+}
+
+# pids: the supervisor's and all nodes'.
+pids() {
+	for n in 0 1 2 3 4 5 6 7; do
+		if [ "$n" -eq 0 ]; then
+			p=$(field supervisor)
+		else
+			p=$(node "$n" pid)
+		fi
+		[ -z "$p" ] || [ "$p" = 0 ] || echo "$p"
+	done
+}
