@@ -89,7 +89,7 @@ apply_new(struct apply **applyp, struct store *store, bool threaded,
 	struct apply *apply = calloc(1, sizeof(*apply));
 
 	if (apply == NULL) {
-		return (err_set(err, ERR_NOMEM, "out of memory"));
+		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	apply->store = store;
 	apply->threaded = threaded;
@@ -119,7 +119,7 @@ apply_new(struct apply **applyp, struct store *store, bool threaded,
 		int result = apply->open_result;
 
 		free(apply);
-		return (result);
+		return result;
 	}
 	apply->open_err = NULL;
 	memset(first, 0, sizeof(*first));
@@ -127,7 +127,7 @@ apply_new(struct apply **applyp, struct store *store, bool threaded,
 	first->checkpoint_index = first->applied_index;
 	first->log_time_ns = kv_position(apply->kv)->log_time_ns;
 	*applyp = apply;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 int
@@ -136,7 +136,7 @@ apply_free(struct apply *apply, bool checkpoint)
 	int result;
 
 	if (apply == NULL) {
-		return (ERR_OK);
+		return ERR_OK;
 	}
 	if (apply->threaded) {
 		pthread_mutex_lock(&apply->mutex);
@@ -156,21 +156,21 @@ apply_free(struct apply *apply, bool checkpoint)
 		free(apply->jobs[i].results);
 	}
 	free(apply);
-	return (result);
+	return result;
 }
 
 bool
 apply_is_busy(const struct apply *apply)
 {
-	return (atomic_load_explicit(&apply->state, memory_order_relaxed) !=
-	    APPLY_IDLE);
+	return atomic_load_explicit(&apply->state, memory_order_relaxed) !=
+	    APPLY_IDLE;
 }
 
 bool
 apply_is_done(const struct apply *apply)
 {
-	return (atomic_load_explicit(&apply->state, memory_order_acquire) ==
-	    APPLY_DONE);
+	return atomic_load_explicit(&apply->state, memory_order_acquire) ==
+	    APPLY_DONE;
 }
 
 bool
@@ -178,8 +178,8 @@ apply_has_room(const struct apply *apply)
 {
 	const struct apply_job *job = apply->filling;
 
-	return (job->count < APPLY_JOB_ENTRIES &&
-	    job->copied.size < APPLY_JOB_BYTES);
+	return job->count < APPLY_JOB_ENTRIES &&
+	    job->copied.size < APPLY_JOB_BYTES;
 }
 
 void
@@ -262,7 +262,7 @@ apply_poll(struct apply *apply, struct apply_done *done)
 	/* Pairs with the store in apply_run(). */
 	if (atomic_load_explicit(&apply->state, memory_order_acquire) !=
 	    APPLY_DONE) {
-		return (false);
+		return false;
 	}
 	*done = job->done;
 	job->count = 0;
@@ -270,7 +270,7 @@ apply_poll(struct apply *apply, struct apply_done *done)
 	job->checkpoint = false;
 	atomic_store_explicit(&apply->state, APPLY_IDLE,
 	    memory_order_relaxed);
-	return (true);
+	return true;
 }
 
 uint64_t
@@ -285,14 +285,14 @@ apply_pinned(const struct apply *apply)
 	    apply->running->pin < pin) {
 		pin = apply->running->pin;
 	}
-	return (pin);
+	return pin;
 }
 
 bool
 apply_is_dirty(const struct apply *apply)
 {
-	return (atomic_load_explicit(&apply->dirty, memory_order_relaxed) >=
-	    APPLY_DIRTY_PAGES);
+	return atomic_load_explicit(&apply->dirty, memory_order_relaxed) >=
+	    APPLY_DIRTY_PAGES;
 }
 
 static int
@@ -302,17 +302,17 @@ apply_open(struct apply *apply)
 	    apply->open_err);
 
 	if (result != ERR_OK) {
-		return (result);
+		return result;
 	}
 	result = kv_new(&apply->kv, state_table(apply->machine_state));
 	if (result != ERR_OK) {
 		state_close(apply->machine_state);
-		return (err_set(apply->open_err, result,
+		return err_set(apply->open_err, result,
 		    "the state machine's position cannot be read: %s",
-		    err_text(result)));
+		    err_text(result));
 	}
 	apply->checkpoint_index = kv_position(apply->kv)->applied_index;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 static int
@@ -322,7 +322,7 @@ apply_close(struct apply *apply, bool checkpoint)
 
 	kv_free(apply->kv);
 	state_close(apply->machine_state);
-	return (result);
+	return result;
 }
 
 static void *
@@ -340,7 +340,7 @@ apply_thread(void *arg)
 	pthread_cond_signal(&apply->changed);
 	if (result != ERR_OK) {
 		pthread_mutex_unlock(&apply->mutex);
-		return (NULL);
+		return NULL;
 	}
 	for (;;) {
 		/* Pairs with apply_kick(). */
@@ -359,7 +359,7 @@ apply_thread(void *arg)
 	}
 	pthread_mutex_unlock(&apply->mutex);
 	apply->open_result = apply_close(apply, apply->stop_checkpoint);
-	return (NULL);
+	return NULL;
 }
 
 /* Carries a job out. */
@@ -416,14 +416,14 @@ apply_item_run(struct apply *apply, struct apply_job *job,
 			kv_query(apply->kv, &command, &answer);
 		}
 		apply_keep_answer(job, item, &answer);
-		return (ERR_OK);
+		return ERR_OK;
 	}
 	if (item->entry.index <= kv_position(apply->kv)->applied_index) {
-		return (ERR_OK);
+		return ERR_OK;
 	}
 	result = state_room(apply->machine_state, item->entry.size);
 	if (result != ERR_OK) {
-		return (result);
+		return result;
 	}
 	result = kv_apply(apply->kv, item->entry.index, item->entry.term,
 	    item->entry.type == RAFT_ENTRY_COMMAND, data, item->entry.size,
@@ -431,7 +431,7 @@ apply_item_run(struct apply *apply, struct apply_job *job,
 	if (result == ERR_OK && item->want_answer) {
 		apply_keep_answer(job, item, &answer);
 	}
-	return (result);
+	return result;
 }
 
 static void
@@ -477,7 +477,7 @@ apply_checkpoint(struct apply *apply)
 	int result;
 
 	if (applied == apply->checkpoint_index) {
-		return (ERR_OK);
+		return ERR_OK;
 	}
 	result = kv_flush(apply->kv);
 	if (result == ERR_OK) {
@@ -486,7 +486,7 @@ apply_checkpoint(struct apply *apply)
 	if (result == ERR_OK) {
 		apply->checkpoint_index = applied;
 	}
-	return (result);
+	return result;
 }
 
 /* Back to the last checkpoint.  What was wrong, or worse. */
@@ -498,7 +498,7 @@ apply_rewind(struct apply *apply, int result)
 	if (worse == ERR_OK) {
 		worse = kv_reload(apply->kv);
 	}
-	return (worse == ERR_OK ? result : worse);
+	return worse == ERR_OK ? result : worse;
 }
 
 /* Room for size more bytes; no memory ends the node, nothing is lost. */

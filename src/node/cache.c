@@ -42,17 +42,17 @@ cache_new(struct cache **cachep, uint64_t next_index)
 	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (cache == MAP_FAILED) {
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	cache->bytes = mmap(NULL, CACHE_SIZE, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (cache->bytes == MAP_FAILED) {
 		munmap(cache, sizeof(*cache));
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	cache->first_index = cache->next_index = next_index;
 	*cachep = cache;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 void
@@ -80,11 +80,11 @@ cache_has_room(struct cache *cache, uint64_t bytes, uint32_t count)
 	uint64_t need = bytes + RAFT_ENTRY_SIZE_MAX;
 
 	if (need > CACHE_SIZE || count > CACHE_ENTRIES) {
-		return (false);
+		return false;
 	}
 	evict(cache, need, count);
-	return (cache->position + need - cache->oldest <= CACHE_SIZE &&
-	    cache->next_index + count - cache->first_index <= CACHE_ENTRIES);
+	return cache->position + need - cache->oldest <= CACHE_SIZE &&
+	    cache->next_index + count - cache->first_index <= CACHE_ENTRIES;
 }
 
 int
@@ -97,7 +97,7 @@ cache_append(struct cache *cache, const struct raft_entry *entry)
 	evict(cache, position + entry->size - cache->position, 1);
 	if (position + entry->size - cache->oldest > CACHE_SIZE ||
 	    cache->next_index - cache->first_index >= CACHE_ENTRIES) {
-		return (ERR_FULL);
+		return ERR_FULL;
 	}
 	slot = slot_of(cache, entry->index);
 	slot->entry = *entry;
@@ -112,7 +112,7 @@ cache_append(struct cache *cache, const struct raft_entry *entry)
 	}
 	cache->position = slot->end;
 	cache->next_index++;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 void
@@ -129,22 +129,22 @@ const struct raft_entry *
 cache_get(const struct cache *cache, uint64_t index)
 {
 	if (index < cache->first_index || index >= cache->next_index) {
-		return (NULL);
+		return NULL;
 	}
-	return (&slot_of(cache, index)->entry);
+	return &slot_of(cache, index)->entry;
 }
 
 uint64_t
 cache_position_of(const struct cache *cache, uint64_t index)
 {
 	assert(cache_get(cache, index) != NULL);
-	return (slot_of(cache, index)->position);
+	return slot_of(cache, index)->position;
 }
 
 uint64_t
 cache_position(const struct cache *cache)
 {
-	return (cache->position);
+	return cache->position;
 }
 
 static struct slot *
@@ -159,7 +159,7 @@ place(const struct cache *cache, uint64_t size)
 {
 	uint64_t left = CACHE_SIZE - cache->position % CACHE_SIZE;
 
-	return (size <= left ? cache->position : cache->position + left);
+	return size <= left ? cache->position : cache->position + left;
 }
 
 /* Lets old entries go until bytes more, count more fit, or no more may. */

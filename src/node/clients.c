@@ -110,7 +110,7 @@ clients_new(struct clients **clientsp, struct node *node)
 	uint32_t count = node->config->client_count;
 
 	if (clients == NULL) {
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	clients->count = count;
 	clients->clients = calloc(count, sizeof(*clients->clients));
@@ -128,10 +128,10 @@ clients_new(struct clients **clientsp, struct node *node)
 	if (clients->clients == NULL || clients->touched == NULL ||
 	    clients->arena == NULL || clients->pending == NULL) {
 		clients_free(clients);
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	*clientsp = clients;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 void
@@ -184,7 +184,7 @@ clients_receive(struct node *node, bool look_at_all)
 	}
 	clients_propose(node);
 	clients_ask_reads(node);
-	return (work);
+	return work;
 }
 
 static bool
@@ -193,25 +193,25 @@ client_open(struct node *node, uint32_t slot)
 	struct client *client = &node->clients->clients[slot];
 
 	if (client->rx != NULL) {
-		return (true);
+		return true;
 	}
 	if (slot_epoch_of(node->segment, slot) == 0) {
-		return (false);
+		return false;
 	}
 	if (channel_open_request(NULL, &client->rx, node->segment, slot,
 	    node->slot, true, node->run) != ERR_OK) {
 		client->rx = NULL;
-		return (false);
+		return false;
 	}
 	if (channel_open_reply(&client->tx, NULL, node->segment, slot,
 	    node->slot, true, node->run) != ERR_OK) {
 		channel_rx_close(client->rx);
 		client->rx = NULL;
 		client->tx = NULL;
-		return (false);
+		return false;
 	}
 	client->bell = doorbell_of_client(node->segment, slot);
-	return (true);
+	return true;
 }
 
 /* True when the slot has nothing more to say. */
@@ -245,7 +245,7 @@ client_receive(struct node *node, uint32_t slot)
 	if (work) {
 		channel_done(client->rx);
 	}
-	return (empty);
+	return empty;
 }
 
 static void
@@ -467,7 +467,7 @@ clients_wants_answer(struct node *node, uint64_t index, uint64_t term)
 	const struct pending *pending =
 	    &node->clients->pending[index & (PENDING_MAX - 1)];
 
-	return (pending->index == index && pending->term == term);
+	return pending->index == index && pending->term == term;
 }
 
 void
@@ -566,7 +566,7 @@ clients_flush(struct node *node)
 		}
 	}
 	clients->touched_count = kept;
-	return (kept > 0);
+	return kept > 0;
 }
 
 bool
@@ -581,7 +581,7 @@ clients_is_quiet(struct node *node)
 		clients->marked[w] |= words[w];
 		quiet = quiet && clients->marked[w] == 0;
 	}
-	return (quiet);
+	return quiet;
 }
 
 static void
@@ -632,7 +632,7 @@ list_take(struct clients *clients, struct read_list *list)
 	if (at != NONE) {
 		list->first = clients->reads[at].next;
 	}
-	return (at);
+	return at;
 }
 
 static void
@@ -657,5 +657,5 @@ node_stamp(const struct node *node)
 	uint64_t stamp = node->term_log_time_ns +
 	    (node->now_ns - node->term_began_ns);
 
-	return (stamp > node->log_time_ns ? stamp : node->log_time_ns);
+	return stamp > node->log_time_ns ? stamp : node->log_time_ns;
 }

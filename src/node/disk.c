@@ -66,7 +66,7 @@ disk_new(struct disk **diskp, struct store *store, bool threaded,
 	struct disk *disk = calloc(1, sizeof(*disk));
 
 	if (disk == NULL) {
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	disk->store = store;
 	disk->threaded = threaded;
@@ -80,10 +80,10 @@ disk_new(struct disk **diskp, struct store *store, bool threaded,
 	if (threaded && pthread_create(&disk->thread, NULL, disk_thread,
 	    disk) != 0) {
 		free(disk);
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	*diskp = disk;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 void
@@ -179,7 +179,7 @@ disk_poll(struct disk *disk, struct disk_done *done)
 	/* Pairs with the store in disk_write(): the batch is ours again. */
 	if (atomic_load_explicit(&disk->state, memory_order_acquire) !=
 	    DISK_DONE) {
-		return (false);
+		return false;
 	}
 	*done = disk->writing->done;
 	disk->busy_since_ns = 0;
@@ -213,28 +213,28 @@ disk_poll(struct disk *disk, struct disk_done *done)
 		disk->writing->op_count = disk->writing->entry_count = 0;
 	}
 	atomic_store_explicit(&disk->state, DISK_IDLE, memory_order_relaxed);
-	return (true);
+	return true;
 }
 
 bool
 disk_is_idle(const struct disk *disk)
 {
-	return (disk->filling->op_count == 0 &&
+	return disk->filling->op_count == 0 &&
 	    atomic_load_explicit(&disk->state, memory_order_relaxed) ==
-	    DISK_IDLE);
+	    DISK_IDLE;
 }
 
 bool
 disk_is_done(const struct disk *disk)
 {
-	return (atomic_load_explicit(&disk->state, memory_order_acquire) ==
-	    DISK_DONE);
+	return atomic_load_explicit(&disk->state, memory_order_acquire) ==
+	    DISK_DONE;
 }
 
 uint64_t
 disk_busy_since(const struct disk *disk)
 {
-	return (disk->busy_since_ns);
+	return disk->busy_since_ns;
 }
 
 uint64_t
@@ -249,7 +249,7 @@ disk_pinned(const struct disk *disk)
 	    DISK_IDLE && disk->writing->pin < pin) {
 		pin = disk->writing->pin;
 	}
-	return (pin);
+	return pin;
 }
 
 static void *
@@ -274,7 +274,7 @@ disk_thread(void *arg)
 		pthread_cond_wait(&disk->changed, &disk->mutex);
 	}
 	pthread_mutex_unlock(&disk->mutex);
-	return (NULL);
+	return NULL;
 }
 
 static void

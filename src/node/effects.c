@@ -140,19 +140,19 @@ node_disk_done(struct node *node)
 	struct raft_event event = { .type = RAFT_EVENT_PERSISTED };
 
 	if (!disk_poll(node->disk, &done)) {
-		return (false);
+		return false;
 	}
 	if (done.result == ERR_FULL) {
 		/* Kept by disk.c, written when there is room. */
 		node->disk_again_ns = node->now_ns + DISK_AGAIN_NS;
-		return (false);
+		return false;
 	}
 	if (done.result != ERR_OK) {
 		const char *why = store_latched(node->store);
 
 		node_latch(node, done.result, "%s", why != NULL ? why :
 		    err_text(done.result));
-		return (true);
+		return true;
 	}
 	node->durable_seq = done.seq;
 	if (raft_term_at(node->raft, done.last_index) == done.last_term) {
@@ -163,7 +163,7 @@ node_disk_done(struct node *node)
 	event.persisted.last_index = done.last_index;
 	event.persisted.last_term = done.last_term;
 	node_step(node, &event);
-	return (true);
+	return true;
 }
 
 /* What follows from a change of role, term or leader. */
@@ -210,7 +210,7 @@ node_apply_turn(struct node *node)
 	}
 	if (apply_is_busy(node->apply) ||
 	    node->now_ns < node->apply_again_ns || node->stop) {
-		return (work);
+		return work;
 	}
 	node_feed_apply(node);
 	clients_apply_reads(node);
@@ -226,7 +226,7 @@ node_apply_turn(struct node *node)
 		node_apply_results(node, &done);
 		work = true;
 	}
-	return (work);
+	return work;
 }
 
 static void
@@ -272,7 +272,7 @@ node_apply_stored(void *arg, const struct raft_entry *entry)
 	apply_add_entry(node->apply, entry, UINT64_MAX,
 	    clients_wants_answer(node, entry->index, entry->term));
 	node->apply_next = entry->index + 1;
-	return (apply_has_room(node->apply) ? 0 : 1);
+	return apply_has_room(node->apply) ? 0 : 1;
 }
 
 static void

@@ -65,7 +65,7 @@ events_new(struct events **eventsp, const char *node_dir,
 	struct events *events = calloc(1, sizeof(*events));
 
 	if (events == NULL) {
-		return (err_set(err, ERR_NOMEM, "out of memory"));
+		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	events->segment = segment;
 	events->slot = slot;
@@ -95,7 +95,7 @@ events_new(struct events **eventsp, const char *node_dir,
 		goto nomem;
 	}
 	*eventsp = events;
-	return (ERR_OK);
+	return ERR_OK;
 nomem:
 	(void)err_set(err, ERR_NOMEM, "out of memory");
 out:
@@ -106,7 +106,7 @@ out:
 	free(events->queue);
 	free(events->writing);
 	free(events);
-	return (err_from_errno(ENOMEM));
+	return err_from_errno(ENOMEM);
 }
 
 void
@@ -185,7 +185,7 @@ static bool
 events_admit(struct events *events, bool rpc, uint64_t now)
 {
 	if (!rpc) {
-		return (true);
+		return true;
 	}
 	if (now >= events->second_began_ns + SECOND_NS) {
 		events_tick(events, now);
@@ -194,10 +194,10 @@ events_admit(struct events *events, bool rpc, uint64_t now)
 	}
 	if (events->second_lines >= EVENTS_RPC_PER_SECOND) {
 		events->second_dropped++;
-		return (false);
+		return false;
 	}
 	events->second_lines++;
-	return (true);
+	return true;
 }
 
 static void
@@ -274,7 +274,7 @@ events_thread(void *arg)
 		pthread_cond_broadcast(&events->emptied);
 	}
 	pthread_mutex_unlock(&events->mutex);
-	return (NULL);
+	return NULL;
 }
 
 static void
@@ -310,11 +310,11 @@ events_open_file(struct events *events)
 	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd == -1) {
-		return (-1);
+		return -1;
 	}
 	events->fd = fd;
 	events->file_size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-	return (0);
+	return 0;
 }
 
 /* node.log -> node.log.1 -> ... -> node.log.4 -> gone. */

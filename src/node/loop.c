@@ -97,7 +97,7 @@ node_turn(struct node *node)
 	    node->now_ns >= node->status_at_ns + STATUS_EVERY_NS) {
 		node_status_publish(node);
 	}
-	return (work);
+	return work;
 }
 
 void
@@ -150,7 +150,7 @@ node_shorts(struct node *node)
 	node->short_count -= count;
 	memmove(node->shorts, node->shorts + count,
 	    node->short_count * sizeof(node->shorts[0]));
-	return (count > 0);
+	return count > 0;
 }
 
 static void
@@ -295,5 +295,5 @@ node_wake_at(const struct node *node, bool pending)
 			at = candidates[i];
 		}
 	}
-	return (at);
+	return at;
 }

@@ -30,23 +30,23 @@ main(int argc, char **argv)
 	log_init("raftnode", 0);
 	if (argc < 2) {
 		usage(stderr);
-		return (err_exit_status(ERR_USAGE));
+		return err_exit_status(ERR_USAGE);
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(stdout);
-		return (0);
+		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("raftnode %s\n", PACKAGE_VERSION);
-		return (0);
+		return 0;
 	}
 	which = options_word("command", argv[1], command_names,
 	    COUNT_OF(command_names), &err);
 	if (which < 0) {
 		log_warnx("%s", err.text);
-		return (err_exit_status(ERR_USAGE));
+		return err_exit_status(ERR_USAGE);
 	}
-	return (command_functions[which](argc - 1, argv + 1));
+	return command_functions[which](argc - 1, argv + 1);
 }
 
 static void

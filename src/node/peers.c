@@ -58,16 +58,16 @@ peers_new(struct peers **peersp, struct node *node)
 	struct peers *peers = calloc(1, sizeof(*peers));
 
 	if (peers == NULL) {
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	peers->encoded = malloc(ENCODE_SIZE);
 	if (peers->encoded == NULL) {
 		free(peers);
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	*peersp = node->peers = peers;
 	peers_update(node);
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 void
@@ -124,7 +124,7 @@ peers_receive(struct node *node)
 			work = true;
 		}
 	}
-	return (work);
+	return work;
 }
 
 static bool
@@ -152,7 +152,7 @@ peer_receive(struct node *node, uint32_t slot)
 	if (work) {
 		channel_done(peer->rx);
 	}
-	return (work);
+	return work;
 }
 
 /* One message into the core. */
@@ -186,12 +186,12 @@ peer_fits(struct node *node, const struct raft_message *message)
 	uint64_t bytes = 0;
 
 	if (message->entry_count == 0) {
-		return (true);
+		return true;
 	}
 	for (uint32_t i = 0; i < message->entry_count; i++) {
 		bytes += message->entries[i].size;
 	}
-	return (cache_has_room(node->cache, bytes, message->entry_count));
+	return cache_has_room(node->cache, bytes, message->entry_count);
 }
 
 void
@@ -284,12 +284,12 @@ peers_encode_entry(void *arg, const struct raft_entry *entry)
 
 	if (peers->encoded_size > 0 && peers->encoded_size + size >
 	    peers->encoded_bytes_max) {
-		return (1);
+		return 1;
 	}
 	wire_encode_entry(entry, peers->encoded + peers->encoded_size);
 	peers->encoded_size += size;
 	peers->encoded_end = entry->index + 1;
-	return (0);
+	return 0;
 }
 
 /*
@@ -332,7 +332,7 @@ peers_flush(struct node *node)
 			pending = true;
 		}
 	}
-	return (pending);
+	return pending;
 }
 
 bool
@@ -342,10 +342,10 @@ peers_is_quiet(struct node *node)
 		struct peer *peer = &node->peers->peers[slot];
 
 		if (peer->id != 0 && !channel_is_empty(peer->rx)) {
-			return (false);
+			return false;
 		}
 	}
-	return (true);
+	return true;
 }
 
 void
@@ -409,7 +409,7 @@ peers_rank(struct node *node, uint32_t dead_slot)
 			rank++;
 		}
 	}
-	return (rank);
+	return rank;
 }
 
 uint32_t
@@ -418,7 +418,7 @@ peers_arm(struct node *node, struct doorbell_extra *extra)
 	uint32_t count = 0;
 
 	if (node->config->death_hint == 0) {
-		return (0);
+		return 0;
 	}
 	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
 		uint64_t run;
@@ -431,10 +431,10 @@ peers_arm(struct node *node, struct doorbell_extra *extra)
 			count++;
 		} else if (life_look(node->segment, slot, node->slot, &run) ==
 		    LIFE_DEAD && run > node->dead_runs[slot]) {
-			return (PEERS_DEATH);
+			return PEERS_DEATH;
 		}
 	}
-	return (count);
+	return count;
 }
 
 static struct peer *
@@ -442,8 +442,8 @@ peer_of(struct node *node, uint32_t id)
 {
 	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
 		if (node->peers->peers[slot].id == id) {
-			return (&node->peers->peers[slot]);
+			return &node->peers->peers[slot];
 		}
 	}
-	return (NULL);
+	return NULL;
 }

@@ -71,12 +71,12 @@ node_serve(int argc, char **argv)
 	int result = serve_parse(argc, argv, &args);
 
 	if (result != ERR_OK) {
-		return (err_exit_status(result));
+		return err_exit_status(result);
 	}
 	result = serve_attach(&node, &args, &row, &err);
 	if (result != ERR_OK) {
 		log_warnx("%s", err.text);
-		return (err_exit_status(result));
+		return err_exit_status(result);
 	}
 	serve_signals(&node);
 	result = serve_lock(&node, &err);
@@ -111,7 +111,7 @@ node_serve(int argc, char **argv)
 	life_end(node.segment, node.slot);
 	events_free(node.events);
 	/* The kernel releases the rest, the directory lock at the end. */
-	return (err_exit_status(result));
+	return err_exit_status(result);
 }
 
 static int
@@ -126,19 +126,19 @@ serve_parse(int argc, char **argv, struct serve_args *args)
 			args->dir = argv[i + 1];
 		} else if (strcmp(argv[i], "--slot") != 0) {
 			log_warnx("serve: unknown option %s", argv[i]);
-			return (ERR_USAGE);
+			return ERR_USAGE;
 		} else if (options_u64("--slot", argv[i + 1], 0,
 		    SEGMENT_SLOTS - 1, &args->slot, &err) != ERR_OK) {
 			log_warnx("%s", err.text);
-			return (ERR_USAGE);
+			return ERR_USAGE;
 		}
 	}
 	if (args->segment == NULL || args->dir == NULL || argc % 2 == 0) {
 		log_warnx("serve is for raftsup: it takes --segment NAME "
 		    "--slot SLOT --dir NODE_DIR");
-		return (ERR_USAGE);
+		return ERR_USAGE;
 	}
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 static int
@@ -151,16 +151,16 @@ serve_attach(struct node *node, const struct serve_args *args,
 	    SEGMENT_NODE, err);
 
 	if (result != ERR_OK) {
-		return (result);
+		return result;
 	}
 	node->slot = (uint32_t)args->slot;
 	node->dir = args->dir;
 	node->config = segment_config(node->segment);
 	if (segment_row_read(node->segment, node->slot, row) != ERR_OK ||
 	    row->id == 0) {
-		return (err_set(err, ERR_MISMATCH,
+		return err_set(err, ERR_MISMATCH,
 		    "slot %u of %s is not in use", node->slot,
-		    args->segment));
+		    args->segment);
 	}
 	node->id = row->id;
 	node->run = row->run_granted;
@@ -180,12 +180,12 @@ serve_attach(struct node *node, const struct serve_args *args,
 		seed = node->config->seed ^ ((uint64_t)node->id << 48) ^
 		    (node->run << 32);
 	} else if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
-		return (err_set(err, ERR_IO, "getrandom: %s",
-		    strerror(errno)));
+		return err_set(err, ERR_IO, "getrandom: %s",
+		    strerror(errno));
 	}
 	prng_init(&node->prng, seed);
-	return (events_new(&node->events, node->dir, node->segment,
-	    node->slot, node->id, err));
+	return events_new(&node->events, node->dir, node->segment,
+	    node->slot, node->id, err);
 }
 
 /* Waits for it: a dying former run holds it until the kernel is done. */
@@ -196,22 +196,22 @@ serve_lock(struct node *node, struct err_buf *err)
 	int fd, result;
 
 	if (asprintf(&path, "%s/lock", node->dir) < 0) {
-		return (err_set(err, ERR_NOMEM, "out of memory"));
+		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	result = fs_lock_open(path, &fd, err);
 	free(path);
 	while (result == ERR_OK && !node->stop) {
 		result = fs_lock_try(fd, 0, 1);
 		if (result != ERR_LOCKED) {
-			return (result == ERR_OK ? result : err_set(err,
+			return result == ERR_OK ? result : err_set(err,
 			    result, "%s/lock: %s", node->dir,
-			    strerror(errno)));
+			    strerror(errno));
 		}
 		usleep(500);
 		result = ERR_OK;
 	}
-	return (result != ERR_OK ? result : err_set(err, ERR_LOCKED,
-	    "stopped while waiting for %s/lock", node->dir));
+	return result != ERR_OK ? result : err_set(err, ERR_LOCKED,
+	    "stopped while waiting for %s/lock", node->dir);
 }
 
 static int
@@ -231,23 +231,23 @@ serve_open_store(struct node *node, const struct segment_row *row,
 	    err);
 
 	if (result != ERR_OK) {
-		return (result);
+		return result;
 	}
 	if (store_run(node->store) < row->run_admitted ||
 	    store_run(node->store) >= node->run) {
-		return (err_set(err, ERR_MISMATCH, "the store of node %u has "
+		return err_set(err, ERR_MISMATCH, "the store of node %u has "
 		    "seen run %llu, the cluster file says %llu: it is not "
 		    "the one that ran last", node->id,
 		    (unsigned long long)store_run(node->store),
-		    (unsigned long long)row->run_admitted));
+		    (unsigned long long)row->run_admitted);
 	}
 	/* Durable before anything is sent in its name. */
 	result = store_set_run(node->store, node->run);
 	if (result != ERR_OK) {
-		return (err_set(err, result, "run %llu cannot be written: %s",
-		    (unsigned long long)node->run, err_text(result)));
+		return err_set(err, result, "run %llu cannot be written: %s",
+		    (unsigned long long)node->run, err_text(result));
 	}
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 static int
@@ -257,8 +257,8 @@ serve_announce(struct node *node, struct err_buf *err)
 	int result = life_begin(node->segment, node->slot, node->run);
 
 	if (result != ERR_OK) {
-		return (err_set(err, result, "the life tokens of node %u "
-		    "cannot be taken: %s", node->id, err_text(result)));
+		return err_set(err, result, "the life tokens of node %u "
+		    "cannot be taken: %s", node->id, err_text(result));
 	}
 	segment_hint_set(node->segment, node->slot, 0);
 	status->run = node->run;
@@ -267,7 +267,7 @@ serve_announce(struct node *node, struct err_buf *err)
 	status->pid_start = process_start_time(getpid());
 	status->updated_ns = clock_now_ns();
 	segment_status_publish(node->segment, node->slot, status);
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 /* False: told to end before. */
@@ -282,7 +282,7 @@ serve_wait_admission(struct node *node)
 		if (node->stop || (segment_row_read(node->segment, node->slot,
 		    &row) == ERR_OK && row.run_admitted >= node->run)) {
 			doorbell_cancel(&node->bell);
-			return (!node->stop);
+			return !node->stop;
 		}
 		(void)doorbell_wait(&node->bell, value, NULL, 0,
 		    clock_now_ns() + ADMISSION_LOOK_NS);
@@ -298,7 +298,7 @@ serve_boot(struct node *node, struct err_buf *err)
 	    &node->bell, &first, err);
 
 	if (result != ERR_OK) {
-		return (result);
+		return result;
 	}
 	node->applied_index = first.applied_index;
 	node->apply_next = first.applied_index + 1;
@@ -307,24 +307,24 @@ serve_boot(struct node *node, struct err_buf *err)
 	if (result != ERR_OK) {
 		const char *why = store_latched(node->store);
 
-		return (err_set(err, result, "%s", why != NULL ? why :
-		    err_text(result)));
+		return err_set(err, result, "%s", why != NULL ? why :
+		    err_text(result));
 	}
 	result = serve_boot_core(node, &boot, err);
 	store_free_boot(&boot);
 	if (result != ERR_OK) {
-		return (result);
+		return result;
 	}
 	node->waiting = calloc(NODE_WAITING_MAX, sizeof(*node->waiting));
 	node->update = calloc(1, sizeof(*node->update));
 	if (node->waiting == NULL || node->update == NULL ||
 	    peers_new(&node->peers, node) != ERR_OK ||
 	    clients_new(&node->clients, node) != ERR_OK) {
-		return (err_set(err, ERR_NOMEM, "out of memory"));
+		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	node_rows(node);
 	node_status_publish(node);
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 static int
@@ -354,8 +354,8 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 	boot->random = prng_next(&node->prng);
 	result = raft_new(&node->raft, &core, boot, &what);
 	if (result != ERR_OK) {
-		return (err_set(err, result, "the store of node %u "
-		    "contradicts itself: %s", node->id, what));
+		return err_set(err, result, "the store of node %u "
+		    "contradicts itself: %s", node->id, what);
 	}
 	node->durable_index = boot->last_index;
 	node->commit_index = raft_commit_index(node->raft);
@@ -375,8 +375,8 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 		result = disk_new(&node->disk, node->store, node->power,
 		    &node->bell, boot->last_index, last_term);
 	}
-	return (result == ERR_OK ? ERR_OK : err_set(err, result, "%s",
-	    err_text(result)));
+	return result == ERR_OK ? ERR_OK : err_set(err, result, "%s",
+	    err_text(result));
 }
 
 /* A clean end: what is applied and durable is checkpointed and synced. */
@@ -416,7 +416,7 @@ serve_end(struct node *node)
 		    &node->status);
 		store_close(node->store);
 	}
-	return (result);
+	return result;
 }
 
 /* The reason into the page, the event log and the supervisor's log. */

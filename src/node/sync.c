@@ -32,7 +32,7 @@ sync_new(struct sync **syncp, struct store *store)
 	pthread_condattr_t attr;
 
 	if (sync == NULL) {
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	sync->store = store;
 	pthread_mutex_init(&sync->mutex, NULL);
@@ -42,10 +42,10 @@ sync_new(struct sync **syncp, struct store *store)
 	pthread_condattr_destroy(&attr);
 	if (pthread_create(&sync->thread, NULL, sync_thread, sync) != 0) {
 		free(sync);
-		return (ERR_NOMEM);
+		return ERR_NOMEM;
 	}
 	*syncp = sync;
-	return (ERR_OK);
+	return ERR_OK;
 }
 
 void
@@ -89,5 +89,5 @@ sync_thread(void *arg)
 		pthread_mutex_lock(&sync->mutex);
 	}
 	pthread_mutex_unlock(&sync->mutex);
-	return (NULL);
+	return NULL;
 }

@@ -24,7 +24,7 @@
 static inline size_t
 wire_entry_size(uint32_t size)
 {
-	return (WIRE_ENTRY_SIZE + (((size_t)size + 7) & ~(size_t)7));
+	return WIRE_ENTRY_SIZE + (((size_t)size + 7) & ~(size_t)7);
 }
 
 /* Header of a message that carries entry_count entries (which may be fewer

@@ -22,7 +22,7 @@ entry_of(uint64_t index, uint64_t term, uint32_t size)
 	};
 
 	memset(bytes, (int)(index * 31 + term), size);
-	return (entry);
+	return entry;
 }
 
 static void
@@ -200,5 +200,5 @@ main(void)
 	tcase_add_test(tc, truncated_bytes_stay_while_pinned);
 	tcase_add_loop_test(tc, random_against_a_model, 0, 10);
 	suite_add_tcase(suite, tc);
-	return (check_run(suite));
+	return check_run(suite);
 }

@@ -185,5 +185,5 @@ main(void)
 	tcase_add_loop_test(tc, paused_leader, 0, 2);
 	tcase_add_loop_test(tc, paused_follower, 0, 2);
 	suite_add_tcase(suite, tc);
-	return (check_run(suite));
+	return check_run(suite);
 }

@@ -88,7 +88,7 @@ rig_new(uint32_t nodes, enum store_durability durability)
 		rig_start(rig, slot + 1);
 	}
 	rig_open_client(rig);
-	return (rig);
+	return rig;
 }
 
 void
@@ -114,7 +114,7 @@ rig_free(struct rig *rig)
 struct segment *
 rig_segment(struct rig *rig)
 {
-	return (rig->segment);
+	return rig->segment;
 }
 
 void
@@ -187,7 +187,7 @@ int
 rig_stop(struct rig *rig, uint32_t id)
 {
 	kill(rig->pids[id - 1], SIGTERM);
-	return (rig_wait_end(rig, id));
+	return rig_wait_end(rig, id);
 }
 
 int
@@ -197,14 +197,14 @@ rig_wait_end(struct rig *rig, uint32_t id)
 
 	(void)waitpid(rig->pids[id - 1], &status, 0);
 	rig->pids[id - 1] = 0;
-	return (WIFEXITED(status) ? WEXITSTATUS(status) :
-	    128 + WTERMSIG(status));
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+	    128 + WTERMSIG(status);
 }
 
 pid_t
 rig_pid(struct rig *rig, uint32_t id)
 {
-	return (rig->pids[id - 1]);
+	return rig->pids[id - 1];
 }
 
 uint32_t
@@ -226,7 +226,7 @@ rig_wait_leader(struct rig *rig)
 			}
 		}
 		if (leader != 0) {
-			return (leader);
+			return leader;
 		}
 		ck_assert_msg(clock_now_ns() < end, "nobody leads");
 		usleep(500);
@@ -256,7 +256,7 @@ rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
 	iov[1].iov_base = bytes;
 	iov[1].iov_len = request.size;
 	if (channel_send(rig->tx[slot], WIRE_REQUEST, 0, iov, 2) != ERR_OK) {
-		return (false);
+		return false;
 	}
 	end = clock_now_ns() + ASK_NS;
 	do {
@@ -281,10 +281,10 @@ rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
 				ck_assert_int_eq(kv_answer_decode(answer,
 				    rig->answer, reply->size), ERR_OK);
 			}
-			return (true);
+			return true;
 		}
 	} while (clock_now_ns() < end);
-	return (false);
+	return false;
 }
 
 void
@@ -343,7 +343,7 @@ rig_applied(struct rig *rig, uint32_t id)
 
 	ck_assert_int_eq(segment_status_read(rig->segment, id - 1, &status),
 	    ERR_OK);
-	return (status.applied);
+	return status.applied;
 }
 
 void
@@ -392,13 +392,13 @@ rig_get(struct rig *rig, const char *key)
 	command.key.size = strlen(key);
 	rig_do(rig, WIRE_READ, &command, &answer);
 	if (answer.status == KV_NOT_FOUND) {
-		return (NULL);
+		return NULL;
 	}
 	ck_assert_int_eq(answer.status, KV_OK);
 	ck_assert_uint_lt(answer.value.size, sizeof(rig->text));
 	memcpy(rig->text, answer.value.data, answer.value.size);
 	rig->text[answer.value.size] = '\0';
-	return (rig->text);
+	return rig->text;
 }
 
 static void
@@ -455,5 +455,5 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	(void)type;
 	(void)ftw;
 	(void)remove(path);
-	return (0);
+	return 0;
 }

@@ -73,7 +73,7 @@ main(int argc, char **argv)
 	measure("without it", "--no-death-hint", without);
 	printf("ratio of the medians: %.0f\n",
 	    without[options.kills / 2] / with[options.kills / 2]);
-	return (0);
+	return 0;
 }
 
 static void
@@ -133,7 +133,7 @@ kill_leader(struct cluster *cluster)
 		usleep(500);
 	}
 	atomic_store(&killed_at, 0);
-	return ((double)(atomic_load(&first_ok_at) - at) / 1e6);
+	return (double)(atomic_load(&first_ok_at) - at) / 1e6;
 }
 
 static void *
@@ -160,7 +160,7 @@ write_thread(void *arg)
 		}
 	}
 	raftsup_close(handle);
-	return (NULL);
+	return NULL;
 }
 
 static void
@@ -178,5 +178,5 @@ compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
-	return ((x > y) - (x < y));
+	return (x > y) - (x < y);
 }

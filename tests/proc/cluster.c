@@ -113,7 +113,7 @@ cluster_run(struct cluster *cluster, char *output, size_t size,
 		argv[count] = va_arg(ap, const char *);
 	} while (argv[count++] != NULL && count < ARGS_MAX);
 	va_end(ap);
-	return (run(argv, output, size));
+	return run(argv, output, size);
 }
 
 void
@@ -190,10 +190,10 @@ cluster_pid(struct cluster *cluster, int id)
 	cluster_status(cluster, &status);
 	for (int i = 0; i < status.count; i++) {
 		if (status.nodes[i].id == id) {
-			return (status.nodes[i].pid);
+			return status.nodes[i].pid;
 		}
 	}
-	return (0);
+	return 0;
 }
 
 pid_t
@@ -206,13 +206,13 @@ cluster_supervisor(struct cluster *cluster)
 	snprintf(path, sizeof(path), "%s/raftsup.pid", cluster->data);
 	file = fopen(path, "r");
 	if (file == NULL) {
-		return (0);
+		return 0;
 	}
 	if (fscanf(file, "%d", &pid) != 1) {
 		pid = 0;
 	}
 	fclose(file);
-	return (pid);
+	return pid;
 }
 
 const char *
@@ -225,7 +225,7 @@ cluster_program(const char *name)
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", dir != NULL ? dir : ".",
 	    name);
-	return (path);
+	return path;
 }
 
 void
@@ -247,7 +247,7 @@ now_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ((uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
 static int
@@ -289,8 +289,8 @@ run(const char *const *argv, char *output, size_t size)
 	close(pipes[0]);
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR) {
 	}
-	return (WIFEXITED(status) ? WEXITSTATUS(status) :
-	    128 + WTERMSIG(status));
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+	    128 + WTERMSIG(status);
 }
 
 static void
@@ -306,7 +306,7 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	(void)type;
 	(void)ftw;
 	(void)remove(path);
-	return (0);
+	return 0;
 }
 
 static void

@@ -124,7 +124,7 @@ main(int argc, char **argv)
 		die("nothing was tried: %d OK, %d kills", ok, kills);
 	}
 	printf("PASS\n");
-	return (0);
+	return 0;
 }
 
 static void
@@ -205,7 +205,7 @@ write_thread(void *arg)
 	}
 	client_close(&client);
 	atomic_fetch_sub(&running, 1);
-	return (NULL);
+	return NULL;
 }
 
 static void
@@ -242,16 +242,16 @@ ask(struct pipe_client *client, const char *line, long long *number)
 		die("%s: raftctl ended", line);
 	}
 	if (strncmp(answer, "OK ", 3) == 0) {
-		return (OK);
+		return OK;
 	}
 	if (number != NULL && sscanf(answer, "VALUE %lld", number) == 1) {
-		return (OK);
+		return OK;
 	}
 	if (strncmp(answer, "UNKNOWN ", 8) == 0) {
-		return (UNKNOWN);
+		return UNKNOWN;
 	}
 	if (strncmp(answer, "FAILED ", 7) == 0) {
-		return (FAILED);
+		return FAILED;
 	}
 	die("%s: answer %s", line, answer);
 }
@@ -379,7 +379,7 @@ get_number(struct pipe_client *client, const char *line)
 	    strcmp(answer, "NOT_FOUND\n") != 0) {
 		die("%s: answer %s", line, answer);
 	}
-	return (number);
+	return number;
 }
 
 static void
