@@ -4,12 +4,13 @@
  */
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/raft/harness.h"
+
+#define START_NS	(1000 * MS)
 
 struct teller {
 	struct cluster *cluster;
@@ -20,61 +21,19 @@ static struct teller tellers[RAFT_SERVERS_MAX + 1];
 
 /* ---------------------------------------------------------- the story */
 
-void
-cluster_story(struct cluster *c, const char *fmt, ...)
-{
-	char line[400];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	assert(n >= 0 && (size_t)n < sizeof(line));
-	if (c->story_quiet) {
-		return;
-	}
-	c->story = mem_realloc(c->story, c->story_size + (size_t)n + 2);
-	memcpy(c->story + c->story_size, line, (size_t)n);
-	c->story_size += (size_t)n;
-	c->story[c->story_size++] = '\n';
-	c->story[c->story_size] = '\0';
-}
-
-bool
-cluster_told(const struct cluster *c, const char *text)
-{
-	return c->story != NULL && strstr(c->story, text) != NULL;
-}
-
 static void
 tell(void *arg, enum raft_tell kind, const char *text)
 {
 	struct teller *t = arg;
 
 	(void)kind;
-	cluster_story(t->cluster, "%" PRIu32 "  %s", t->id, text);
-}
-
-void
-cluster_fail(struct cluster *c, const char *fmt, ...)
-{
-	const char *from = c->story;
-	va_list ap;
-
-	if (from != NULL) {
-		if (c->story_size > 6000) {
-			from = c->story + c->story_size - 6000;
-		}
-		fprintf(stderr, "...%s", from);
+	if (t->cluster->story_times) {
+		cluster_story(t->cluster, "%5" PRIu64 "  %" PRIu32 "  %s",
+		    (uint64_t)((t->cluster->now_ns - START_NS) / MS), t->id,
+		    text);
+	} else {
+		cluster_story(t->cluster, "%" PRIu32 "  %s", t->id, text);
 	}
-	fprintf(stderr, "FAILED %s at %" PRIu64 " ms: ",
-	    c->name != NULL ? c->name : "", (uint64_t)(c->now_ns / MS));
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	abort();
 }
 
 /* ------------------------------------------------------------ a cluster */
@@ -98,7 +57,7 @@ cluster_new(uint32_t node_count, uint64_t seed)
 	assert(c != NULL && node_count <= RAFT_SERVERS_MAX);
 	c->node_count = node_count;
 	c->prng = seed;
-	c->now_ns = 1000 * MS;
+	c->now_ns = START_NS;
 	c->delay_min_ns = c->delay_max_ns = MS;
 	c->disk_min_ns = c->disk_max_ns = MS;
 	c->configuration.count = node_count;
@@ -490,6 +449,16 @@ effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
 		    sizeof(n->reads) - sizeof(n->reads[0]));
 		n->reads[COUNT_OF(n->reads) - 1] = u->reads[i];
 		n->read_count++;
+		if (!c->story_reads) {
+			continue;
+		}
+		if (u->reads[i].result == ERR_OK) {
+			cluster_story(c, "= read %" PRIu64 ": at %" PRIu64,
+			    u->reads[i].id, u->reads[i].index);
+		} else {
+			cluster_story(c, "= read %" PRIu64 ": %s",
+			    u->reads[i].id, err_text(u->reads[i].result));
+		}
 	}
 	cluster_check_commit(c, n, u->commit_index);
 	cluster_check_durable(c, before, c->committed.count);
@@ -739,6 +708,15 @@ cluster_timeout(struct cluster *c, uint32_t id)
 {
 	struct raft_event e = { .type = RAFT_EVENT_TIMEOUT };
 
+	cluster_step(c, id, &e);
+}
+
+void
+cluster_expire(struct cluster *c, uint32_t id)
+{
+	struct raft_event e = { .type = RAFT_EVENT_TICK };
+
+	cluster_node(c, id)->raft->election_deadline_ns = c->now_ns;
 	cluster_step(c, id, &e);
 }
 

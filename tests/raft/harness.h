@@ -105,6 +105,8 @@ struct cluster {
 	char *story;
 	size_t story_size;
 	bool story_quiet;		/* is not kept */
+	bool story_times;		/* each line begins with the time */
+	bool story_reads;		/* answers to reads are part of it */
 	const char *name;		/* named when something breaks */
 };
 
@@ -157,6 +159,8 @@ uint32_t cluster_leader(const struct cluster *);
 int	cluster_propose(struct cluster *, uint32_t id, uint64_t value);
 int	cluster_read(struct cluster *, uint32_t id, uint64_t read_id);
 void	cluster_timeout(struct cluster *, uint32_t id);
+/* Its election timer has run out by itself. */
+void	cluster_expire(struct cluster *, uint32_t id);
 /* Everyone learns that the run of a node that is down is dead. */
 void	cluster_tell_dead(struct cluster *, uint32_t id, uint64_t delay_ns,
 	    uint64_t stagger_ns);

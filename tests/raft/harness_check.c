@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Logs in memory, and the invariants of a cluster (paper, Figure 3), looked
- * at after every step; see harness.h.
+ * Logs in memory, the invariants of a cluster (paper, Figure 3), looked at
+ * after every step, and the story that is printed when one is broken; see
+ * harness.h.
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,4 +199,52 @@ cluster_check_durable(struct cluster *c, uint64_t from, uint64_t commit)
 			    "durable on %" PRIu32 " nodes", i, have);
 		}
 	}
+}
+
+void
+cluster_story(struct cluster *c, const char *fmt, ...)
+{
+	char line[400];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	assert(n >= 0 && (size_t)n < sizeof(line));
+	if (c->story_quiet) {
+		return;
+	}
+	c->story = mem_realloc(c->story, c->story_size + (size_t)n + 2);
+	memcpy(c->story + c->story_size, line, (size_t)n);
+	c->story_size += (size_t)n;
+	c->story[c->story_size++] = '\n';
+	c->story[c->story_size] = '\0';
+}
+
+bool
+cluster_told(const struct cluster *c, const char *text)
+{
+	return c->story != NULL && strstr(c->story, text) != NULL;
+}
+
+void
+cluster_fail(struct cluster *c, const char *fmt, ...)
+{
+	const char *from = c->story;
+	va_list ap;
+
+	if (from != NULL) {
+		if (c->story_size > 6000) {
+			from = c->story + c->story_size - 6000;
+		}
+		fprintf(stderr, "...%s", from);
+	}
+	fprintf(stderr, "FAILED %s at %" PRIu64 " ms: ",
+	    c->name != NULL ? c->name : "", (uint64_t)(c->now_ns / MS));
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	abort();
 }
