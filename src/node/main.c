@@ -9,14 +9,21 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "node/offline.h"
 #include "node/serve.h"
 
 static const char *const command_names[] = {
     "serve",
+    "dump",
+    "check",
+    "compact",
 };
 
 static int (*const command_functions[])(int, char **) = {
     node_serve,
+    offline_dump,
+    offline_check,
+    offline_compact,
 };
 
 static void	usage(FILE *);
@@ -53,5 +60,5 @@ static void
 usage(FILE *out)
 {
 	fputs("usage: raftnode serve --segment NAME --slot SLOT "
-	    "--dir NODE_DIR\n", out);
+	    "--dir NODE_DIR\n" OFFLINE_USAGE, out);
 }

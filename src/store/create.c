@@ -27,8 +27,8 @@ remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
 	return remove(path);
 }
 
-static int
-remove_leftovers(const char *dir, struct err_buf *err)
+int
+create_remove(const char *dir, struct err_buf *err)
 {
 	struct stat st;
 
@@ -244,12 +244,13 @@ store_create(const char *node_dir, const struct store_identity *identity,
 	} else if (errno != ENOENT) {
 		return err_set_errno(err, "%s", path);
 	}
-	code = remove_leftovers(path_new, err);
+	code = create_remove(path_new, err);
 	if (code == ERR_OK) {
 		code =
 		    build_in(path_new, identity, configuration, options, err);
 		if (code != ERR_OK) {
-			(void)remove_leftovers(path_new, NULL);
+			/* What is left the next creation removes. */
+			(void)create_remove(path_new, NULL);
 		}
 	}
 	if (code != ERR_OK) {

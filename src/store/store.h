@@ -185,4 +185,19 @@ void	store_figures(const struct store *, struct store_figures *);
 int	store_check(struct store *, void (*report)(void *, const char *),
 	    void *) MUST_CHECK;
 
+/* ------------------------------------------------------------- offline */
+
+struct store_compaction {
+	uint64_t log_before, log_after;		/* bytes of the files */
+	uint64_t state_before, state_after;
+};
+
+/*
+ * Replaces both environments by compacting copies, each verified and durable
+ * before it takes the place of the old one; a crash leaves a whole store.
+ * The caller holds the node's directory lock.
+ */
+int	store_compact(const char *node_dir, struct store_compaction *,
+	    struct err_buf *) MUST_CHECK;
+
 #endif

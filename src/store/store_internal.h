@@ -7,6 +7,8 @@
  *	commit.c	the write transaction of the log
  *	read.c		entries and figures of the last commit
  *	verify.c	everything again, slowly
+ *	compact.c	compacting copies, offline
+ *	boot.c		what a server starts from
  *	state.c		kv's table on the state environment
  *	record.c	records <-> bytes, checksums, the chain
  *	env.c		one LMDB environment
@@ -127,6 +129,11 @@ void	store_reader_end(struct store *, MDB_txn *);
 void	store_readers_close(struct store *);
 void	store_env_options(const struct store_options *, struct env_options *,
 	    bool state);
+
+/* -------------------------------------------------------------- create.c */
+
+/* Removes a directory and what is in it; fine when there is none. */
+int	create_remove(const char *dir, struct err_buf *);
 
 /* --------------------------------------------------------------- state.c */
 

@@ -36,6 +36,7 @@
 
 #define LAYOUT_DIRECTORY	"store"
 #define LAYOUT_DIRECTORY_NEW	"store.new"	/* while it is built */
+#define LAYOUT_DIRECTORY_COMPACT "store.compact"	/* with a copy in it */
 #define LAYOUT_LOG		"log"
 #define LAYOUT_STATE		"state.0"
 #define LAYOUT_DATA_FILE	"data.mdb"
