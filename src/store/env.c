@@ -376,16 +376,13 @@ look(struct env *env)
 	mdb_env_info(env->mdb, &info);
 	atomic_store(
 	    &env->used_end, (uint64_t)(info.me_last_pgno + 1) * env->page_size);
-	/* Fixed once open: store_room() reads it in another thread. */
-	if (env->map_size != info.me_mapsize) {
-		env->map_size = info.me_mapsize;
-	}
 }
 
 int
 env_open(struct env *env, struct env_shared *shared, const char *dir,
     const char *name, const struct env_options *options, struct err_buf *err)
 {
+	MDB_envinfo info;
 	MDB_stat stat;
 	int code, dead;
 
@@ -416,6 +413,8 @@ env_open(struct env *env, struct env_shared *shared, const char *dir,
 	if (code == ERR_OK) {
 		mdb_env_stat(env->mdb, &stat);
 		env->page_size = stat.ms_psize;
+		mdb_env_info(env->mdb, &info);
+		env->map_size = info.me_mapsize;
 		look(env);
 		atomic_store(&env->ahead_end, atomic_load(&env->used_end));
 		code = check_length(env, dir, err);

@@ -65,15 +65,25 @@ place_after(uint64_t steps)
 	return place;
 }
 
+/*
+ * In the child, which is killed at any moment: nothing of Check there, it
+ * would be killed in the middle of a message to its parent.
+ */
+static void
+must(bool condition)
+{
+	if (!condition) {
+		_exit(1);
+	}
+}
+
 static void
 put_step(struct state *state, enum kv_space space, uint64_t step)
 {
 	const struct kv_table *table = state_table(state);
 
-	ck_assert_int_eq(
-	    table->put(table->arg, space, (struct kv_slice){ "step", 4 },
-		(struct kv_slice){ &step, sizeof(step) }),
-	    ERR_OK);
+	must(table->put(table->arg, space, (struct kv_slice){ "step", 4 },
+		 (struct kv_slice){ &step, sizeof(step) }) == ERR_OK);
 }
 
 static uint64_t
@@ -97,14 +107,21 @@ static void
 child(enum store_durability durability, uint64_t step, int fd)
 {
 	struct place place = place_after(step), before;
-	struct store *store = test_open(durability);
+	struct store_options options = test_options(durability);
+	struct store *store;
 	struct state *state;
 
-	ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
+	must(store_open(&store, test_dir, &test_identity, &options,
+		 &test_err) == ERR_OK);
+	must(state_open(&state, store, &test_err) == ERR_OK);
+	/* What the log has and the state has not, as a node does. */
+	put_step(state, KV_DATA, step);
+	put_step(state, KV_META, step);
+	must(state_checkpoint(state) == ERR_OK);
 	for (;; step++) {
 		before = place;
 		walk(&place, step);
-		ck_assert_int_eq(store_begin(store), ERR_OK);
+		must(store_begin(store) == ERR_OK);
 		if (place.hard_state.term != before.hard_state.term) {
 			store_set_hard_state(store, &place.hard_state);
 		}
@@ -114,14 +131,13 @@ child(enum store_durability durability, uint64_t step, int fd)
 		test_append(store,
 		    place.from != 0 ? place.from : before.last_index + 1,
 		    place.append_end, place.hard_state.term);
-		ck_assert_int_eq(store_commit(store), ERR_OK);
+		must(store_commit(store) == ERR_OK);
 		put_step(state, KV_DATA, step + 1);
 		put_step(state, KV_META, step + 1);
 		if (step % CHECKPOINT_STEPS == 0) {
-			ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+			must(state_checkpoint(state) == ERR_OK);
 		}
-		ck_assert_int_eq(
-		    write(fd, &step, sizeof(step)), (ssize_t)sizeof(step));
+		must(write(fd, &step, sizeof(step)) == (ssize_t)sizeof(step));
 	}
 }
 
@@ -164,7 +180,6 @@ verify(enum store_durability durability, uint64_t steps)
 	ck_assert_uint_eq(checkpoint, get_step(state, KV_META));
 	ck_assert_uint_le(checkpoint, steps);
 	ck_assert_uint_ge(checkpoint + CHECKPOINT_STEPS, steps - 1);
-	ck_assert(checkpoint == 0 || checkpoint % CHECKPOINT_STEPS == 1);
 	state_close(state);
 	store_close(store);
 	return steps;
@@ -240,8 +255,10 @@ START_TEST(test_kill_create)
 		pid = fork();
 		ck_assert_int_ne(pid, -1);
 		if (pid == 0) {
-			ck_assert_int_eq(write(pipe_fds[1], "x", 1), 1);
-			test_create(STORE_POWER);
+			must(write(pipe_fds[1], "x", 1) == 1);
+			must(store_create(test_dir, &test_identity,
+				 &test_configuration, &options,
+				 &test_err) == ERR_OK);
 			pause();
 		}
 		ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
