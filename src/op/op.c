@@ -140,8 +140,8 @@ op_print_usage(const struct op_command *command, void *stream)
 	bool first = true;
 
 	for (; *form != '\0'; form += strlen(form) + 1) {
-		fprintf(stream, "%s raftsup %s", first ? "usage:" : "      ",
-		    command->name);
+		fprintf(stream, "%s raftsup [-d DIR] %s",
+		    first ? "usage:" : "      ", command->name);
 		for (line = form; ; line += length + 1) {
 			length = strcspn(line, "\n");
 			fprintf(stream, "%s %.*s", line == form ? "" :

@@ -264,6 +264,13 @@ start_await_leader(const struct start *start, struct view *view)
 	if (shown_ns != begin_ns) {
 		fprintf(stderr, "\r%60s\r", "");
 	}
+	if (start->joins && view->supervisor == 0) {
+		return START_AGAIN;
+	}
+	if (start->joins) {
+		printf("already running in %s (supervisor %d)\n", view->dir,
+		    view->supervisor);
+	}
 	if (done) {
 		printf("leader %u, term %" PRIu64 "\n", view->leader,
 		    view->term);

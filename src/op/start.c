@@ -283,15 +283,21 @@ start_cluster(struct op *op, struct start *start)
 	if (result != ERR_OK) {
 		return op_fail_code(result, &err);
 	}
-	result = fs_lock_try(start->lock_fd, 0, 1);
-	if (result == ERR_LOCKED) {
-		return already_running(start);
-	}
-	if (result != ERR_OK) {
-		return op_fail(err_exit_status(result), "cannot lock %s",
-		    path);
-	}
-	return start_locked(start);
+	/* A supervisor that is about to end may hold it, too. */
+	do {
+		result = fs_lock_try(start->lock_fd, 0, 1);
+		if (result == ERR_OK) {
+			start->joins = false;
+			return start_locked(start);
+		}
+		if (result != ERR_LOCKED) {
+			return op_fail(err_exit_status(result),
+			    "cannot lock %s", path);
+		}
+		start->joins = true;
+		result = already_running(start);
+	} while (result == START_AGAIN);
+	return result;
 }
 
 static int
@@ -350,7 +356,7 @@ prepare(struct start *start, struct err_buf *err)
 
 /*
  * Another supervisor holds the lock: it runs, or it is about to.  Waits for
- * the leader as a first start does.
+ * the leader as a first start does.  START_AGAIN: it has ended meanwhile.
  */
 static int
 already_running(struct start *start)
@@ -363,6 +369,9 @@ already_running(struct start *start)
 
 	/* It may be so young that there is no file or segment yet. */
 	for (;;) {
+		if (fs_lock_held(start->lock_fd, 0, 1) == 0) {
+			return START_AGAIN;
+		}
 		result = view_open(&view, start->dir, false, &err);
 		if (result == ERR_OK && view.supervisor != 0) {
 			break;
@@ -389,8 +398,6 @@ already_running(struct start *start)
 		view_close(&view);
 		return op_fail_code(result, &err);
 	}
-	printf("already running in %s (supervisor %d)\n", start->dir,
-	    view.supervisor);
 	result = start_await_leader(start, &view);
 	view_close(&view);
 	return result;

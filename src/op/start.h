@@ -43,6 +43,7 @@ struct start {
 	struct cluster cluster;
 	bool is_new;
 	bool adopts;			/* nodes live, their supervisor died */
+	bool joins;			/* another supervisor runs */
 };
 
 /* The cluster runs: every option given is what it runs with, else ERR_USAGE
@@ -58,7 +59,9 @@ int	start_apply(struct start *, struct err_buf *) MUST_CHECK;
 void	start_print_promise(const struct start *);
 
 /* Waits for a leader that can commit; prints one line a node.  Returns the
- * exit status: 0, or 69 and the reason is printed. */
+ * exit status: 0, or 69 and the reason is printed; or START_AGAIN when it
+ * joins a supervisor and that one has ended. */
+#define START_AGAIN	(-3)
 int	start_await_leader(const struct start *, struct view *);
 
 #endif

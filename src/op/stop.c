@@ -29,6 +29,7 @@
 #define STOP_TIME_NS	(30 * CLOCK_NS_PER_S)
 #define ASK_TIME_NS	(10 * CLOCK_NS_PER_S)
 #define LOOK_NS		(5 * CLOCK_NS_PER_MS)
+#define STOP_ALONE	(-100)	/* the supervisor died before it was asked */
 
 static int stop_nodes(struct op *, const char *);
 static int stop_by_supervisor(struct view *, int);
@@ -69,12 +70,19 @@ op_stop(struct op *op)
 	status = fs_lock_try(lock_fd, 0, 1);
 	if (status == ERR_LOCKED) {
 		status = stop_by_supervisor(&view, lock_fd);
-	} else if (status == ERR_OK) {
+		if (status == STOP_ALONE) {
+			status = fs_lock_try(lock_fd, 0, 1);
+		} else {
+			goto out;
+		}
+	}
+	if (status == ERR_OK) {
 		status = stop_alone(&view);
 	} else {
 		status = op_fail(err_exit_status(status), "cannot lock %s",
 		    path);
 	}
+out:
 	close(lock_fd);
 	view_close(&view);
 	return status;
@@ -127,6 +135,9 @@ stop_by_supervisor(struct view *view, int lock_fd)
 	if (status > 0) {
 		return op_fail(status, "%s", text);
 	}
+	if (status < 0 && fs_lock_held(lock_fd, 0, 1) == 0) {
+		return STOP_ALONE;
+	}
 	while (fs_lock_held(lock_fd, 0, 1) == 1) {
 		if (clock_now_ns() >= end_ns) {
 			return op_fail(69, "the supervisor (pid %d) does not"
@@ -152,7 +163,8 @@ stop_alone(struct view *view)
 	struct sup_options options = { .dir = view->dir, .ready_fd = -1,
 		.cluster = &view->cluster, .node_path = "",
 		.stop_at_once = true };
-	bool was_clean = view->cluster.clean && view->segment == NULL;
+	bool had_segment = view->segment != NULL;
+	bool was_clean = view->cluster.clean;
 	struct err_buf err;
 	int result, held;
 
@@ -173,7 +185,9 @@ stop_alone(struct view *view)
 	if (result != ERR_OK) {
 		return op_fail_code(result, &err);
 	}
-	if (held == 0 && was_clean) {
+	/* Of another boot: nothing is left that could be made clean. */
+	if (held == 0 && !had_segment &&
+	    was_clean == view->cluster.clean) {
 		return op_fail(69, "no cluster is running in %s (start one:"
 		    " raftsup start)", view->dir);
 	}
