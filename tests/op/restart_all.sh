@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Kill all, start all, again and again: each time there is a leader, the term
+# never goes back, no node is left out (U25). RESTARTS tells how often.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+
+all_up() {
+	sup status | grep -q ': leader [1-5], .* 5 of 5 nodes up, quorum'
+}
+
+expect 0 sup start -n 5 --durability process --election-timeout 150-300ms
+term=0
+i=0
+while [ "$i" -lt "${RESTARTS:-10}" ]; do
+	i=$((i + 1))
+	# Every other time the supervisor too, and then nobody but us starts.
+	if [ $((i % 2)) -eq 0 ]; then
+		# shellcheck disable=SC2046
+		kill -9 $(pids)
+		expect 0 sup start
+	else
+		# shellcheck disable=SC2046
+		kill -9 $(pids | sed 1d)
+	fi
+	await "all nodes, round $i" all_up
+	now=$(field term)
+	[ "$now" -gt "$term" ] || fail "round $i: term $now after $term"
+	term=$now
+done
+expect 0 sup stop
+exit 0
