@@ -180,6 +180,20 @@ START_TEST(vote_up_to_date)
 }
 END_TEST
 
+/* The term is known already, the vote is not given yet. */
+START_TEST(vote_same_term)
+{
+	solo_open(&s, 1, 3, 3, 0, "1");
+	solo_vote(&s, 2, 3, 1, 1);
+	ck_assert(!reply(RAFT_VOTE_REPLY, 2)->reject);
+	ck_assert(s.update.hard_state_changed);
+	ck_assert_uint_eq(s.update.hard_state.vote, 2);
+	ck_assert_uint_eq(reply(RAFT_VOTE_REPLY, 2)->after_seq,
+	    s.update.persist_seq);
+	ck_assert_uint_ne(s.update.persist_seq, 0);
+}
+END_TEST
+
 START_TEST(vote_once)
 {
 	solo_open(&s, 1, 3, 3, 2, "1");
@@ -563,6 +577,7 @@ add_receivers(Suite *suite)
 	tcase_add_test(tc, vote_old_term);
 	tcase_add_loop_test(tc, vote_up_to_date, 0,
 	    (int)COUNT_OF(up_to_date));
+	tcase_add_test(tc, vote_same_term);
 	tcase_add_test(tc, vote_once);
 	suite_add_tcase(suite, tc);
 }

@@ -334,6 +334,7 @@ START_TEST(t13_votes_of_strangers)
 {
 	struct raft_configuration servers = solo_voters(4);
 	struct raft_message m;
+	uint32_t id;
 
 	servers.servers[3].suffrage = RAFT_LEARNER;
 	solo_open_with(&s, 1, &servers, 1, 0, "1", 0, 0);
@@ -343,9 +344,15 @@ START_TEST(t13_votes_of_strangers)
 	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
 	m.from = 4;			/* the learner */
 	solo_recv(&s, &m);
-	m.from = 7;			/* nobody */
-	solo_recv(&s, &m);
+	for (id = 7; id < 7 + 2 * RAFT_SERVERS_MAX; id++) {
+		m.from = id;		/* nobody */
+		solo_recv(&s, &m);
+	}
 	ASSERT_ROLE(RAFT_CANDIDATE);
+	m.from = 3;			/* they take nobody's place */
+	m.from_run = RUN(3);
+	solo_recv(&s, &m);
+	ASSERT_ROLE(RAFT_LEADER);
 }
 END_TEST
 

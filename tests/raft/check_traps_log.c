@@ -514,9 +514,12 @@ START_TEST(t45_silent_restart)
 
 	solo_open(&s, 1, 3, 1, 0, "1");
 	solo_lead(&s);
+	solo_persisted(&s);
 	solo_ack(&s, 2, 2);
+	ASSERT_COMMIT(2);
 	solo_tick(&s, HEARTBEAT);
 	ck_assert_uint_eq(solo_sent(&s, RAFT_HEARTBEAT, 2)->to_run, RUN(2));
+	ck_assert_uint_eq(solo_sent(&s, RAFT_HEARTBEAT, 2)->commit, 2);
 	solo_tick(&s, HEARTBEAT);
 	ck_assert_uint_eq(solo_sent(&s, RAFT_HEARTBEAT, 2)->to_run, 0);
 	ck_assert_uint_eq(solo_sent(&s, RAFT_HEARTBEAT, 2)->commit, 0);
