@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "op/op.h"
 #include "op/start.h"
+#include "sup/control.h"
 #include "sup/proc.h"
 
 #define LOOK_NS		(2 * CLOCK_NS_PER_MS)
@@ -25,6 +26,7 @@ static void add_difference(char *, size_t, bool, const char *);
 static uint64_t wait_limit(const struct start *);
 static bool has_leader(struct view *);
 static uint32_t can_run_count(const struct view *);
+static int ask_supervisor(const struct view *);
 static bool is_any_starting(const struct view *);
 static void print_nodes(const struct view *);
 static void print_trouble(const struct view *);
@@ -264,12 +266,12 @@ start_await_leader(const struct start *start, struct view *view)
 	if (shown_ns != begin_ns) {
 		fprintf(stderr, "\r%60s\r", "");
 	}
-	if (start->joins && view->supervisor == 0) {
-		return START_AGAIN;
-	}
 	if (start->joins) {
-		printf("already running in %s (supervisor %d)\n", view->dir,
-		    view->supervisor);
+		int status = ask_supervisor(view);
+
+		if (status != 0) {
+			return status;
+		}
 	}
 	if (done) {
 		printf("leader %u, term %" PRIu64 "\n", view->leader,
@@ -321,6 +323,32 @@ can_run_count(const struct view *view)
 		    view->nodes[i].state != SEGMENT_NODE_HELD;
 	}
 	return count;
+}
+
+/*
+ * A process that was killed an instant ago still looks alive; only one that
+ * lives can answer.  0, START_AGAIN, or the exit status.
+ */
+static int
+ask_supervisor(const struct view *view)
+{
+	char text[CONTROL_REPLY_SIZE];
+	struct err_buf ignored;
+
+	int answer = view->supervisor == 0 ? ERR_NOT_FOUND :
+	    control_ask(view->dir, "ping", 5 * CLOCK_NS_PER_S, text,
+	    sizeof(text), &ignored);
+
+	if (answer == ERR_TIMEOUT) {
+		return op_fail(69, "the supervisor (pid %d) does not answer",
+		    view->supervisor);
+	}
+	if (answer != 0) {
+		return START_AGAIN;
+	}
+	printf("already running in %s (supervisor %d)\n", view->dir,
+	    view->supervisor);
+	return 0;
 }
 
 static bool

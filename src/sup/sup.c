@@ -497,6 +497,8 @@ on_connection(struct sup *sup, struct sup_connection *connection)
 				begin_stop(sup);
 			}
 			snprintf(reply, sizeof(reply), "0 stopping\n");
+		} else if (strcmp(connection->line, "ping") == 0) {
+			snprintf(reply, sizeof(reply), "0 here\n");
 		} else {
 			orders_serve(sup, connection->line, reply,
 			    sizeof(reply));

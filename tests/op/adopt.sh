@@ -40,6 +40,13 @@ await "up again" node_is 1 state up
 await "in a new process" sh -c "! grep -q x /proc/$before/comm 2>/dev/null"
 [ "$(node 1 pid)" != "$before" ] || fail "node 1 is not a new process"
 
+say "a supervisor that hangs is named"
+kill -STOP "$(field supervisor)"
+expect 69 sup start
+one_line 'the supervisor (pid .*) does not answer'
+kill -CONT "$(field supervisor)"
+expect 0 sup start
+
 say "what is held stays held, what is paused stays paused"
 expect 0 sup stop 3
 kill_supervisor

@@ -15,14 +15,14 @@ i=0
 while [ "$i" -lt "${RESTARTS:-10}" ]; do
 	i=$((i + 1))
 	# Every other time the supervisor too, and then nobody but us starts.
-	if [ $((i % 2)) -eq 0 ]; then
-		# shellcheck disable=SC2046
-		kill -9 $(pids)
-		expect 0 sup start
-	else
-		# shellcheck disable=SC2046
-		kill -9 $(pids | sed 1d)
-	fi
+	victims=$(pids)
+	[ $((i % 2)) -eq 0 ] || victims=$(echo "$victims" | sed 1d)
+	# shellcheck disable=SC2086
+	kill -9 $victims
+	[ $((i % 2)) -ne 0 ] || expect 0 sup start
+	for p in $victims; do
+		await "death of $p" is_dead "$p"
+	done
 	await "all nodes, round $i" all_up
 	now=$(field term)
 	[ "$now" -gt "$term" ] || fail "round $i: term $now after $term"
