@@ -13,6 +13,8 @@
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "shm/channel.h"
 #include "tests/shm/shm_test.h"
@@ -267,6 +269,89 @@ START_TEST(test_no_wake_lost)
 }
 END_TEST
 
+/*
+ * The two fences: both sides take their steps at the same instant, and at
+ * least one must see the other's store.  Two words stand for the work.
+ */
+#define MEETINGS 200000
+
+struct meeting {
+	uint32_t sleeper_round;
+	uint8_t pad_sleeper[60];
+	uint32_t sender_round;
+	uint8_t pad_sender[60];
+	uint32_t work;
+	uint8_t pad_work[60];
+};
+
+static struct meeting meeting;
+
+/* Both here; the other's core may be away for a while. */
+static void
+meet(uint32_t *mine, const uint32_t *theirs, uint32_t round)
+{
+	uint32_t spins = 0;
+
+	__atomic_store_n(mine, round, __ATOMIC_RELEASE);
+	while (__atomic_load_n(theirs, __ATOMIC_ACQUIRE) < round) {
+		if (++spins % 1000 == 0) {
+			(void)sched_yield();
+		}
+	}
+}
+
+static void *
+send_at_meetings(void *context)
+{
+	struct doorbell bell = doorbell_of_node(segment, 1);
+
+	(void)context;
+	for (uint32_t n = 1; n <= MEETINGS; n++) {
+		meet(&meeting.sender_round, &meeting.sleeper_round, 2 * n);
+		__atomic_store_n(&meeting.work, n, __ATOMIC_RELEASE);
+		(void)doorbell_ring(&bell);
+		meet(&meeting.sender_round, &meeting.sleeper_round,
+		    2 * n + 1);
+	}
+	return NULL;
+}
+
+START_TEST(test_one_sees_the_other)
+{
+	struct doorbell bell = doorbell_of_node(segment, 1);
+	uint32_t value, work, unseen = 0, unrung = 0, lost = 0;
+	pthread_t thread;
+	bool is_rung;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_at_meetings,
+	    NULL), 0);
+	for (uint32_t n = 1; n <= MEETINGS; n++) {
+		meet(&meeting.sleeper_round, &meeting.sender_round, 2 * n);
+		/* Now and then a little later than the other. */
+		for (uint32_t i = 0; i < n % 16; i++) {
+			__asm__ volatile("" : : : "memory");
+		}
+		value = doorbell_prepare(&bell);
+		work = __atomic_load_n(&meeting.work, __ATOMIC_ACQUIRE);
+		meet(&meeting.sleeper_round, &meeting.sender_round,
+		    2 * n + 1);
+		is_rung = __atomic_load_n(bell.word, __ATOMIC_ACQUIRE) !=
+		    value;
+		unseen += work != n;
+		unrung += !is_rung;
+		lost += work != n && !is_rung;
+		doorbell_cancel(&bell);
+	}
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_uint_eq(lost, 0);
+	/* Both orders did happen, or this would prove nothing. */
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+		ck_assert_uint_gt(unseen, 0);
+		ck_assert_uint_gt(unrung, 0);
+	}
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -279,6 +364,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_signal);
 	tcase_add_test(tcase, test_woken);
 	tcase_add_test(tcase, test_woken_without_waitv);
+	tcase_add_test(tcase, test_one_sees_the_other);
 	tcase_add_test(tcase, test_no_wake_lost);
 	suite_add_tcase(suite, tcase);
 	return suite;

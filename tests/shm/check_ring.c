@@ -8,6 +8,7 @@
 
 #include <sys/ptrace.h>
 
+#include "base/crc32c.h"
 #include "tests/shm/shm_test.h"
 
 #define SIZE 4096u
@@ -259,6 +260,71 @@ START_TEST(test_damaged_header)
 			expect_bad_then_good();
 		}
 	}
+}
+END_TEST
+
+/* The same with a checksum that is right: each check stands for itself. */
+START_TEST(test_forged_header)
+{
+	static const struct {
+		size_t offset;
+		uint32_t value;
+	} forgeries[] = {
+		{ offsetof(struct ring_record_layout, position), 8 },
+		{ offsetof(struct ring_record_layout, position) + 4, 1 },
+		{ offsetof(struct ring_record_layout, type), 0 },
+		{ offsetof(struct ring_record_layout, type), 65536 },
+		{ offsetof(struct ring_record_layout, size), SIZE / 4 + 1 },
+		{ offsetof(struct ring_record_layout, size), 1200 },
+		{ offsetof(struct ring_record_layout, size), 1000 },
+	};
+	uint32_t crc, size;
+	uint8_t *at;
+
+	for (size_t i = 0; i < COUNT_OF(forgeries); i++) {
+		/* All but the last have room up to the tail. */
+		ck_assert(put(1, 'd', 100));
+		for (int n = 0; n < 3 && i < 6; n++) {
+			ck_assert(put(1, 'e', 400));
+		}
+		ring_commit(&tx);
+		at = place.data + (tx.shared->head & (SIZE - 1));
+		memcpy(at + forgeries[i].offset, &forgeries[i].value, 4);
+		memcpy(&size, at + offsetof(struct ring_record_layout, size),
+		    4);
+		crc = crc32c(0, at, offsetof(struct ring_record_layout, crc));
+		crc = crc32c(crc, at + sizeof(struct ring_record_layout),
+		    size);
+		memcpy(at + offsetof(struct ring_record_layout, crc), &crc,
+		    4);
+		ck_assert_ptr_nonnull(
+		    ring_check(place.shared, place.data, SIZE));
+		expect_bad_then_good();
+	}
+}
+END_TEST
+
+/* The consumer goes to a wild tail while the producer thinks the ring full:
+ * they find each other again. */
+START_TEST(test_stuck)
+{
+	struct ring_record record;
+
+	while (put(1, 'f', 88)) {
+		ring_commit(&tx);
+	}
+	for (uint32_t i = 0; i < SIZE / 128; i++) {
+		expect(1, 'f', 88);
+	}
+	tx.shared->tail += 64;
+	ck_assert_int_eq(ring_peek(&rx, &record), RING_BAD);
+	expect_empty();
+	ck_assert(!put(1, 'g', 88));
+	ck_assert_int_eq(ring_peek(&rx, &record), RING_BAD);
+	ck_assert(put(1, 'g', 88));
+	ring_commit(&tx);
+	expect(1, 'g', 88);
+	expect_empty();
 }
 END_TEST
 
@@ -514,6 +580,8 @@ make_suite(void)
 	tcase_add_test(tcase, test_taken_up);
 	tcase_add_test(tcase, test_peek_copy);
 	tcase_add_test(tcase, test_damaged_header);
+	tcase_add_test(tcase, test_forged_header);
+	tcase_add_test(tcase, test_stuck);
 	tcase_add_test(tcase, test_damaged_tail);
 	tcase_add_test(tcase, test_damaged_head);
 	tcase_add_test(tcase, test_noise);
