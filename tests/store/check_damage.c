@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Damage is detected and never served (U15): files cut short, a bit flipped
+ * in each kind of record, another version. Records are changed through LMDB
+ * itself, so that only their own checksums can tell.
+ */
+#include "tests/store/store_test.h"
+
+#include <lmdb.h>
+
+#include "base/crc32c.h"
+#include "store/store_layout.h"
+
+/* ------------------------------------------------------------- cut short */
+
+static const struct {
+	const char *env;
+	off_t size; /* negative: this much less than it has in use */
+} cuts[] = {
+	{ "log", 0 },
+	{ "log", 100 },
+	{ "log", 4096 },
+	{ "log", 8192 },
+	{ "log", 40960 },
+	{ "state.0", 0 },
+	{ "state.0", 4096 },
+};
+
+START_TEST(test_cut)
+{
+	struct store_options options = test_options(STORE_PROCESS);
+	struct store *store;
+	char path[400];
+
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(test_commit(store, 2, 2000, 2), ERR_OK);
+	store_close(store);
+	snprintf(
+	    path, sizeof(path), "%s/store/%s/data.mdb", test_dir, cuts[_i].env);
+	ck_assert_int_eq(truncate(path, cuts[_i].size), 0);
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err),
+	    ERR_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(test_err.text, test_dir));
+	options.read_only = true;
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err),
+	    ERR_CORRUPT);
+	ck_assert_int_eq(unlink(path), 0);
+	options.read_only = false;
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err),
+	    ERR_CORRUPT);
+	/* It was not made anew. */
+	ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+/* ------------------------------------------------------------- bit flips */
+
+struct change {
+	const char *env, *database, *name;
+	uint64_t index; /* the key, when name is NULL */
+};
+
+/* Opens LMDB behind the store's back. */
+static MDB_env *
+raw_open(const struct change *change, MDB_txn **txn, MDB_dbi *dbi)
+{
+	MDB_env *env;
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/store/%s", test_dir, change->env);
+	ck_assert_int_eq(mdb_env_create(&env), 0);
+	ck_assert_int_eq(mdb_env_set_maxdbs(env, 8), 0);
+	ck_assert_int_eq(mdb_env_open(env, path, MDB_NOSYNC, 0600), 0);
+	ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, txn), 0);
+	ck_assert_int_eq(mdb_dbi_open(*txn, change->database, 0, dbi), 0);
+	return env;
+}
+
+static MDB_val
+raw_key(const struct change *change)
+{
+	MDB_val key = { sizeof(change->index),
+		(void *)(uintptr_t)&change->index };
+
+	if (change->name != NULL) {
+		key.mv_size = strlen(change->name);
+		key.mv_data = (void *)(uintptr_t)change->name;
+	}
+	return key;
+}
+
+/* Flips one bit; returns how many bits the record has. */
+static size_t
+flip(const struct change *change, size_t bit)
+{
+	uint8_t copy[TEST_DATA_SIZE + 64];
+	MDB_val key = raw_key(change), value;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_env *env = raw_open(change, &txn, &dbi);
+
+	ck_assert_int_eq(mdb_get(txn, dbi, &key, &value), 0);
+	ck_assert_uint_le(value.mv_size, sizeof(copy));
+	memcpy(copy, value.mv_data, value.mv_size);
+	value.mv_data = copy;
+	copy[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	ck_assert_int_eq(mdb_put(txn, dbi, &key, &value, 0), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+	return 8 * value.mv_size;
+}
+
+static const struct {
+	struct change change;
+	size_t step;  /* every so many bits */
+	bool at_open; /* open fails; else store_boot() does */
+} flips[] = {
+	{ { "log", "meta", "hard_state", 0 }, 5, true },
+	{ { "log", "meta", "format", 0 }, 11, true },
+	{ { "log", "meta", "identity", 0 }, 13, true },
+	{ { "log", "meta", "run", 0 }, 11, true },
+	{ { "log", "meta", "snapshot", 0 }, 41, true },
+	{ { "log", "log", NULL, 19 }, 17, true }, /* a no-op */
+	{ { "log", "log", NULL, 60 }, 53, true },
+	{ { "log", "log", NULL, 49 }, 4003, true }, /* a large one */
+	{ { "log", "runs", NULL, 40 }, 11, false },
+	{ { "log", "configs", NULL, 1 }, 61, false },
+};
+
+START_TEST(test_flip)
+{
+	struct store_options options = test_options(STORE_PROCESS);
+	const struct change *change = &flips[_i].change;
+	struct store *store;
+	struct raft_boot boot;
+	unsigned int lines;
+	size_t bit, bits = 1;
+
+	options.read_only = true; /* no syncs: faster */
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_OK);
+	ck_assert_int_eq(test_commit(store, 40, 80, 3), ERR_OK);
+	store_close(store);
+	for (bit = 0; bit < bits; bit += flips[_i].step) {
+		bits = flip(change, bit);
+		if (flips[_i].at_open) {
+			ck_assert_int_eq(store_open(&store, test_dir, NULL,
+					     &options, &test_err),
+			    ERR_CORRUPT);
+		} else {
+			store = test_open_read_only();
+			lines = 0;
+			ck_assert_int_eq(store_check(store, test_print, &lines),
+			    ERR_CORRUPT);
+			ck_assert_uint_gt(lines, 0);
+			ck_assert_int_eq(store_boot(store, &boot), ERR_CORRUPT);
+			ck_assert_ptr_nonnull(store_latched(store));
+			store_close(store);
+		}
+		flip(change, bit); /* and back */
+	}
+	store = test_open(STORE_PROCESS);
+	test_is_whole(store, 79);
+	store_close(store);
+}
+END_TEST
+
+/* A record that is missing altogether. */
+START_TEST(test_gone)
+{
+	static const struct change gone[] = {
+		{ "log", "meta", "hard_state", 0 },
+		{ "log", "meta", "identity", 0 },
+		{ "log", "log", NULL, 30 },
+		{ "log", "log", NULL, 1 },
+	};
+	struct store_options options = test_options(STORE_PROCESS);
+	MDB_val key = raw_key(&gone[_i]);
+	struct store *store;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(test_commit(store, 2, 60, 2), ERR_OK);
+	store_close(store);
+	env = raw_open(&gone[_i], &txn, &dbi);
+	ck_assert_int_eq(mdb_del(txn, dbi, &key, NULL), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err),
+	    ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(test_version)
+{
+	static const struct change change = { "log", "meta", "format", 0 };
+	struct store_options options = test_options(STORE_PROCESS);
+	struct layout_format format = { LAYOUT_MAGIC, LAYOUT_VERSION + 1, 0 };
+	MDB_val key = raw_key(&change), value = { sizeof(format), &format };
+	struct store *store;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	format.checksum = crc32c(crc32c(0, "format", 6), &format,
+	    offsetof(struct layout_format, checksum));
+	test_create(STORE_PROCESS);
+	env = raw_open(&change, &txn, &dbi);
+	ck_assert_int_eq(mdb_put(txn, dbi, &key, &value, 0), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err),
+	    ERR_VERSION);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "version 2"));
+}
+END_TEST
+
+/* Entries before the checkpoint are verified when they are read. */
+START_TEST(test_old_entry)
+{
+	static const struct change change = { "log", "log", NULL, 60 };
+	struct raft_hard_state hard_state = { .term = 9, .vote = 1 };
+	struct kv_answer answer;
+	struct store *store;
+	struct state *state;
+	struct kv *kv;
+	uint64_t index, count = 0;
+	unsigned int lines = 0;
+
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(test_commit(store, 2, 100, 2), ERR_OK);
+	ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
+	ck_assert_int_eq(kv_new(&kv, state_table(state)), ERR_OK);
+	for (index = 1; index < 100; index++) {
+		ck_assert_int_eq(
+		    kv_apply(kv, index, 2, false, NULL, 0, &answer), ERR_OK);
+	}
+	ck_assert_int_eq(kv_flush(kv), ERR_OK);
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	kv_free(kv);
+	state_close(state);
+	store_close(store);
+
+	flip(&change, 8 * sizeof(struct layout_entry) + 3);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(store_check(store, test_print, &lines), ERR_CORRUPT);
+	ck_assert_uint_eq(lines, 1);
+	/* Up to it, and not it. */
+	ck_assert_int_eq(
+	    store_read(store, 50, 100, UINT64_MAX, test_matches, &count),
+	    ERR_CORRUPT);
+	ck_assert_uint_eq(count, 10);
+	ck_assert_ptr_nonnull(strstr(store_latched(store), "entry 60"));
+	ck_assert_int_eq(
+	    store_read(store, 1, 2, 1, test_matches, &count), ERR_CORRUPT);
+	ck_assert_int_eq(store_begin(store), ERR_CORRUPT);
+	ck_assert_uint_eq(hard_state.term, 9);
+	store_close(store);
+}
+END_TEST
+
+/* A state that is ahead of its log: the log lost something. */
+START_TEST(test_state_ahead)
+{
+	struct store_options options = test_options(STORE_PROCESS);
+	struct kv_answer answer;
+	struct store *store;
+	struct state *state;
+	struct kv *kv;
+
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
+	ck_assert_int_eq(kv_new(&kv, state_table(state)), ERR_OK);
+	ck_assert_int_eq(kv_apply(kv, 1, 1, false, NULL, 0, &answer), ERR_OK);
+	ck_assert_int_eq(kv_apply(kv, 2, 1, false, NULL, 0, &answer), ERR_OK);
+	ck_assert_int_eq(kv_flush(kv), ERR_OK);
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	kv_free(kv);
+	state_close(state);
+	store_close(store);
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err),
+	    ERR_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "applied"));
+}
+END_TEST
+
+/* Every bit of a record of the state: get and seek refuse it. */
+START_TEST(test_state_flip)
+{
+	static const struct change change = { "state.0", "data", "key", 0 };
+	struct kv_slice key = { "key", 3 }, value = { "the value", 9 }, found;
+	const struct kv_table *table;
+	struct store *store;
+	struct state *state;
+	size_t bit, bits = 1;
+
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
+	table = state_table(state);
+	ck_assert_int_eq(table->put(table->arg, KV_DATA, key, value), ERR_OK);
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	state_close(state);
+	store_close(store);
+	for (bit = 0; bit < bits; bit += 3) {
+		bits = flip(&change, bit);
+		store = test_open_read_only();
+		ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
+		table = state_table(state);
+		ck_assert_int_eq(
+		    bit % 2 == 0 ? table->get(table->arg, KV_DATA, key, &found)
+				 : table->seek(table->arg, KV_DATA, key, false,
+				       &key, &found),
+		    ERR_CORRUPT);
+		ck_assert_ptr_nonnull(store_latched(store));
+		key.data = "key";
+		key.size = 3;
+		state_close(state);
+		store_close(store);
+		flip(&change, bit);
+	}
+	ck_assert_uint_eq(bits, 8 * 13);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *suite = suite_create("damage");
+	TCase *tcase = tcase_create("damage");
+
+	tcase_add_checked_fixture(tcase, test_setup, test_teardown);
+	tcase_add_loop_test(tcase, test_cut, 0, (int)COUNT_OF(cuts));
+	tcase_add_loop_test(tcase, test_flip, 0, (int)COUNT_OF(flips));
+	tcase_add_loop_test(tcase, test_gone, 0, 4);
+	tcase_add_test(tcase, test_version);
+	tcase_add_test(tcase, test_old_entry);
+	tcase_add_test(tcase, test_state_ahead);
+	tcase_add_test(tcase, test_state_flip);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int
+main(void)
+{
+	return check_run(make_suite());
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A real full disk: a small tmpfs, mounted in a namespace of our own. And a
+ * read-only file system, and a directory of somebody else.
+ *
+ * Skipped, with the reason, where namespaces cannot be made.
+ */
+#include "tests/store/store_test.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+static void
+write_map(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd != -1) {
+		if (write(fd, text, strlen(text)) == -1) {
+			perror(path);
+		}
+		close(fd);
+	}
+}
+
+/* A mount namespace, in a user namespace unless we are root. 0 or errno. */
+static int
+enter_namespace(void)
+{
+	char map[64];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (unshare(CLONE_NEWNS | (uid == 0 ? 0 : CLONE_NEWUSER)) == -1) {
+		return errno;
+	}
+	if (uid != 0) {
+		snprintf(map, sizeof(map), "0 %u 1", uid);
+		write_map("/proc/self/uid_map", map);
+		write_map("/proc/self/setgroups", "deny");
+		snprintf(map, sizeof(map), "0 %u 1", gid);
+		write_map("/proc/self/gid_map", map);
+	}
+	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ? errno
+	                                                                 : 0;
+}
+
+static void
+setup(void)
+{
+	test_setup();
+	ck_assert_int_eq(enter_namespace(), 0);
+}
+
+static void
+mount_small(const char *size)
+{
+	char options[64];
+
+	snprintf(options, sizeof(options), "size=%s", size);
+	ck_assert_int_eq(mount("tmpfs", test_dir, "tmpfs", 0, options), 0);
+}
+
+static void
+remount(const char *size)
+{
+	char options[64];
+
+	snprintf(options, sizeof(options), "size=%s", size);
+	ck_assert_int_eq(
+	    mount("tmpfs", test_dir, "tmpfs", MS_REMOUNT, options), 0);
+}
+
+static void
+teardown(void)
+{
+	umount2(test_dir, MNT_DETACH);
+	test_teardown();
+}
+
+/* U17: the log fills the disk. */
+START_TEST(test_log_full)
+{
+	enum store_durability durability =
+	    _i == 0 ? STORE_POWER : STORE_PROCESS;
+	struct raft_hard_state hard_state = { .term = 2, .vote = 1 };
+	struct store *store;
+	enum raft_room room;
+	uint64_t next = 2;
+	int code = ERR_OK, i;
+
+	mount_small("4m");
+	test_create(durability);
+	store = test_open(durability);
+	for (; code == ERR_OK && next < 100000; next += 50) {
+		code = test_commit(store, next, next + 50, 2);
+	}
+	next -= 50;
+	ck_assert_int_eq(code, ERR_FULL);
+	ck_assert_ptr_null(store_latched(store));
+	ck_assert_int_eq(store_room(store, 4096), RAFT_ROOM_NONE);
+	test_is_whole(store, next - 1);
+	/* Elections go on. */
+	for (i = 0; i < 100; i++) {
+		hard_state.term++;
+		ck_assert_int_eq(store_begin(store), ERR_OK);
+		store_set_hard_state(store, &hard_state);
+		ck_assert_int_eq(store_commit(store), ERR_OK);
+	}
+	ck_assert_int_eq(store_set_run(store, 5), ERR_OK);
+	ck_assert_int_eq(store_sync(store), ERR_OK);
+	/* A full disk is no obstacle to a start. */
+	store_close(store);
+	store = test_open(durability);
+	test_is_whole(store, next - 1);
+	ck_assert_uint_eq(store_run(store), 5);
+	/* A conflict is cut off. */
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	store_truncate(store, next / 2);
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	test_is_whole(store, next / 2 - 1);
+	/* There is room again: service resumes. */
+	remount("16m");
+	for (i = 0; (room = store_room(store, 4096)) != RAFT_ROOM_OK; i++) {
+		ck_assert_int_lt(i, 1000);
+		usleep(10000);
+	}
+	ck_assert_int_eq(
+	    test_commit(store, next / 2, next, hard_state.term), ERR_OK);
+	test_is_whole(store, next - 1);
+	store_close(store);
+}
+END_TEST
+
+/* The state fills it: what does not fit is refused before, deletes work. */
+START_TEST(test_state_full)
+{
+	static uint8_t data[5000];
+	struct kv_slice key, value = { data, sizeof(data) };
+	const struct kv_table *table;
+	struct store *store;
+	struct state *state;
+	uint32_t name, count;
+
+	mount_small("4m");
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
+	table = state_table(state);
+	key.data = &name;
+	key.size = sizeof(name);
+	for (name = 0; name < 10000; name++) {
+		if (state_room(state, sizeof(data)) != ERR_OK) {
+			break;
+		}
+		ck_assert_int_eq(
+		    table->put(table->arg, KV_DATA, key, value), ERR_OK);
+		if (name % 20 == 19) {
+			ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+		}
+	}
+	count = name;
+	ck_assert_uint_gt(count, 100);
+	ck_assert_uint_lt(count, 1000);
+	ck_assert_int_eq(state_room(state, sizeof(data)), ERR_FULL);
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	/* Deleting makes room inside the file. */
+	for (name = 0; name < count / 2; name++) {
+		ck_assert_int_eq(table->del(table->arg, KV_DATA, key), ERR_OK);
+	}
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	for (name = 0; name < 3; name++) {
+		ck_assert_int_eq(table->put(table->arg, KV_META, key,
+				     (struct kv_slice){ "x", 1 }),
+		    ERR_OK);
+		ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	}
+	ck_assert_int_eq(state_room(state, sizeof(data)), ERR_OK);
+	for (name = 0; name < 20; name++) {
+		ck_assert_int_eq(
+		    table->put(table->arg, KV_DATA, key, value), ERR_OK);
+	}
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	state_close(state);
+	store_close(store);
+}
+END_TEST
+
+START_TEST(test_create_full)
+{
+	struct store_options options = test_options(STORE_POWER);
+	char path[300];
+
+	mount_small("64k");
+	ck_assert_int_eq(store_create(test_dir, &test_identity,
+			     &test_configuration, &options, &test_err),
+	    ERR_FULL);
+	snprintf(path, sizeof(path), "%s/store.new", test_dir);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/store", test_dir);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	remount("16m");
+	test_create(STORE_POWER);
+	store_close(test_open(STORE_POWER));
+}
+END_TEST
+
+START_TEST(test_read_only_fs)
+{
+	struct store_options options = test_options(STORE_POWER);
+	struct store *store;
+
+	mount_small("16m");
+	test_create(STORE_POWER);
+	store = test_open(STORE_POWER);
+	ck_assert_int_eq(test_commit(store, 2, 100, 2), ERR_OK);
+	store_close(store);
+	ck_assert_int_eq(
+	    mount("tmpfs", test_dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "Read-only"));
+	ck_assert_int_eq(store_create(test_dir, &test_identity,
+			     &test_configuration, &options, &test_err),
+	    ERR_EXISTS);
+	/* Looking is possible. */
+	store = test_open_read_only();
+	test_is_whole(store, 99);
+	store_close(store);
+}
+END_TEST
+
+START_TEST(test_permission)
+{
+	struct store_options options = test_options(STORE_POWER);
+	struct store *store;
+	int status;
+	pid_t pid;
+
+	test_create(STORE_POWER);
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		if (geteuid() == 0 && setuid(65534) == -1) {
+			_exit(0); /* a namespace of one user */
+		}
+		if (geteuid() != 65534) {
+			_exit(chmod(test_dir, 0) == 0 &&
+				      store_open(&store, test_dir, NULL,
+					  &options, NULL) == ERR_PERMISSION
+				  ? 0
+				  : 1);
+		}
+		_exit(store_open(&store, test_dir, NULL, &options, NULL) ==
+			      ERR_PERMISSION
+			  ? 0
+			  : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(chmod(test_dir, 0700), 0);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *suite = suite_create("full");
+	TCase *tcase = tcase_create("full");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, test_log_full, 0, 2);
+	tcase_add_test(tcase, test_state_full);
+	tcase_add_test(tcase, test_create_full);
+	tcase_add_test(tcase, test_read_only_fs);
+	tcase_add_test(tcase, test_permission);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int
+main(void)
+{
+	int status, errnum = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		_exit(enter_namespace());
+	}
+	if (pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status)) {
+		errnum = WEXITSTATUS(status);
+	}
+	if (errnum != 0) {
+		printf("SKIP: no mount namespace here: %s\n", strerror(errnum));
+		return 77;
+	}
+	return check_run(make_suite());
+}
