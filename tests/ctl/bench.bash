@@ -2,7 +2,7 @@
 #
 # raftctl bench: what it does, prints and leaves behind.
 
-. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash"
+. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash" || exit 99
 
 # bench STATUS ARGUMENT ...: JSON into $dir/out
 bench()

@@ -4,7 +4,7 @@
 # flushing with one and with many commands under way, the worst exit status,
 # bad lines, broken pipes.
 
-. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash"
+. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash" || exit 99
 
 # both STATUS STDIN STDOUT [ARGUMENT ...]: with -P 1, with -P 16, and with
 # -P 16 and a library that can't give a descriptor to wait on

@@ -3,7 +3,7 @@
 # raftctl(1): clean for mandoc, its SYNOPSIS equal to the usage, its examples
 # run.
 
-. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash"
+. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash" || exit 99
 page=$RAFTSUP_SRCDIR/man/raftctl.1
 
 if ! command -v mandoc >/dev/null; then

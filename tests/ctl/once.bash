@@ -3,7 +3,7 @@
 # One command per call: each row of INTERFACE's table, in each format; each
 # exit status; options; bad input with its message.
 
-. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash"
+. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash" || exit 99
 
 # ---- the table, as text -----------------------------------------------------
 

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The real raftctl against a real cluster of three nodes: each command, line
+# mode while leaders are killed, what it says when nobody leads or runs.
+
+RAFTCTL=$RAFTSUP_BUILDDIR/raftctl
+. "$RAFTSUP_SRCDIR/tests/ctl/expect.bash" || exit 99
+
+raftsup=$RAFTSUP_BUILDDIR/raftsup
+export RAFTSUP_DIR=$dir/cluster
+trap '"$raftsup" stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+
+expect 69 '' "no cluster is running in $RAFTSUP_DIR*" get k
+expect 69 '' "no cluster is running in $RAFTSUP_DIR*"
+"$raftsup" start -n 3 --durability process >"$dir/log" 2>&1 || {
+	cat "$dir/log"
+	exit 1
+}
+
+# ---- one call each ----------------------------------------------------------
+
+expect 0 'OK *' '' set k v
+expect 0 'v\n' '' get k
+expect 0 'v\n' '' get --read-index k
+expect 1 '' 'not found' get absent
+expect 0 'OK *' '' cas k v w
+expect 1 '' 'not equal' cas k v w
+expect 1 '' 'not found' cas absent v w
+expect 0 '5\n' '' incr n 5
+expect 0 '3\n' '' incr n -2
+expect 1 '' '*' incr k
+expect 0 '4\n' '' append k xyz
+expect 0 'k\twxyz\nn\t3\n' '' list
+expect 0 '1\n' '' count n
+expect 0 'OK *' '' noop
+expect 0 'OK *' '' submit 42
+expect 0 '1\n' '' del k absent
+expect 1 '0\n' '' del k
+expect 0 '{"result":"COUNT","count":1,"records":[{"key":"n","value":"3"}]}\n' \
+	'' -j list
+expect 69 '' '*' outcome 999999999 1
+expect 0 'OK *' '' --hex set 00ff0a 5c00
+expect 0 '\\x00\0377\\n\t\\\\\\x00\nn\t3\n' '' list
+expect 0 '1\n' '' --hex del 00ff0a
+
+# A stale read sees it in the end, on each node.
+for id in 1 2 3; do
+	for try in $(seq 200); do
+		[ "$("$RAFTCTL" --node $id get --stale n 2>/dev/null)" = 3 ] &&
+			break
+		sleep 0.02
+	done
+	check "stale read of node $id" [ "$try" -lt 200 ]
+done
+
+# The largest value, and a list that needs several pages for its size.
+head -c 1048576 /dev/urandom >"$dir/value"
+for i in 1 2 3; do
+	expect 0 'OK *' '' set --file "$dir/value" large:$i
+done
+"$RAFTCTL" get --raw large:2 >"$dir/out"
+check 'the largest value' cmp "$dir/value" "$dir/out"
+"$RAFTCTL" --hex list 6c61726765 >"$dir/out"
+check 'three of them' [ "$(wc -l <"$dir/out")" -eq 3 ]
+expect 0 '3\n' '' del large:1 large:2 large:3
+
+# ---- line mode --------------------------------------------------------------
+
+for p in 1 16; do
+	{
+		for i in $(seq 300); do
+			echo "set line:$i 'value $i'"
+		done
+		for i in $(seq 300); do
+			echo "get line:$i"
+		done
+		echo 'list line:29'
+	} >"$dir/in"
+	{
+		for i in $(seq 300); do echo OK; done
+		for i in $(seq 300); do echo "VALUE value $i"; done
+		echo 'COUNT 11'
+		printf 'line:29\tvalue 29\n'
+		for i in $(seq 290 299); do
+			printf 'line:%d\tvalue %d\n' $i $i
+		done
+	} >"$dir/wanted"
+	"$RAFTCTL" -P $p <"$dir/in" >"$dir/all"
+	check "line mode, -P $p" [ $? -eq 0 ]
+	sed 's/^OK [0-9][0-9]*$/OK/' "$dir/all" >"$dir/out"
+	check "its answers, -P $p" cmp "$dir/wanted" "$dir/out"
+done
+
+# Leaders die meanwhile: everything is answered, and counted once.
+{
+	for i in $(seq 3); do
+		sleep 0.3
+		"$raftsup" kill leader >/dev/null 2>&1
+	done
+} &
+killer=$!
+for i in $(seq 4000); do echo 'incr counter'; done >"$dir/in"
+"$RAFTCTL" -P 16 -t 20 <"$dir/in" >"$dir/all"
+check 'increments while leaders are killed' [ $? -eq 0 ]
+wait $killer
+expect 0 '4000\n' '' -t 20 get counter
+check 'each sum once' [ "$(sort -u "$dir/all" | wc -l)" -eq 4000 ]
+
+# ---- bench ------------------------------------------------------------------
+
+expect 0 '*' '' set bench:mine v
+before=$("$RAFTCTL" count)
+expect 0 '{"ops":400,*' '' bench -j --mix 1:1 -n 400 -c 3 -P 4 -r 20
+check 'its keys are gone' [ "$("$RAFTCTL" count)" = "$before" ]
+
+# ---- nobody leads, nobody runs ----------------------------------------------
+
+# A session that is open; then its leader is alone.
+coproc CTL { "$RAFTCTL" -t 500ms; }
+pid=$CTL_PID in=${CTL[1]} out=${CTL[0]}
+echo 'noop' >&"$in"
+echo 'set half u' >&"$in"
+read -r -t 20 line <&"$out"
+read -r -t 20 line <&"$out"
+check 'a write before' [ "${line%% *}" = OK ]
+"$raftsup" kill followers --hold >/dev/null
+echo 'set half v' >&"$in"
+read -r -t 20 line <&"$out"
+check "an unknown outcome: $line" [ "${line%% *}" = UNKNOWN ]
+exec {in}>&-
+wait "$pid"
+check 'its status' [ $? -eq 75 ]
+outcome=${line##*: raftctl }
+check "the command that settles it: $outcome" \
+	[ "${outcome%% *}" = outcome ]
+"$raftsup" start 1,2,3 >/dev/null 2>&1
+# shellcheck disable=SC2086
+"$RAFTCTL" -t 20 $outcome >"$dir/out" 2>"$dir/err"
+settled=$?
+case $settled in
+0) check 'it was applied' [ "$("$RAFTCTL" -t 20 get half)" = v ] ;;
+1) check 'it was not' [ "$("$RAFTCTL" -t 20 get half)" = u ] ;;
+*) check "an outcome ($settled: $(cat "$dir/err"))" false ;;
+esac
+
+"$raftsup" kill 1,2 --hold >/dev/null
+expect 69 '' 'not applied within 300ms: no leader' -t 300ms get n
+"$raftsup" stop >/dev/null
+expect 69 '' "no cluster is running in $RAFTSUP_DIR*" get n
+
+finish
