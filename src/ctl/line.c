@@ -17,6 +17,7 @@
 #include "ctl/dynbuf.h"
 #include "ctl/exec.h"
 #include "ctl/input.h"
+#include "ctl/order.h"
 #include "ctl/render.h"
 
 /* Slots for each command that may be under way. */
@@ -28,6 +29,7 @@
 
 enum slot_state {
 	SLOT_FREE = 0,
+	SLOT_HELD, /* parsed, and not sent: it conflicts with an elder */
 	SLOT_WAITING,
 	SLOT_DONE,
 };
@@ -35,6 +37,7 @@ enum slot_state {
 struct slot {
 	enum slot_state state;
 	struct call call;
+	struct order order;
 	struct sink sink;
 };
 
@@ -48,6 +51,7 @@ struct line {
 	size_t window;
 	uint64_t first, end; /* slots in use, modulo window */
 	size_t in_flight, in_flight_max;
+	bool is_held;   /* the newest slot is SLOT_HELD, its words in input */
 	int answers_fd; /* -1: none; asked for when it is needed */
 	bool has_answers_fd;
 	struct dynbuf out;
@@ -60,6 +64,8 @@ static bool has_room(const struct line *);
 static void take_line(struct line *, char *, size_t);
 static void refuse(struct line *, const char *);
 static struct slot *add_slot(struct line *);
+static void send_held(struct line *);
+static bool must_wait(const struct line *, const struct slot *);
 static void submit(struct line *, uint64_t);
 static void take_answer(struct line *, uint64_t, struct raftsup_answer *);
 static void take_answers(struct line *, uint64_t);
@@ -145,6 +151,9 @@ serve(struct line *line)
 	int result = 0;
 
 	while (result == 0) {
+		if (line->is_held) {
+			send_held(line);
+		}
 		found = take_lines(line);
 		result = write_answers(line);
 		if (result != 0) {
@@ -200,7 +209,7 @@ take_lines(struct line *line)
 static bool
 has_room(const struct line *line)
 {
-	return line->in_flight < line->in_flight_max &&
+	return !line->is_held && line->in_flight < line->in_flight_max &&
 	       line->end - line->first < line->window;
 }
 
@@ -220,9 +229,10 @@ take_line(struct line *line, char *text, size_t length)
 		}
 		return;
 	}
-	slot->state = SLOT_WAITING;
-	line->in_flight++;
-	submit(line, line->end - 1);
+	slot->state = SLOT_HELD;
+	line->is_held = true;
+	order_init(&slot->order, &slot->call.request);
+	send_held(line);
 }
 
 /* A line that is not a command has its answer at once. */
@@ -245,6 +255,42 @@ add_slot(struct line *line)
 	assert(slot->state == SLOT_FREE);
 	line->end++;
 	return slot;
+}
+
+/* Sends the newest line, unless it has to wait for an older one. */
+static void
+send_held(struct line *line)
+{
+	uint64_t tag = line->end - 1;
+	struct slot *slot = &line->slots[tag % line->window];
+
+	assert(slot->state == SLOT_HELD);
+	if (must_wait(line, slot)) {
+		return;
+	}
+	line->is_held = false;
+	slot->state = SLOT_WAITING;
+	line->in_flight++;
+	submit(line, tag);
+}
+
+static bool
+must_wait(const struct line *line, const struct slot *slot)
+{
+	const struct slot *elder;
+	uint64_t tag;
+
+	if (line->in_flight == 0) {
+		return false;
+	}
+	for (tag = line->first; tag + 1 < line->end; tag++) {
+		elder = &line->slots[tag % line->window];
+		if (elder->state == SLOT_WAITING &&
+		    order_conflicts(&elder->order, &slot->order)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void

@@ -11,8 +11,9 @@
  *
  * With pipeline 1 a line is read when the one before is answered. With more,
  * that many commands are under way at once; a few answers more than that may
- * wait for an older one. Answers that are ready together are written
- * together, and at once.
+ * wait for an older one. A line that must see what one before it did waits
+ * for it (order.h), and those behind it with it. Answers that are ready
+ * together are written together, and at once.
  */
 #ifndef RAFTSUP_CTL_LINE_H
 #define RAFTSUP_CTL_LINE_H

@@ -58,8 +58,7 @@ START_TEST(test_range)
 			setup();
 			hist_record(&hist, value);
 			ck_assert_uint_eq(hist.max, value);
-			ck_assert_uint_eq(
-			    hist_percentile(&hist, 50000), value);
+			ck_assert_uint_eq(hist_percentile(&hist, 50000), value);
 			/* A larger one takes the cap of max away. */
 			hist_record(&hist, UINT64_MAX);
 			got = hist_percentile(&hist, 50000);

@@ -11,6 +11,7 @@
  *	fake:usage...       the call fails so
  *	fake:maybe...       MAYBE, of session 7 and this call's sequence
  *	slow...             the answer comes 20 ms later, others overtake it
+ *	late...             the same, and it is carried out only then
  *	never...            NOT_APPLIED after the timeout
  *
  * $FAKE_RAFTSUP_OPEN is a code that raftsup_open() fails with, and
@@ -55,6 +56,10 @@ struct pending {
 	struct bytes value;
 	uint64_t due_ns;
 	bool is_used;
+	/* late: what is to be done when it is due. */
+	bool is_late;
+	struct raftsup_request request;
+	struct bytes late_key, late_value;
 };
 
 struct raftsup {
@@ -657,8 +662,18 @@ raftsup_submit(
 	handle->last = i;
 	pending = &handle->pending[i];
 	memset(pending, 0, sizeof(*pending));
-	carry_out(handle, request, &pending->answer, &pending->value,
-	    &pending->due_ns);
+	if (begins(request->key, request->key_size, "late")) {
+		pending->is_late = true;
+		pending->due_ns = now_ns() + SLOW_NS;
+		pending->request = *request;
+		pending->late_key = copy(request->key, request->key_size);
+		pending->late_value = copy(request->value, request->value_size);
+		pending->request.key = pending->late_key.data;
+		pending->request.value = pending->late_value.data;
+	} else {
+		carry_out(handle, request, &pending->answer, &pending->value,
+		    &pending->due_ns);
+	}
 	pending->is_used = true;
 	pending->answer.tag = tag;
 	handle->pending_count++;
@@ -712,6 +727,15 @@ raftsup_poll(
 		when.tv_sec = (time_t)(first_ns / 1000000000);
 		when.tv_nsec = (long)(first_ns % 1000000000);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL);
+	}
+	if (pending->is_late) {
+		uint64_t tag = pending->answer.tag;
+
+		carry_out(handle, &pending->request, &pending->answer,
+		    &pending->value, &pending->due_ns);
+		pending->answer.tag = tag;
+		free(pending->late_key.data);
+		free(pending->late_value.data);
 	}
 	/* What the last answer pointed at must not be used any more. */
 	if (handle->held.data != NULL) {

@@ -163,6 +163,29 @@ for p in 1 2 16 512; do
 	check "order with -P $p" cmp "$dir/wanted" "$dir/out"
 done
 
+# A line sees what those before it did, and not what those after it do:
+# "late" commands are carried out at the end of their time, newest first.
+both 0 'get late\nset late 1\nget late\nset late 2\nget late\n' \
+	'NOT_FOUND\nOK 2\nVALUE 1\nOK 3\nVALUE 2\n'
+both 0 'set late1 x\ncount late\nset late2 y\nlist late\ncount latex\n' \
+	'OK 2\nCOUNT 1\nOK 3\nCOUNT 2\nlate1\tx\nlate2\ty\nCOUNT 0\n'
+both 0 'list late\nset late v\nget late\ndel late other\nget late\n' \
+	'COUNT 0\nOK 2\nVALUE v\nCOUNT 1\nNOT_FOUND\n'
+
+# What does not concern it is not waited for: 40 of 20 ms, all at once.
+for i in $(seq 40); do
+	echo "set slow$i v"
+	echo "get slowother$i"
+done >"$dir/in"
+start=$(date +%s%N)
+"$RAFTCTL" -P 128 <"$dir/in" >"$dir/out"
+together=$(($(date +%s%N) - start))
+start=$(date +%s%N)
+"$RAFTCTL" -P 1 <"$dir/in" >"$dir/out"
+alone=$(($(date +%s%N) - start))
+check "together ($together ns) is faster than one by one ($alone ns)" \
+	[ $together -lt $((alone / 2)) ]
+
 # ---- answers come at once, while input goes on ------------------------------
 
 for p in 1 16; do
