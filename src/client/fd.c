@@ -95,6 +95,12 @@ fd_arm(struct raftsup *handle)
 		make_readable(helper);
 		return;
 	}
+	if (handle->in_flight == 0) {
+		/* Nothing can come: nothing shall wake the caller. */
+		fd_disarm(handle);
+		make_unreadable(helper);
+		return;
+	}
 	pthread_mutex_lock(&helper->lock);
 	armed = helper->armed;
 	pthread_mutex_unlock(&helper->lock);
@@ -102,9 +108,6 @@ fd_arm(struct raftsup *handle)
 		return;
 	}
 	make_unreadable(helper);
-	if (handle->in_flight == 0) {
-		return;
-	}
 	value = doorbell_prepare(&handle->bell);
 	if (!wait_is_idle(handle)) {
 		doorbell_cancel(&handle->bell);

@@ -237,8 +237,8 @@ START_TEST(test_timeouts)
 	struct raftsup_answer answer;
 	int i;
 
-	reopen(120 * MS, 0);
 	warm_up();
+	set_timeout(120 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_APPLY_SILENT,
 	    .count = UINT32_MAX });
 	submit_set(1);
@@ -306,8 +306,8 @@ START_TEST(test_fd_timers)
 	struct raftsup_answer answer = { 0 };
 	int fd;
 
-	reopen(100 * MS, 0);
 	warm_up();
+	set_timeout(100 * MS);
 	fd = raftsup_fd(handle);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_SILENT,
 	    .count = UINT32_MAX });

@@ -290,18 +290,20 @@ END_TEST
 /* Two nodes that name each other do not keep the client running. */
 START_TEST(test_not_leader_ping_pong)
 {
-	struct fake_request requests[1];
+	struct raftsup_request request = set_request("k", "v");
+	struct raftsup_answer answer;
 
-	reopen(300 * MS, 0);
 	warm_up();
+	set_timeout(500 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_REFUSE,
 	    .result = WIRE_NOT_LEADER, .leader = 2, .node = 1,
 	    .count = UINT32_MAX });
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_REFUSE,
 	    .result = WIRE_NOT_LEADER, .leader = 1, .node = 2,
 	    .count = UINT32_MAX });
-	ck_assert_code(handle, set(handle, "k", "v"), RAFTSUP_NOT_APPLIED);
-	ck_assert_uint_lt(fake_requests(fake, requests, 1), 300);
+	ck_assert_code(handle, call_until(&request, &answer,
+	    RAFTSUP_NOT_APPLIED), RAFTSUP_NOT_APPLIED);
+	ck_assert_uint_lt(fake_requests(fake, NULL, 0), 1000);
 }
 END_TEST
 
@@ -329,8 +331,8 @@ START_TEST(test_dead_leader)
 	struct raftsup_request request = set_request("k", "v");
 	struct raftsup_answer answer;
 
-	reopen(200 * MS, 0);
 	warm_up();
+	set_timeout(200 * MS);
 	fake_kill(fake, 1, true);
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
 	    RAFTSUP_NOT_APPLIED);

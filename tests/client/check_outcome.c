@@ -13,13 +13,14 @@ START_TEST(test_timeout_no_leader)
 	struct raftsup_answer answer;
 
 	fake_lead(fake, 0);
-	reopen(100 * MS, 0);
+	set_timeout(100 * MS);
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
 	    RAFTSUP_NOT_APPLIED);
 	ck_assert_text(answer.text, "no leader");
 	ck_assert_text(answer.text, "100ms");
 	ck_assert_str_eq(answer.text, raftsup_error(handle));
 	fake_lead(fake, 2);
+	set_timeout(LONG);
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
 	    RAFTSUP_OK);
 }
@@ -30,19 +31,20 @@ START_TEST(test_timeout_refused)
 	struct raftsup_request request = set_request("k", "v");
 	struct raftsup_answer answer;
 
-	reopen(150 * MS, 0);
 	warm_up();
+	set_timeout(500 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_REFUSE,
 	    .result = _i == 0 ? WIRE_BUSY : WIRE_NOT_LEADER,
 	    .count = UINT32_MAX });
-	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
-	    RAFTSUP_NOT_APPLIED);
+	ck_assert_code(handle, call_until(&request, &answer,
+	    RAFTSUP_NOT_APPLIED), RAFTSUP_NOT_APPLIED);
 	ck_assert_uint_eq(answer.session, 0);
 	ck_assert_text(answer.text, _i == 0 ? "busy" : "no leader");
 	/* Backing off: not as often as it can. */
-	ck_assert_uint_lt(fake_requests(fake, NULL, 0), 100);
+	ck_assert_uint_lt(fake_requests(fake, NULL, 0), 300);
 	ck_assert_uint_gt(fake_requests(fake, NULL, 0), 1);
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
 	    RAFTSUP_OK);
 }
@@ -50,12 +52,13 @@ END_TEST
 
 START_TEST(test_timeout_session)
 {
-	reopen(150 * MS, 0);
+	set_timeout(150 * MS);
 	/* The opening is not the caller's write: nothing was asked. */
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_APPLY_SILENT,
 	    .count = UINT32_MAX, .op = KV_OP_OPEN });
 	ck_assert_code(handle, set(handle, "k", "v"), RAFTSUP_NOT_APPLIED);
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 	ck_assert_code(handle, set(handle, "k", "v"), RAFTSUP_OK);
 }
 END_TEST
@@ -77,8 +80,8 @@ START_TEST(test_timeout_maybe)
 	struct raftsup *other;
 	uint64_t session;
 
-	reopen(150 * MS, 0);
 	warm_up();
+	set_timeout(150 * MS);
 	session = raftsup_session(handle);
 	fake_rule(fake, (struct fake_rule){ .act = unknown[_i].act,
 	    .count = UINT32_MAX });
@@ -88,6 +91,7 @@ START_TEST(test_timeout_maybe)
 	ck_assert_uint_eq(answer.sequence, 2);
 	ck_assert_text(answer.text, "may have been applied");
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 
 	/* Later writes leave it to be settled. */
 	warm_up();
@@ -118,8 +122,8 @@ START_TEST(test_timeout_lost_then_refused)
 	static const uint32_t results[] = { WIRE_BUSY, WIRE_NOT_LEADER,
 		WIRE_FULL };
 
-	reopen(150 * MS, 0);
 	warm_up();
+	set_timeout(150 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_LOSE_UNAPPLIED,
 	    .count = 1 });
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_REFUSE,
@@ -133,7 +137,7 @@ START_TEST(test_timeout_read)
 	struct raftsup_request request = key_request(RAFTSUP_GET, "k");
 	struct raftsup_answer answer;
 
-	reopen(150 * MS, 0);
+	set_timeout(150 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = unknown[_i].act,
 	    .count = UINT32_MAX });
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
@@ -148,7 +152,7 @@ START_TEST(test_timeout_outcome)
 		.session = 77, .sequence = 9 };
 	struct raftsup_answer answer;
 
-	reopen(150 * MS, 0);
+	set_timeout(150 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_SILENT,
 	    .count = UINT32_MAX });
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
@@ -156,6 +160,7 @@ START_TEST(test_timeout_outcome)
 	ck_assert_uint_eq(answer.session, 77);
 	ck_assert_uint_eq(answer.sequence, 9);
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),
 	    RAFTSUP_NOT_FOUND);
 }
@@ -250,13 +255,15 @@ START_TEST(test_session_life)
 	ck_assert_uint_eq(fake_count(fake, KV_OP_OPEN), 0);
 	warm_up();
 	ck_assert_uint_eq(fake_sessions(fake), 1);
-	reopen(150 * MS, 0);
+	reopen(LONG, 0);
 	ck_assert_uint_eq(fake_sessions(fake), 0);
 	warm_up();
+	set_timeout(150 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_SILENT,
 	    .count = UINT32_MAX });
 	ck_assert_code(handle, set(handle, "k", "v"), RAFTSUP_MAYBE);
 	reopen(LONG, 0);
+	fake_clear_rules(fake);
 	ck_assert_uint_eq(fake_sessions(fake), 1);
 }
 END_TEST
@@ -286,8 +293,8 @@ START_TEST(test_maybe_window)
 	static struct fake_request requests[4000];
 	size_t i, count;
 
-	reopen(100 * MS, 0);
 	warm_up();
+	set_timeout(100 * MS);
 	fake_rule(fake, (struct fake_rule){ .act = FAKE_SILENT,
 	    .count = 1 });
 	fake_lead(fake, 0);
@@ -295,6 +302,7 @@ START_TEST(test_maybe_window)
 	ck_assert_code(handle, set(handle, "k", "v"), RAFTSUP_MAYBE);
 	fake_lead(fake, 1);
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 	fake_forget(fake);
 	for (i = 0; i < KV_SESSION_WINDOW + 100; i++) {
 		ck_assert_code(handle, set(handle, "k", "v"), RAFTSUP_OK);
@@ -344,6 +352,7 @@ START_TEST(test_cluster_restart_under_way)
 	fake_wait(fake, KV_OP_INCR, 1);
 	fake_cluster_stop(fake);
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 	fake_cluster_start(fake, false, 0);
 	fake_lead(fake, 2);
 	ck_assert_code(handle, raftsup_poll(handle, LONG, &answer),
@@ -371,6 +380,7 @@ START_TEST(test_cluster_other)
 	fake_wait(fake, KV_OP_INCR, 1);
 	fake_cluster_stop(fake);
 	fake_clear_rules(fake);
+	set_timeout(LONG);
 	fake_forget(fake);
 	fake_cluster_start(fake, true, 8);
 	fake_lead(fake, 2);
@@ -393,8 +403,8 @@ START_TEST(test_cluster_gone)
 	struct raftsup_request request = set_request("k", "v");
 	struct raftsup_answer answer;
 
-	reopen(150 * MS, 0);
 	warm_up();
+	set_timeout(150 * MS);
 	fake_cluster_stop(fake);
 	raftsup_call(handle, &request, &answer);
 	ck_assert_code(handle, raftsup_call(handle, &request, &answer),

@@ -201,6 +201,8 @@ void
 fake_clear_rules(struct fake *fake)
 {
 	pthread_mutex_lock(&fake->lock);
+	/* What has arrived is under the old ones. */
+	wait_turn(fake);
 	fake->rule_count = 0;
 	pthread_mutex_unlock(&fake->lock);
 }
