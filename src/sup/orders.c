@@ -27,7 +27,7 @@
 #define TIMEOUT_LEAD_NS	(5 * CLOCK_NS_PER_MS)
 
 struct order {
-	char *word;		/* "" when there is none */
+	const char *word;	/* "" when there is none */
 	int signal;
 	uint64_t timeout_at_ns;
 	int status;		/* of the whole request */
@@ -72,7 +72,7 @@ orders_serve(struct sup *sup, char *line, char *reply, size_t size)
 	list = verb == NULL ? NULL : strtok_r(NULL, " ", &save);
 	order.word = list == NULL ? NULL : strtok_r(NULL, " ", &save);
 	if (order.word == NULL) {
-		order.word = (char[]){ "" };
+		order.word = "";
 	}
 	for (i = 0; i < COUNT_OF(verbs); i++) {
 		if (verb != NULL && strcmp(verb, verbs[i].name) == 0) {
