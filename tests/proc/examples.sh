@@ -20,9 +20,12 @@ unset RAFTSUP_DIR XDG_STATE_HOME NO_COLOR
 export LC_ALL=C HOME="$work"
 failed=0
 
+# Whatever cluster an example has left running.
 stop() {
-	[ ! -f "$work/cluster/cluster.json" ] ||
-	    "$build/raftsup" stop -d "$work/cluster" >/dev/null 2>&1
+	for file in "$work"/*/cluster.json; do
+		[ ! -f "$file" ] || "$build/raftsup" stop -d "${file%/*}" \
+		    >/dev/null 2>&1
+	done
 }
 trap 'stop; rm -rf "$work"' EXIT
 trap 'exit 99' HUP INT TERM
@@ -165,7 +168,35 @@ begin() {
 
 end() {
 	stop
-	rm -rf "$work/cluster" "$dir"
+	rm -rf "${work:?}"/*/
+}
+
+# run_c PAGE NAME: the C of its EXAMPLES as the body of a main.
+run_c() {
+	begin "$2" start
+	{
+		printf '#include <%s.h>\n' err stdio stdlib string sysexits
+		echo '#include "raftsup.h"'
+		echo 'int main(void) {'
+		blocks_man "$1" | sed -n 's/^OUTPUT //p'
+		echo 'return 0; }'
+	} >"$dir/example.c"
+	if ! "${CC:-cc}" -std=gnu11 -Wall -Werror -I"$source/src/client" \
+	    -c -o "$dir/example.o" "$dir/example.c"; then
+		echo "$2: its example does not compile"
+		failed=1
+	elif grep -q '^ *\$ .*--with-sanitizer=[^n]' "$build/config.log"; then
+		echo "$2: compiled, not run: the library has a sanitizer"
+	elif ! "${CC:-cc}" -o "$dir/example" "$dir/example.o" \
+	    "$build/.libs/libraftsup.so" ||
+	    ! LD_LIBRARY_PATH="$build/.libs" timeout "$time_max" \
+	    "$dir/example" >"$dir/have"; then
+		echo "$2: its example does not run"
+		failed=1
+	else
+		echo "$2: compiled and run"
+	fi
+	end
 }
 
 old_path=$PATH
@@ -177,8 +208,23 @@ run_page README.md
 end
 for page in "$source"/man/*.[1-8]; do
 	name=$(basename "$page")
-	begin "$name" start
-	blocks_man "$page" >"$dir/blocks"
+	case $name in
+	*.3)
+		run_c "$page" "$name"
+		continue
+		;;
+	esac
+	blocks_man "$page" >"$work/blocks"
+	if ! grep -q '^COMMAND ' "$work/blocks"; then
+		echo "$name: no example begins with \"$ \""
+		failed=1
+		continue
+	fi
+	case $(grep -m 1 '^COMMAND ' "$work/blocks") in
+	'COMMAND raftsup start'*) begin "$name" ;;
+	*) begin "$name" start ;;
+	esac
+	mv "$work/blocks" "$dir/blocks"
 	run_page "$name"
 	end
 done
