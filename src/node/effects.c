@@ -229,10 +229,15 @@ node_apply_turn(struct node *node)
 	return work;
 }
 
+/*
+ * What the cache lacks is read from the store, and only as far as the store
+ * is known to agree with the log: beyond that it may still have what a
+ * truncation, which waits for the disk, is about to remove.
+ */
 static void
 node_feed_apply(struct node *node)
 {
-	uint64_t end = node->commit_index;
+	uint64_t end = node->commit_index, stored;
 
 	/* When a checkpoint is due, wait for the own disk to catch up. */
 	if (apply_is_dirty(node->apply) && end > node->durable_index) {
@@ -251,7 +256,11 @@ node_feed_apply(struct node *node)
 			node->apply_next++;
 			continue;
 		}
-		result = store_read(node->store, node->apply_next, end + 1,
+		stored = end < node->durable_index ? end : node->durable_index;
+		if (node->apply_next > stored) {
+			return;		/* when the disk has caught up */
+		}
+		result = store_read(node->store, node->apply_next, stored + 1,
 		    APPLY_JOB_BYTES / 2, node_apply_stored, node);
 		if (result != ERR_OK) {
 			node_latch(node, result,

@@ -169,6 +169,42 @@ START_TEST(paused_follower)
 }
 END_TEST
 
+/*
+ * A node comes back with writes that nobody else has, and with a state that
+ * is older than its log: what it applies is what the others have, although
+ * its own disk is still busy with removing the rest.
+ */
+START_TEST(applies_no_truncated_entry)
+{
+	struct rig *rig = rig_new_with(3, durabilities[_i], false);
+	struct kv_command get = { .op = KV_OP_GET, .key = { "lost", 4 } };
+	struct kv_answer answer;
+	struct wire_reply reply;
+	uint32_t old;
+	char key[16];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(key, sizeof(key), "a%d", i);
+		rig_set(rig, key, key);
+	}
+	old = rig_wait_leader(rig);
+	rig_kill(rig, old, SIGKILL);
+	rig_append_unsent(rig, old, "lost", 4);
+	for (int i = 0; i < 8; i++) {
+		snprintf(key, sizeof(key), "b%d", i);
+		rig_set(rig, key, key);
+	}
+	rig_start(rig, old);
+	rig_wait_applied(rig, old, rig_applied(rig, rig_wait_leader(rig)));
+	while (!rig_ask(rig, old, WIRE_READ_STALE, &get, &reply, &answer)) {
+		usleep(1000);
+	}
+	ck_assert_int_eq(reply.result, WIRE_OK);
+	ck_assert_int_eq(answer.status, KV_NOT_FOUND);
+	rig_free(rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -184,6 +220,10 @@ main(void)
 	tcase_add_loop_test(tc, catches_up, 0, 2);
 	tcase_add_loop_test(tc, paused_leader, 0, 2);
 	tcase_add_loop_test(tc, paused_follower, 0, 2);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("corners");
+	tcase_set_timeout(tc, 240);
+	tcase_add_loop_test(tc, applies_no_truncated_entry, 0, 2);
 	suite_add_tcase(suite, tc);
 	return check_run(suite);
 }

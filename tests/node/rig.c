@@ -28,6 +28,8 @@ struct rig {
 	char dir[64];
 	char name[SEGMENT_NAME_SIZE];
 	uint32_t nodes;
+	enum store_durability durability;
+	uint64_t cluster_id;
 	struct segment *segment;
 	struct segment_row rows[NODES_MAX];
 	pid_t pids[NODES_MAX];
@@ -54,6 +56,13 @@ static int	remove_one(const char *, const struct stat *, int,
 struct rig *
 rig_new(uint32_t nodes, enum store_durability durability)
 {
+	return rig_new_with(nodes, durability, true);
+}
+
+struct rig *
+rig_new_with(uint32_t nodes, enum store_durability durability,
+    bool death_hint)
+{
 	struct segment_config config = {
 	    .cluster_id = (uint64_t)getpid() << 20 | 7,
 	    .heartbeat_ns = 30000000,
@@ -62,13 +71,15 @@ rig_new(uint32_t nodes, enum store_durability durability)
 	    .lease_ns = 80000000,
 	    .durability = durability,
 	    .client_count = 8,
-	    .death_hint = 1,
+	    .death_hint = death_hint,
 	};
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct err_buf err;
 
 	ck_assert_ptr_nonnull(rig);
 	rig->nodes = nodes;
+	rig->durability = durability;
+	rig->cluster_id = config.cluster_id;
 	strcpy(rig->dir, "/tmp/raftsup-rig.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(rig->dir));
 	snprintf(config.dir, sizeof(config.dir), "%s", rig->dir);
@@ -199,6 +210,52 @@ rig_wait_end(struct rig *rig, uint32_t id)
 	rig->pids[id - 1] = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) :
 	    128 + WTERMSIG(status);
+}
+
+void
+rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
+    uint32_t count)
+{
+	struct store_options options = { .durability = rig->durability };
+	struct store_identity identity = {
+	    .cluster_id = rig->cluster_id,
+	    .store_id = 1000 + id - 1,
+	    .node_id = id,
+	};
+	struct kv_command command = { .op = KV_OP_SET,
+	    .session = rig->session, .sequence = rig->sequence };
+	struct store_log_info info;
+	struct store *store;
+	struct err_buf err;
+	uint8_t data[256];
+	char dir[128];
+
+	snprintf(dir, sizeof(dir), "%s/node-%u", rig->dir, id);
+	ck_assert_msg(store_open(&store, dir, &identity, &options, &err) ==
+	    ERR_OK, "%s", err.text);
+	ck_assert_int_eq(store_log_info(store, &info), ERR_OK);
+	command.key.data = command.value.data = key;
+	command.key.size = command.value.size = strlen(key);
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	for (uint32_t i = 0; i < count; i++) {
+		struct raft_entry entry = {
+		    .index = info.last_index + 1 + i,
+		    .term = info.last_term,
+		    .type = RAFT_ENTRY_COMMAND,
+		    .data = data,
+		};
+		int size;
+
+		command.lowest_open = ++command.sequence;
+		size = kv_command_encode(&command, data, sizeof(data));
+		ck_assert_int_gt(size, 0);
+		entry.size = (uint32_t)size;
+		entry.checksum = raft_entry_checksum(entry.type, data,
+		    entry.size);
+		store_append(store, &entry, 1);
+	}
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	store_close(store);
 }
 
 pid_t

@@ -19,6 +19,9 @@
 struct rig;
 
 struct rig *rig_new(uint32_t nodes, enum store_durability);
+/* death_hint false: nodes learn of deaths by their timers alone. */
+struct rig *rig_new_with(uint32_t nodes, enum store_durability,
+	    bool death_hint);
 /* Kills what runs, removes segment and directory. */
 void	rig_free(struct rig *);
 struct segment *rig_segment(struct rig *);
@@ -29,6 +32,12 @@ void	rig_kill(struct rig *, uint32_t id, int signal_number);
 int	rig_stop(struct rig *, uint32_t id);
 /* Waits for its end; its exit status, 128 + signal. */
 int	rig_wait_end(struct rig *, uint32_t id);
+/*
+ * Into the store of a node that died as the leader: writes of this key in its
+ * term that no other node has, as if it had died before it sent them.
+ */
+void	rig_append_unsent(struct rig *, uint32_t id, const char *key,
+	    uint32_t count);
 pid_t	rig_pid(struct rig *, uint32_t id);
 
 /* Waits until a node leads; its id. */
