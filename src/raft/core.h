@@ -57,6 +57,7 @@ struct progress {
 	uint64_t confirmed;	/* largest request that it answered */
 	uint64_t moved_ns;	/* when something was last sent into nothing
 				 * under way, or acknowledged */
+	bool blocked;		/* no room on the way: until it answers */
 	bool told;		/* its first append is narrated */
 	bool behind_told;	/* so is that we cannot serve it */
 	uint32_t inflight_begin;

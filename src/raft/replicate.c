@@ -131,7 +131,10 @@ replicate_heartbeats(struct raft *r)
 	r->heartbeat_deadline_ns = r->now_ns + r->config.heartbeat_ns;
 }
 
-/* The caller had room for fewer entries than asked: go on from there. */
+/*
+ * The caller had room for fewer entries than asked: go on from there.  For
+ * none at all: as long as the peer answers nothing, it makes no room.
+ */
 void
 replicate_sent(struct raft *r, uint32_t to, uint64_t request,
     uint64_t next_index)
@@ -157,8 +160,9 @@ replicate_sent(struct raft *r, uint32_t to, uint64_t request,
 		return;
 	}
 	bytes = history_bytes(&r->log, f->first_index, next_index - 1);
+	p->blocked = next_index == f->first_index;
 	f->last_index = next_index - 1;
-	p->inflight_count = i + 1;
+	p->inflight_count = p->blocked ? i : i + 1;
 	if (p->next > next_index && p->mode == PROGRESS_REPLICATE) {
 		p->next = next_index > p->match ? next_index : p->match + 1;
 	}
@@ -179,6 +183,7 @@ replicate_recv_append_reply(struct raft *r, const struct raft_message *m)
 		return;
 	}
 	p->contact_ns = r->now_ns;
+	p->blocked = false;
 	if (m->request > p->confirmed) {
 		p->confirmed = m->request;
 	}
@@ -215,6 +220,7 @@ replicate_recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
 		return;
 	}
 	p->contact_ns = r->now_ns;
+	p->blocked = false;
 	if (m->request > p->confirmed) {
 		p->confirmed = m->request;
 	}
@@ -283,6 +289,7 @@ probe(struct raft *r, struct progress *p, uint64_t next)
 	uint64_t lowest = history_floor(&r->log) + 1;
 
 	p->mode = PROGRESS_PROBE;
+	p->blocked = false;
 	p->next = next;
 	if (p->next < lowest) {
 		p->next = lowest;
@@ -296,6 +303,9 @@ probe(struct raft *r, struct progress *p, uint64_t next)
 static bool
 may_send(const struct raft *r, const struct progress *p)
 {
+	if (p->blocked) {
+		return false;
+	}
 	if (p->mode == PROGRESS_PROBE) {
 		return p->inflight_count == 0;
 	}

@@ -479,6 +479,31 @@ START_TEST(sent_less)
 }
 END_TEST
 
+/* The way to a peer is full: nothing more goes there until it answers. */
+START_TEST(sent_nothing)
+{
+	struct raft_event e = { .type = RAFT_EVENT_SENT };
+
+	solo_open(&s, 1, 3, 1, 0, "1");
+	solo_lead(&s);
+	solo_ack(&s, 2, 2);
+	solo_propose(&s, 6, 40);
+	e.sent.to = 2;
+	e.sent.request = s.sent[RAFT_APPEND][2].request;
+	e.sent.next_index = 3;
+	solo_step(&s, &e);
+	ck_assert_ptr_null(solo_sent(&s, RAFT_APPEND, 2));
+	ck_assert_uint_eq(peer(2)->inflight_count, 0);
+	solo_propose(&s, 1, 40);
+	ck_assert_ptr_null(solo_sent(&s, RAFT_APPEND, 2));
+	solo_timeout(&s);
+	solo_heartbeat_ack(&s, 2);
+	ck_assert_uint_eq(solo_sent(&s, RAFT_APPEND, 2)->entry_first, 3);
+	solo_ack(&s, 2, 9);
+	ck_assert_uint_eq(peer(2)->inflight_count, 0);
+}
+END_TEST
+
 /* The peer's log ends before what this one knows. */
 START_TEST(needs_snapshot)
 {
@@ -550,6 +575,7 @@ add_all(Suite *suite)
 	tcase_add_test(tc, one_append_a_step);
 	tcase_add_test(tc, limits_in_bytes);
 	tcase_add_test(tc, sent_less);
+	tcase_add_test(tc, sent_nothing);
 	tcase_add_test(tc, needs_snapshot);
 	suite_add_tcase(suite, tc);
 }
