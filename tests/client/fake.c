@@ -320,8 +320,12 @@ run(void *arg)
 				life_end(fake->segment, slot);
 				node->alive = false;
 			} else if (!node->alive && node->wants_alive) {
+				/* Tokens are held while the lock is taken:
+				 * never the other way round. */
+				pthread_mutex_unlock(&fake->lock);
 				assert(life_begin(fake->segment, slot,
 				    node->run) == ERR_OK);
+				pthread_mutex_lock(&fake->lock);
 				node->alive = true;
 			}
 			if (node->up) {
