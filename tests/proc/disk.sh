@@ -35,7 +35,7 @@ end() {
 	rm -rf "$work"
 }
 trap end EXIT
-trap 'exit 99' HUP INT TERM
+trap 'exit 99' HUP INT PIPE TERM
 
 die() {
 	echo "disk.sh: $*"

@@ -28,7 +28,7 @@ stop() {
 	done
 }
 trap 'stop; rm -rf "$work"' EXIT
-trap 'exit 99' HUP INT TERM
+trap 'exit 99' HUP INT PIPE TERM
 
 # blocks FILE: "COMMAND text", "OUTPUT text", "VARIES" and "END" lines
 blocks_md() {
