@@ -361,7 +361,7 @@ clients_propose(struct node *node)
 	} else if (node->state_full) {
 		refused = WIRE_FULL;
 	} else if (clients->pending_count + count <= PENDING_MAX / 2 &&
-	    cache_has_room(node->cache, clients->arena_used, count)) {
+	    node_has_room(node, clients->arena_used, count)) {
 		node_step(node, &event);
 		refused = node->update->result == ERR_OK ? WIRE_OK :
 		    node->update->result == ERR_FULL ? WIRE_FULL :

@@ -57,6 +57,14 @@ node_step(struct node *node, struct raft_event *event)
 	node->deadline_ns = update->deadline_ns;
 }
 
+bool
+node_has_room(struct node *node, uint64_t bytes, uint32_t count)
+{
+	/* What was handed to apply since the last step is pinned too. */
+	node_pins(node);
+	return (cache_has_room(node->cache, bytes, count));
+}
+
 /* Copies entries into the cache and hands the persist to the disk. */
 static void
 node_persist(struct node *node)

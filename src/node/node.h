@@ -127,6 +127,8 @@ void	node_latch(struct node *, int code, const char *fmt, ...)
 
 /* ---- effects.c: one event in, its effects out */
 void	node_step(struct node *, struct raft_event *);
+/* True when the cache takes that much now, before a step that appends it. */
+bool	node_has_room(struct node *, uint64_t bytes, uint32_t count);
 /* Takes finished disk work into the core; true when there was some. */
 bool	node_disk_done(struct node *);
 /* Feeds apply with what is committed, takes what is done. */
