@@ -557,6 +557,7 @@ clients_flush(struct node *node)
 		struct client *client = &clients->clients[slot];
 
 		if (channel_flush(client->tx)) {
+			node->pending_ns = NODE_PENDING_NS;
 			(void)doorbell_ring(&client->bell);
 		}
 		if (channel_is_pending(client->tx)) {

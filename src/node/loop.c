@@ -22,7 +22,7 @@
 
 #define POLL_NS			50000ull	/* look again this long */
 #define SLEEP_NS_MAX		1000000000ull	/* sleeps are bounded (S7) */
-#define PENDING_SLEEP_NS	200000ull	/* fragments wait for room */
+#define PENDING_NS_MAX		20000000ull	/* for one who takes none */
 #define STATUS_EVERY_NS		1000000ull
 #define HOUSEKEEPING_NS		100000000ull
 #define ROOM_EVERY_NS		20000000ull
@@ -45,6 +45,7 @@ node_loop(struct node *node)
 	bool pending;
 
 	node->now_ns = clock_now_ns();
+	node->pending_ns = NODE_PENDING_NS;
 	while (!node->stop && node->result == ERR_OK) {
 		bool work = node_turn(node);
 
@@ -270,6 +271,9 @@ node_sleep(struct node *node, bool pending)
 	    node_wake_at(node, pending));
 	if (woken != DOORBELL_TIMEOUT) {
 		node->counters[SEGMENT_WAKES]++;
+	} else if (pending && node->pending_ns < PENDING_NS_MAX) {
+		/* Dead or paused, perhaps: more patiently each time. */
+		node->pending_ns *= 2;
 	}
 }
 
@@ -284,7 +288,7 @@ node_wake_at(const struct node *node, bool pending)
 	    node->timeout_at_ns,
 	    node->checkpoint_at_ns > now ? node->checkpoint_at_ns :
 	    UINT64_MAX,
-	    pending ? now + PENDING_SLEEP_NS : UINT64_MAX,
+	    pending ? now + node->pending_ns : UINT64_MAX,
 	    node->apply_again_ns > now ? node->apply_again_ns : UINT64_MAX,
 	    node->disk_again_ns > now ? node->disk_again_ns : UINT64_MAX,
 	    node->room != RAFT_ROOM_OK ? node->room_at_ns : UINT64_MAX,

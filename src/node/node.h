@@ -32,6 +32,7 @@
 
 #define NODE_WAITING_MAX	1024	/* messages that wait for the disk */
 #define NODE_BATCH_MAX		1024	/* entries of one update */
+#define NODE_PENDING_NS	200000ull	/* fragments wait for room */
 #define NODE_SHORT_MAX		256	/* sends that carried less */
 
 struct clients;
@@ -79,6 +80,7 @@ struct node {
 	uint64_t apply_again_ns;	/* after a full disk */
 	uint64_t checkpoint_at_ns;	/* time-driven checkpoint */
 	uint64_t status_at_ns;		/* status was published */
+	uint64_t pending_ns;		/* until fragments are tried again */
 
 	/* Persistence. */
 	uint64_t durable_seq;

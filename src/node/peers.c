@@ -324,8 +324,11 @@ peers_flush(struct node *node)
 		    !channel_is_pending(peer->tx))) {
 			continue;
 		}
-		if (channel_flush(peer->tx) && doorbell_ring(&peer->bell)) {
-			node->counters[SEGMENT_BELLS]++;
+		if (channel_flush(peer->tx)) {
+			node->pending_ns = NODE_PENDING_NS;
+			if (doorbell_ring(&peer->bell)) {
+				node->counters[SEGMENT_BELLS]++;
+			}
 		}
 		peer->sent = false;
 		if (channel_is_pending(peer->tx)) {

@@ -205,6 +205,33 @@ START_TEST(applies_no_truncated_entry)
 }
 END_TEST
 
+/*
+ * A follower is paused while a large record is on its way to it: the leader
+ * does not look after it all the time.
+ */
+START_TEST(waits_patiently)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t leader = rig_wait_leader(rig);
+	uint32_t follower = leader % 3 + 1;
+	const volatile uint64_t *counters =
+	    segment_counters(rig_segment(rig), leader - 1);
+	uint64_t sleeps;
+
+	rig_set(rig, "a", "1");
+	kill(rig_pid(rig, follower), SIGSTOP);
+	rig_set_large(rig, "large", 7, KV_VALUE_SIZE_MAX);
+	usleep(100000);
+	sleeps = counters[SEGMENT_SLEEPS];
+	usleep(1000000);
+	/* Without patience it is about 3000. */
+	ck_assert_uint_lt(counters[SEGMENT_SLEEPS] - sleeps, 1000);
+	kill(rig_pid(rig, follower), SIGCONT);
+	rig_wait_applied(rig, follower, rig_applied(rig, leader));
+	rig_free(rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -224,6 +251,7 @@ main(void)
 	tc = tcase_create("corners");
 	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, applies_no_truncated_entry, 0, 2);
+	tcase_add_loop_test(tc, waits_patiently, 0, 2);
 	suite_add_tcase(suite, tc);
 	return check_run(suite);
 }
