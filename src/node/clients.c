@@ -501,6 +501,8 @@ void
 clients_apply_failed(struct node *node)
 {
 	struct clients *clients = node->clients;
+	struct read_list ready;
+	uint32_t at;
 
 	for (uint32_t i = 0; i < READS_MAX; i++) {
 		struct read *read = &clients->reads[i];
@@ -511,6 +513,19 @@ clients_apply_failed(struct node *node)
 			    0);
 			list_put(clients, &clients->free, i);
 		}
+	}
+	/* Those that would wait for entries that are to be applied again. */
+	ready = clients->ready;
+	clients->ready.first = NONE;
+	while ((at = list_take(clients, &ready)) != NONE) {
+		struct read *read = &clients->reads[at];
+
+		if (read->index < node->apply_next) {
+			list_put(clients, &clients->ready, at);
+			continue;
+		}
+		client_reply(node, &read->waiter, WIRE_FULL, NULL, 0);
+		list_put(clients, &clients->free, at);
 	}
 }
 

@@ -302,8 +302,8 @@ node_apply_results(struct node *node, const struct apply_done *done)
 	}
 	node->state_full = done->result == ERR_FULL;
 	if (done->result == ERR_FULL) {
-		clients_apply_failed(node);
 		node->apply_next = done->applied_index + 1;
+		clients_apply_failed(node);
 		node->apply_again_ns = node->now_ns + APPLY_AGAIN_NS;
 	} else if (done->result != ERR_OK) {
 		const char *why = store_latched(node->store);

@@ -168,7 +168,8 @@ void	clients_reads(struct node *, const struct raft_read *);
 void	clients_apply_reads(struct node *);
 bool	clients_wants_answer(struct node *, uint64_t index, uint64_t term);
 void	clients_answer(struct node *, const struct apply_result *);
-/* The reads handed to apply will not be answered: no room. */
+/* There was no room to apply: the reads that were handed over, and those
+ * that wait for entries not applied yet, will not be answered. */
 void	clients_apply_failed(struct node *);
 /* The office is lost: what waits is answered WIRE_LOST. */
 void	clients_lost_office(struct node *);
