@@ -26,7 +26,7 @@ offers() {
 
 offers 'start status' raftsup sta
 offers 'start stop status' raftsup st
-offers 'partition' raftsup -d x part
+offers 'pause' raftsup -d x pa
 offers 'power process' raftsup start --durability p
 offers '--durability' raftsup start --d
 offers '' raftsup start -n ''
@@ -34,7 +34,6 @@ offers '--hold --help' raftsup kill --h
 offers 'leader' raftsup kill lea
 offers 'KILL' raftsup kill leader -s K
 offers 'info rpc' raftsup start --log ''
-offers 'fast' raftsup scenario --timing f
 offers 'append' raftctl app
 offers '--stale' raftctl get --s
 offers '' raftctl get ''
@@ -50,4 +49,25 @@ offers '--trace --trace-tla' raftsim --tr
 cd "$RAFTSUP_SRCDIR" || exit 99
 offers 'completion' raftck compl
 offers 'completion' raftsup -d compl
+
+# Every word that is offered is one that the program's usage text has.
+cd "$RAFTSUP_BUILDDIR" || exit 99
+for program in raftsup raftctl; do
+	commands=_${program}_commands
+	for command in ${!commands} ''; do
+		usage=$("./$program" --help) || exit 99
+		if [ "$program" = raftsup ] && [ -n "$command" ]; then
+			usage+=$("./$program" "$command" --help) || exit 99
+		fi
+		for word in $command $("_${program}_options" "$command"); do
+			case $word in
+			--json | --help | --version | -d) continue ;;
+			esac
+			if [[ $usage != *[[:space:]\[]"$word"* ]]; then
+				echo "$program $command: $word is not in its usage"
+				failed=1
+			fi
+		done
+	done
+done
 exit "$failed"

@@ -14,20 +14,14 @@ _raftsup_options() {
 	case $1 in
 	start)
 		echo '-n -f --durability --election-timeout --heartbeat' \
-		    '--lease --log --no-restart --clients --export --seed' \
-		    '--wait --force-new-cluster --yes --accept-loss'
+		    '--lease --log --no-restart --no-death-hint' \
+		    '--clients --seed --wait --accept-loss'
 		;;
 	status) echo '-j --json -w' ;;
 	kill) echo '-s --hold' ;;
-	net) echo '--loss --delay --dup --reorder --cut --seed' ;;
-	disk) echo '--delay --fail --heal' ;;
-	add) echo '--learner -t' ;;
-	remove | transfer | snapshot) echo '-t' ;;
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
-	scenario) echo '--list --timing' ;;
-	torture) echo '--time --faults --clients --seed --attach' ;;
 	esac
 	echo '-d --help --version'
 }
@@ -35,34 +29,28 @@ _raftsup_options() {
 # What a raftsup command takes as operands.
 _raftsup_operands() {
 	case $1 in
-	start | stop | kill | pause | resume | restart | timeout | snapshot | \
-	    log | entries | counters | disk)
+	start | stop | kill | pause | resume | restart | timeout | log | \
+	    entries | counters)
 		echo "$_raftsup_ids"
 		;;
-	add | remove | transfer | refill) echo '1 2 3 4 5 6 7 8' ;;
 	loglevel) echo "info rpc $_raftsup_ids" ;;
-	net) echo 'all' ;;
-	scenario) echo 'all' ;;
 	esac
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-partition net heal disk add remove transfer snapshot backup restore refill
-log loglevel entries counters export scenario torture top draw'
+log loglevel entries counters'
 
-_raftctl_commands='set get del cas incr append list count noop submit watch
-txn lock outcome bench'
+_raftctl_commands='set get del cas incr append list count noop submit
+outcome bench'
 
 _raftctl_options() {
 	case $1 in
-	'') echo '-d -t -j --json --node -P --help --version' ;;
-	set) echo '--ttl --hex --file' ;;
-	get) echo '--stale --read-index --raw --hex' ;;
-	list) echo '--hex' ;;
-	watch) echo '--from --hex' ;;
-	lock) echo '--ttl' ;;
+	'') echo '-d -t -j --json --node --hex -P --help --version' ;;
+	set | cas | append | submit) echo '--file' ;;
+	get) echo '--stale --read-index --raw' ;;
+	list | count) echo '--stale --read-index' ;;
 	bench)
-		echo '--set --get --mix -n --time -c -P -s -r --keep -j --json'
+		echo '--set --get --mix -n --time -c -P -s -r --rate --keep -j'
 		;;
 	esac
 }
@@ -86,7 +74,7 @@ _raftsup_directories() {
 # known.
 _raftsup_value() {
 	case $1 in
-	-d | --export) _raftsup_directories ;;
+	-d) _raftsup_directories ;;
 	--file | --trace | --trace-tla | --script) _raftsup_files ;;
 	--durability) _raftsup_reply 'power process' ;;
 	--log)
@@ -94,18 +82,15 @@ _raftsup_value() {
 		COMPREPLY=()
 		[ "$2" = dump ] || _raftsup_reply 'info rpc'
 		;;
-	--timing) _raftsup_reply 'fast lab slow' ;;
-	--fail) _raftsup_reply 'append sync full' ;;
-	--faults) _raftsup_reply 'none kill pause partition net disk' ;;
-	--node | --force-new-cluster) _raftsup_reply '1 2 3 4 5 6 7 8' ;;
+	--faults) _raftsup_reply 'none' ;;
+	--node) _raftsup_reply '1 2 3 4 5 6 7 8' ;;
 	-s)
 		[ "$2" = kill ] || return 1
 		_raftsup_reply 'KILL TERM INT HUP STOP CONT SEGV ABRT'
 		;;
-	-n | -t | -c | -P | -r | --ttl | --mix | --time | --from | --seed | \
-	    --seeds | --nodes | --steps | --jobs | --clients | --wait | \
-	    --heartbeat | --election-timeout | --lease | --loss | --delay | \
-	    --dup | --reorder | --kind)
+	-n | -t | -c | -P | -r | --mix | --time | --rate | --seed | --seeds | \
+	    --nodes | --steps | --jobs | --clients | --wait | --heartbeat | \
+	    --election-timeout | --lease | --kind)
 		COMPREPLY=()
 		;;
 	*) return 1 ;;
@@ -138,8 +123,6 @@ _raftsup() {
 	fi
 	case $command in
 	'') _raftsup_reply "$_raftsup_commands" ;;
-	backup | restore | draw) _raftsup_files ;;
-	export) _raftsup_directories ;;
 	*) _raftsup_reply "$(_raftsup_operands "$command")" ;;
 	esac
 }
