@@ -218,8 +218,8 @@ cluster_supervisor(struct cluster *cluster)
 const char *
 cluster_program(const char *name)
 {
-	static char paths[8][512];
-	static int next;
+	static _Thread_local char paths[8][512];
+	static _Thread_local int next;
 	const char *dir = getenv("RAFTSUP_BUILDDIR");
 	char *path = paths[next++ % 8];
 
