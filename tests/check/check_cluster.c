@@ -320,8 +320,17 @@ END_TEST
 
 START_TEST(test_identity)
 {
+	static const struct {
+		uint64_t cluster_id;
+		uint32_t as;
+	} seconds[] = {
+		{ CLUSTER_ID + 1, 2 }, /* of another cluster */
+		{ CLUSTER_ID, 3 },     /* node 3's, twice */
+		{ CLUSTER_ID, 7 },     /* a stranger's */
+	};
+
 	cluster_create_node(1, 3, CLUSTER_ID, 1);
-	cluster_create_node(2, 3, CLUSTER_ID + (_i == 0), _i == 0 ? 2 : 3);
+	cluster_create_node(2, 3, seconds[_i].cluster_id, seconds[_i].as);
 	cluster_create_node(3, 3, CLUSTER_ID, 3);
 	ck_assert_uint_ge(finds(CHECK_IDENTITY)->node, 2);
 }
@@ -435,7 +444,7 @@ make_suite(void)
 	tcase_add_loop_test(tcase, test_states, 0, 2);
 	tcase_add_loop_test(tcase, test_damage, 0, 2);
 	tcase_add_test(tcase, test_wrecked);
-	tcase_add_loop_test(tcase, test_identity, 0, 2);
+	tcase_add_loop_test(tcase, test_identity, 0, 3);
 	tcase_add_test(tcase, test_no_cluster);
 	tcase_add_test(tcase, test_running);
 	suite_add_tcase(suite, tcase);
