@@ -16,9 +16,10 @@
  * search is over when no certain one is left. Four rules keep the number of
  * configurations small, and lose no order that the others would find:
  *
- * free    A certain operation that fits and changes nothing (a read, a CAS
- *         that failed) is done at once, with no other choice: later it could
- *         only do the same, and nothing waits for it to be late.
+ * free    A certain read or failed CAS that fits is done at once, with no
+ *         other choice: it changes nothing whenever it is done. (A write of
+ *         the value that is there is another matter: later it would change
+ *         something.)
  * idle    An uncertain one is not done where it would change nothing.
  * twins   Of uncertain ones that do the same, the first called is first.
  * loose   A write does not follow an uncertain operation directly: nothing
@@ -202,7 +203,7 @@ run(struct search *s)
 	return LIN_OK;
 }
 
-/* The call of a certain operation that fits and changes nothing, or 0. */
+/* The call of a certain read or failed CAS that fits, or 0. */
 static uint32_t
 find_free(struct search *s)
 {
@@ -216,8 +217,9 @@ find_free(struct search *s)
 			return 0;
 		}
 		op = op_of(s, s->events[e].op);
-		if (search_is_certain(op) && apply(op, s->state, &next) &&
-		    next == s->state) {
+		if (search_is_certain(op) && (op->kind == LIN_READ ||
+		    (op->kind == LIN_CAS && op->result == 0)) &&
+		    apply(op, s->state, &next)) {
 			return e;
 		}
 	}

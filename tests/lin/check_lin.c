@@ -97,6 +97,12 @@ static const struct {
 		WRITE(1, 0, 1, 5), WRITE(2, 2, 3, 6), READ(1, 4, 5, 5) } },
 	{ "two writes at once, either order", NO_BAD, {
 		WRITE(1, 0, 4, 5), WRITE(2, 1, 3, 6), READ(3, 6, 7, 5) } },
+	{ "a write of the value that is there, done later", NO_BAD, {
+		WRITE(1, 0, 1, 5), WRITE(2, 2, 4, 5), WRITE(3, 3, 5, 6),
+		READ(1, 6, 7, 5) } },
+	{ "a CAS to the value expected", 3, {
+		WRITE(1, 0, 1, 5), CAS(2, 2, 4, 5, 5, 1),
+		WRITE(3, 3, 5, 6), READ(1, 6, 7, 5) } },
 	{ "two writes at once, the other order", NO_BAD, {
 		WRITE(1, 0, 4, 5), WRITE(2, 1, 3, 6), READ(3, 6, 7, 6) } },
 
