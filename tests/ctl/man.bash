@@ -16,7 +16,7 @@ cat "$dir/lint"
 check 'mandoc has no warning' [ ! -s "$dir/lint" ]
 
 # As words: mandoc breaks lines where it likes.
-mandoc -Tascii "$page" 2>/dev/null | col -b |
+mandoc -Tascii "$page" 2>/dev/null | sed 's/.\x08//g' |
 	sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | sed '1d;$d' |
 	tr -s ' \t\n' '\n\n\n' | grep . >"$dir/synopsis"
 "$RAFTCTL" --help | sed 's/^usage: //' | tr -s ' \t\n' '\n\n\n' | grep . \

@@ -97,7 +97,9 @@ grep -q "shared memory $segment: removed" "$W/out" || fail "$(cat "$W/out")"
 expect 69 sup start
 one_line 'its shared memory .* was removed: raftsup stop, then start'
 all=$(pids)
-kill -9 "$(cat "$D/raftsup.pid")"
+p=$(cat "$D/raftsup.pid")
+kill -9 "$p"
+await "death of the supervisor" is_dead "$p"
 expect 74 sup start
 grep -q 'its* shared memory\|their shared memory' "$W/err" || fail "no word"
 expect 0 sup stop

@@ -51,7 +51,7 @@ if ! command -v mandoc >/dev/null 2>&1; then
 	echo "skipped: mandoc is not installed (Debian package mandoc)"
 	exit 77
 fi
-mandoc -Tascii -O width=400 "$RAFTSUP_SRCDIR/man/raftsup.8" | col -b |
+mandoc -Tascii -O width=400 "$RAFTSUP_SRCDIR/man/raftsup.8" | sed 's/.\x08//g' |
     sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | sed '1d;$d' |
     sed 's/ | /|/g; s/^ *raftsup/@/' | tr -s ' \n' ' ' | tr '@' '\n' |
     sed 's/^ *//; s/ *$//' >"$W/page"
