@@ -13,6 +13,7 @@
 #include <histedit.h>
 #include <limits.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -82,6 +83,7 @@ shell_run(struct settings *settings)
 	struct sigaction action = { .sa_handler = on_interrupt };
 	struct err_buf err;
 	HistEvent event;
+	sigset_t blocked;
 	int status;
 
 	status = exec_open(settings, &shell.handle, &err);
@@ -91,8 +93,11 @@ shell_run(struct settings *settings)
 	}
 	setlocale(LC_CTYPE, "");
 	shell.words = dynbuf_calloc(LINE_WORDS_MAX, sizeof(*shell.words));
-	/* Without SA_RESTART: an interrupt ends el_gets(). */
+	/* An interrupt ends the wait of read_char(), nothing else. */
 	sigaction(SIGINT, &action, NULL);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	status = open_editor(&shell);
 	if (status == 0) {
 		printf("raftctl %s. help: the commands; end of input: quit.\n",
@@ -132,17 +137,23 @@ prompt(EditLine *editline UNUSED)
 
 /*
  * libedit's own one tries again after an interrupt, and does not say so.
- * 1: a character, 0: the end, -1: an error or an interrupt.
+ * 1: a character, 0: the end, -1: an error or an interrupt.  SIGINT is let
+ * in only while this waits: none can come between the look and the wait.
  */
 static int
 read_char(EditLine *editline UNUSED, wchar_t *character)
 {
+	struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
 	mbstate_t state = { 0 };
+	sigset_t open;
 	char byte;
 	ssize_t got;
 
+	sigprocmask(SIG_SETMASK, NULL, &open);
+	sigdelset(&open, SIGINT);
 	for (;;) {
-		got = read(STDIN_FILENO, &byte, 1);
+		got = ppoll(&fd, 1, NULL, &open) > 0 ?
+		    read(STDIN_FILENO, &byte, 1) : -1;
 		if (got < 0 && errno == EINTR && !interrupted) {
 			continue;
 		}
