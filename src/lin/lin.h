@@ -12,6 +12,8 @@
  * The caller records what its clients did and what they were told. What was
  * certainly not done (refused: "not applied") is left out of the history.
  * What may have been done (no answer, or the answer "maybe") belongs in it.
+ * A history says most, and is checked fastest, if each write has a value of
+ * its own.
  *
  * A key begins absent. LIN_ABSENT stands for that state wherever a value
  * does: a read's result, a value written (that is a delete), what a CAS
@@ -85,7 +87,7 @@ enum lin_verdict { LIN_OK, LIN_BAD, LIN_UNKNOWN };
  * *bad_op is SIZE_MAX unless the verdict is LIN_BAD. Equal input, equal
  * verdict and *bad_op: no clock, no random number.
  *
- * Memory: about 120 bytes an operation, and LIN_MEMO_SIZE_MAX at most.
+ * Memory: about 150 bytes an operation, and LIN_MEMO_SIZE_MAX at most.
  * Events in the wrong order, or a kind that is none, are the caller's bug
  * and asserted.
  */

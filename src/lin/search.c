@@ -325,7 +325,7 @@ apply(const struct lin_op *op, int64_t state, int64_t *next)
 	case LIN_ADD:
 		if (__builtin_add_overflow(state == LIN_ABSENT ? 0 : state,
 			op->arg, &sum) || sum == LIN_ABSENT) {
-			return !is_certain;
+			return false;
 		}
 		*next = sum;
 		return !is_certain || op->result == sum;

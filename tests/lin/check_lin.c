@@ -163,6 +163,11 @@ static const struct {
 		WRITE(1, 0, 1, INT64_MAX), MAYBE_ADD(2, 2, LOST, 1),
 		READ(1, 3, 4, INT64_MAX) } },
 
+	{ "maybe: two of the same, one after the other", NO_BAD, {
+		MAYBE_WRITE(1, 0, LOST, 5), READ(2, 1, 2, 5),
+		WRITE(2, 3, 4, 6), MAYBE_WRITE(3, 5, LOST, 5),
+		READ(2, 6, 7, 5) } },
+
 	/* and what must not */
 	{ "maybe: before its call", 0, {
 		READ(2, 0, 1, 5), MAYBE_WRITE(1, 2, LOST, 5) } },
@@ -278,6 +283,52 @@ START_TEST(unknown_key)
 }
 END_TEST
 
+/* The same when the hard key is the smaller one, and is looked at first. */
+START_TEST(unknown_small_key)
+{
+	struct lin_op ops[141];
+	size_t bad, i;
+
+	for (i = 0; i < 40; i++) {
+		ops[i] = (struct lin_op)MAYBE_WRITE(1, 2 * i, LOST, (int)i);
+	}
+	ops[40] = (struct lin_op)ADD(2, 80, 81, 1, 1000);
+	for (i = 41; i < COUNT_OF(ops); i++) {
+		ops[i] = (struct lin_op)WRITE(1, 2 * i, 2 * i + 1, (int)i);
+		ops[i].key = 1;
+	}
+	ops[140] = (struct lin_op)READ(1, 280, 281, 1);
+	ops[140].key = 1;
+	ck_assert(lin_check(ops, 41, 1000, &bad) == LIN_UNKNOWN);
+	ck_assert(lin_check(ops, COUNT_OF(ops), 1000, &bad) == LIN_BAD);
+	ck_assert_uint_eq(bad, 140);
+}
+END_TEST
+
+/* What a small key leaves over, the large one gets; no step is made twice. */
+START_TEST(shared_steps)
+{
+	struct lin_op ops[24];
+	uint64_t small = 0, large = 0;
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(ops); i++) {
+		ops[i] = (struct lin_op)WRITE(1, 2 * i, 2 * i + 1, (int)i);
+		ops[i].key = i < 4;
+	}
+	while (lin_check(ops, 4, small, NULL) == LIN_UNKNOWN) {
+		small++;
+	}
+	while (lin_check(ops + 4, 20, large, NULL) == LIN_UNKNOWN) {
+		large++;
+	}
+	ck_assert_uint_gt(small, 0);
+	ck_assert_uint_gt(large, small);
+	ck_assert(lin_check(ops, 24, small + large, NULL) == LIN_OK);
+	ck_assert(lin_check(ops, 24, small + large - 1, NULL) == LIN_UNKNOWN);
+}
+END_TEST
+
 START_TEST(too_many)
 {
 	struct lin_op op = READ(1, 0, 1, 5);
@@ -328,7 +379,7 @@ START_TEST(explain)
 		MAYBE_WRITE(2, 6, 7, ABSENT), CAS(3, 8, 12, 5, 6, 1),
 		READ(1, 10, 11, 5), READ(1, 20, 21, ABSENT),
 	};
-	char text[2000], small[100];
+	char text[2000], small[2000];
 	size_t i, length;
 
 	for (i = 0; i < COUNT_OF(ops); i++) {
@@ -342,7 +393,10 @@ START_TEST(explain)
 	ck_assert_uint_eq(
 	    lin_explain(ops, COUNT_OF(ops), 6, small, 50), length);
 	ck_assert_uint_eq(strlen(small), 49);
-	ck_assert(strncmp(small, text, 49) == 0 && small[50] == 'x');
+	ck_assert(strncmp(small, text, 49) == 0);
+	for (i = 50; i < sizeof(small); i++) {
+		ck_assert_int_eq(small[i], 'x');
+	}
 	ck_assert_uint_eq(lin_explain(ops, COUNT_OF(ops), 6, NULL, 0), length);
 	ck_assert_uint_eq(
 	    lin_explain(ops, COUNT_OF(ops), SIZE_MAX, small, 50), 0);
@@ -388,6 +442,8 @@ make_suite(void)
 	tcase_add_test(tc, keys);
 	tcase_add_loop_test(tc, step_limit, 0, (int)COUNT_OF(histories));
 	tcase_add_test(tc, unknown_key);
+	tcase_add_test(tc, unknown_small_key);
+	tcase_add_test(tc, shared_steps);
 	tcase_add_test(tc, too_many);
 	tcase_add_loop_test_raise_signal(tc, wrong_events, SIGABRT, 0, 4);
 	tcase_add_test(tc, explain);

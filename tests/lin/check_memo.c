@@ -23,6 +23,8 @@ START_TEST(exact)
 	ck_assert(memo_seen(&memo, 7, b, 2));
 	ck_assert(memo_seen(&memo, 7, b, 3));
 	memo_clear(&memo);
+	ck_assert_uint_eq(memo.record_count, 0);
+	ck_assert_uint_eq(memo.word_count, 0);
 	ck_assert(!memo_seen(&memo, 7, a, 3));
 	ck_assert(!memo_seen(&memo, 7, b, 2));
 	memo_fini(&memo);
@@ -59,10 +61,24 @@ START_TEST(growth)
 }
 END_TEST
 
-/* Full, it forgets nothing and takes nothing more. */
+/* One record may be longer than all the room there is. */
+START_TEST(long_record)
+{
+	static uint64_t words[50000];
+	struct memo memo;
+
+	memo_init(&memo, SIZE_ENOUGH);
+	ck_assert(!memo_seen(&memo, 1, words, COUNT_OF(words)));
+	ck_assert_uint_ge(memo.word_room, memo.word_count);
+	ck_assert(memo_seen(&memo, 1, words, COUNT_OF(words)));
+	memo_fini(&memo);
+}
+END_TEST
+
+/* Full, it forgets nothing and takes nothing more, whichever part is full. */
 START_TEST(full)
 {
-	const size_t size_max = 300000;
+	const size_t size_max = 100000 + (size_t)_i * 50000;
 	struct memo memo;
 	uint64_t word;
 	size_t kept;
@@ -106,7 +122,8 @@ make_suite(void)
 
 	tcase_add_test(tc, exact);
 	tcase_add_loop_test(tc, growth, 0, 2);
-	tcase_add_test(tc, full);
+	tcase_add_test(tc, long_record);
+	tcase_add_loop_test(tc, full, 0, 12);
 	tcase_add_test(tc, no_room);
 	suite_add_tcase(s, tc);
 	return s;

@@ -316,6 +316,58 @@ START_TEST(unseen)
 }
 END_TEST
 
+/* Nor is what could only have changed nothing. */
+START_TEST(idle)
+{
+	struct lin_op ops[64];
+	size_t count = COUNT_OF(ops), bad, i;
+
+	for (i = 0; i < count; i++) {
+		ops[i] = (struct lin_op){
+			.call = 2 * i,
+			.ret = i < 60 ? LIN_NO_REPLY : 2 * i + 1,
+			.kind = i < 60 ? LIN_CAS : LIN_READ,
+			.arg = (int64_t)i,
+			.arg2 = (int64_t)i + 1000,
+			.result = LIN_ABSENT,
+			.known = i >= 60,
+		};
+	}
+	ck_assert(lin_check(ops, count, 2000, NULL) == LIN_OK);
+	ops[63].result = 1000;
+	ck_assert(lin_check(ops, count, 2000, &bad) == LIN_BAD);
+	ck_assert_uint_eq(bad, 63);
+}
+END_TEST
+
+/* The order of 30 reads and failed CAS at once is no choice. */
+START_TEST(order_of_reads)
+{
+	struct lin_op ops[34];
+	size_t bad, i;
+
+	for (i = 0; i < COUNT_OF(ops); i++) {
+		ops[i] = (struct lin_op){
+			.call = i,
+			.ret = 1000 + i,
+			.kind = i % 2 == 0 ? LIN_READ : LIN_CAS,
+			.arg = 77,
+			.result = i % 2 == 0 ? 5 : 0,
+			.known = true,
+		};
+	}
+	ops[30].kind = ops[31].kind = LIN_WRITE;
+	ops[30].arg = 5;
+	ops[31].arg = 6;
+	ops[32].kind = ops[33].kind = LIN_READ;
+	ops[32].result = ops[33].result = 6;
+	ck_assert(lin_check(ops, 34, 5000, NULL) == LIN_OK);
+	ops[33].result = 7;
+	ck_assert(lin_check(ops, 34, 5000, &bad) == LIN_BAD);
+	ck_assert_uint_eq(bad, 33);
+}
+END_TEST
+
 /* values of the plan, parts in a million without a clear answer */
 static const struct {
 	uint32_t values;
@@ -367,6 +419,8 @@ make_suite(void)
 	tcase_add_test(tc, miscounted);
 	tcase_add_test(tc, twins);
 	tcase_add_test(tc, unseen);
+	tcase_add_test(tc, idle);
+	tcase_add_test(tc, order_of_reads);
 	tcase_add_loop_test(tc, large, 0, (int)COUNT_OF(larges));
 	suite_add_tcase(s, tc);
 	return s;
