@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Readers, writers, hexadecimal digits, escapes and the word splitter.
+ * Hexadecimal digits, escapes and the word splitter.
  *
  * Escapes are read in two places, plain text and words; both go through
  * read_escape, so that they cannot come to differ.
@@ -13,136 +13,11 @@
 #error "the formats are little-endian and copied as they are"
 #endif
 
-static const void *reader_take(struct bytes_reader *, size_t);
 static int hex_digit(char);
 static int read_escape(
     const char *, size_t, size_t *, const char *, uint8_t *, struct err_buf *);
 static int read_word(
     const char *, size_t, size_t *, uint8_t *, size_t *, struct err_buf *);
-
-void
-bytes_reader_init(struct bytes_reader *reader, const void *data, size_t size)
-{
-	/* A pointer that can be returned for reads of no bytes. */
-	reader->data = data != NULL ? data : (const void *)"";
-	reader->size = data != NULL ? size : 0;
-	reader->position = 0;
-	reader->failed = 0;
-}
-
-uint8_t
-bytes_read_u8(struct bytes_reader *reader)
-{
-	const void *p = reader_take(reader, 1);
-
-	return p != NULL ? bytes_get_u8(p) : 0;
-}
-
-uint16_t
-bytes_read_u16(struct bytes_reader *reader)
-{
-	const void *p = reader_take(reader, 2);
-
-	return p != NULL ? bytes_get_u16(p) : 0;
-}
-
-uint32_t
-bytes_read_u32(struct bytes_reader *reader)
-{
-	const void *p = reader_take(reader, 4);
-
-	return p != NULL ? bytes_get_u32(p) : 0;
-}
-
-uint64_t
-bytes_read_u64(struct bytes_reader *reader)
-{
-	const void *p = reader_take(reader, 8);
-
-	return p != NULL ? bytes_get_u64(p) : 0;
-}
-
-const void *
-bytes_read(struct bytes_reader *reader, size_t size)
-{
-	return reader_take(reader, size);
-}
-
-size_t
-bytes_reader_left(const struct bytes_reader *reader)
-{
-	return reader->failed ? 0 : reader->size - reader->position;
-}
-
-int
-bytes_reader_is_failed(const struct bytes_reader *reader)
-{
-	return reader->failed;
-}
-
-int
-bytes_reader_is_end(const struct bytes_reader *reader)
-{
-	return !reader->failed && reader->position == reader->size;
-}
-
-void
-bytes_writer_init(struct bytes_writer *writer, void *data, size_t size)
-{
-	writer->data = data;
-	writer->size = size;
-	writer->position = 0;
-	writer->failed = 0;
-}
-
-void
-bytes_write_u8(struct bytes_writer *writer, uint8_t value)
-{
-	bytes_write(writer, &value, sizeof(value));
-}
-
-void
-bytes_write_u16(struct bytes_writer *writer, uint16_t value)
-{
-	bytes_write(writer, &value, sizeof(value));
-}
-
-void
-bytes_write_u32(struct bytes_writer *writer, uint32_t value)
-{
-	bytes_write(writer, &value, sizeof(value));
-}
-
-void
-bytes_write_u64(struct bytes_writer *writer, uint64_t value)
-{
-	bytes_write(writer, &value, sizeof(value));
-}
-
-void
-bytes_write(struct bytes_writer *writer, const void *data, size_t size)
-{
-	if (writer->failed || size > writer->size - writer->position) {
-		writer->failed = 1;
-		return;
-	}
-	if (size > 0) {
-		memcpy(writer->data + writer->position, data, size);
-		writer->position += size;
-	}
-}
-
-size_t
-bytes_writer_size(const struct bytes_writer *writer)
-{
-	return writer->position;
-}
-
-int
-bytes_writer_is_failed(const struct bytes_writer *writer)
-{
-	return writer->failed;
-}
 
 void
 bytes_hex_encode(char *text, const void *data, size_t size)
@@ -261,20 +136,6 @@ bytes_split_words(const char *line, size_t length, void *buffer,
 		found++;
 		to += size;
 	}
-}
-
-static const void *
-reader_take(struct bytes_reader *reader, size_t size)
-{
-	const void *p;
-
-	if (reader->failed || size > reader->size - reader->position) {
-		reader->failed = 1;
-		return NULL;
-	}
-	p = reader->data + reader->position;
-	reader->position += size;
-	return p;
 }
 
 static int

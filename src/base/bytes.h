@@ -2,16 +2,8 @@
 /*
  * Bytes and their readings.
  *
- * Numbers are little-endian in every format of ours. A reader and a writer
- * walk over a byte array and never leave it: what does not fit sets an error
- * that sticks, so a decoder reads all its fields and asks once at the end.
- *
- *	bytes_reader_init(&r, data, size);
- *	term = bytes_read_u64(&r);
- *	index = bytes_read_u64(&r);
- *	if (!bytes_reader_is_end(&r)) {
- *		return ERR_CORRUPT;
- *	}
+ * Numbers are little-endian in every format of ours; they are put to and got
+ * from fixed places, of any alignment.
  *
  * For people, bytes are written as text: bytes below 0x20, 0x7f and the
  * backslash as \n \t \\ \xHH, everything else as it is; or as hexadecimal
@@ -88,67 +80,6 @@ bytes_get_u64(const void *from)
 	memcpy(&value, from, sizeof(value));
 	return value;
 }
-
-/* ---- reader -------------------------------------------------------------- */
-
-/* Private: use the functions. */
-struct bytes_reader {
-	const uint8_t *data;
-	size_t size;
-	size_t position;
-	int failed;
-};
-
-/* Begins to read `size` bytes, which must stay while the reader is used. */
-void bytes_reader_init(
-    struct bytes_reader *reader, const void *data, size_t size);
-
-/* The next number, or 0, and the reader has failed, when it is cut off. */
-uint8_t bytes_read_u8(struct bytes_reader *reader);
-uint16_t bytes_read_u16(struct bytes_reader *reader);
-uint32_t bytes_read_u32(struct bytes_reader *reader);
-uint64_t bytes_read_u64(struct bytes_reader *reader);
-
-/*
- * The next `size` bytes, in place; NULL, and the reader has failed, when
- * there are fewer. Never NULL otherwise, not for size 0 either.
- */
-const void *bytes_read(struct bytes_reader *reader, size_t size);
-
-/* Bytes not yet read; 0 when the reader has failed. */
-size_t bytes_reader_left(const struct bytes_reader *reader);
-
-/* Nonzero when a read has failed. */
-int bytes_reader_is_failed(const struct bytes_reader *reader);
-
-/* Nonzero when everything was read and nothing has failed. */
-int bytes_reader_is_end(const struct bytes_reader *reader);
-
-/* ---- writer -------------------------------------------------------------- */
-
-/* Private: use the functions. */
-struct bytes_writer {
-	uint8_t *data;
-	size_t size;
-	size_t position;
-	int failed;
-};
-
-/* Begins to write into `size` bytes. */
-void bytes_writer_init(struct bytes_writer *writer, void *data, size_t size);
-
-/* Appends; what does not fit is not begun, and the writer has failed. */
-void bytes_write_u8(struct bytes_writer *writer, uint8_t value);
-void bytes_write_u16(struct bytes_writer *writer, uint16_t value);
-void bytes_write_u32(struct bytes_writer *writer, uint32_t value);
-void bytes_write_u64(struct bytes_writer *writer, uint64_t value);
-void bytes_write(struct bytes_writer *writer, const void *data, size_t size);
-
-/* Bytes written so far. */
-size_t bytes_writer_size(const struct bytes_writer *writer);
-
-/* Nonzero when a write has failed. */
-int bytes_writer_is_failed(const struct bytes_writer *writer);
 
 /* ---- text ---------------------------------------------------------------- */
 
