@@ -77,9 +77,3 @@ crc32c_by_table(uint32_t crc, const void *data, size_t size)
 	}
 	return ~crc;
 }
-
-int
-crc32c_is_hardware(void)
-{
-	return has_instruction;
-}

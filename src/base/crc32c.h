@@ -21,7 +21,4 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 /* The same by table, on any machine; for tests. */
 uint32_t crc32c_by_table(uint32_t crc, const void *data, size_t size);
 
-/* Whether crc32c uses the processor's instruction. */
-int crc32c_is_hardware(void);
-
 #endif

@@ -32,19 +32,13 @@ static const enum kv_op kv_ops[] = {
 	[RAFTSUP_OUTCOME] = KV_OP_SETTLE,
 };
 
+static bool	is_read(enum raftsup_operation);
 static int	command_of(struct raftsup *, struct kv_command *,
 		    const struct raftsup_request *);
 static int	put_keys(struct raftsup *, struct kv_command *,
 		    const struct raftsup_request *);
 static int	put_command(struct raftsup *, struct op *,
 		    struct kv_command *);
-
-bool
-encode_is_read(enum raftsup_operation operation)
-{
-	return operation == RAFTSUP_GET || operation == RAFTSUP_LIST ||
-	    operation == RAFTSUP_COUNT;
-}
 
 int
 encode_request(struct raftsup *handle, struct op *op,
@@ -54,7 +48,7 @@ encode_request(struct raftsup *handle, struct op *op,
 	int code;
 
 	op->operation = request->operation;
-	if (encode_is_read(request->operation)) {
+	if (is_read(request->operation)) {
 		op->kind = request->consistency == RAFTSUP_STALE ?
 		    WIRE_READ_STALE : WIRE_READ;
 	} else {
@@ -111,6 +105,13 @@ encode_sequence(struct raftsup *handle, struct op *op)
 		handle->scratch = old;
 	}
 	return code;
+}
+
+static bool
+is_read(enum raftsup_operation operation)
+{
+	return operation == RAFTSUP_GET || operation == RAFTSUP_LIST ||
+	    operation == RAFTSUP_COUNT;
 }
 
 static int

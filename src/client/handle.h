@@ -254,7 +254,6 @@ int	limits_check(struct raftsup *, const struct raftsup_request *);
 
 /* ----------------------------------------------------------- encode.c */
 
-bool	encode_is_read(enum raftsup_operation);
 /* The request's bytes into the op; with its sequence if it has one, else
  * encoded stays false. 0 or a RAFTSUP code. */
 int	encode_request(struct raftsup *, struct op *,

@@ -217,14 +217,6 @@ disk_poll(struct disk *disk, struct disk_done *done)
 }
 
 bool
-disk_is_idle(const struct disk *disk)
-{
-	return disk->filling->op_count == 0 &&
-	    atomic_load_explicit(&disk->state, memory_order_relaxed) ==
-	    DISK_IDLE;
-}
-
-bool
 disk_is_done(const struct disk *disk)
 {
 	return atomic_load_explicit(&disk->state, memory_order_acquire) ==

@@ -50,7 +50,6 @@ void	disk_kick(struct disk *, uint64_t now_ns);
 /* True when a batch has ended since the last call. */
 bool	disk_poll(struct disk *, struct disk_done *);
 
-bool	disk_is_idle(const struct disk *);	/* nothing gathered, written */
 bool	disk_is_done(const struct disk *);	/* disk_poll() has news */
 /* When the batch being written began; 0: none is. */
 uint64_t disk_busy_since(const struct disk *);

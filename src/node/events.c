@@ -34,7 +34,6 @@ struct events {
 	uint64_t second_began_ns;
 	uint32_t second_lines;
 	uint64_t second_dropped;
-	uint64_t dropped;	/* lines that never reached the file */
 
 	char *path;
 	int fd;
@@ -42,11 +41,9 @@ struct events {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t filled;
-	pthread_cond_t emptied;
 	char *queue;		/* text that waits for the thread */
 	size_t queued;
 	char *writing;		/* text that the thread writes */
-	bool busy;
 	bool stop;
 };
 
@@ -90,7 +87,6 @@ events_new(struct events **eventsp, const char *node_dir,
 	}
 	pthread_mutex_init(&events->mutex, NULL);
 	pthread_cond_init(&events->filled, NULL);
-	pthread_cond_init(&events->emptied, NULL);
 	if (pthread_create(&events->thread, NULL, events_thread, events) != 0) {
 		goto nomem;
 	}
@@ -170,16 +166,6 @@ events_tick(struct events *events, uint64_t now_ns)
 	events_line(events, RAFT_TELL_RPC, now_ns, text);
 }
 
-void
-events_flush(struct events *events)
-{
-	pthread_mutex_lock(&events->mutex);
-	while (events->queued > 0 || events->busy) {
-		pthread_cond_wait(&events->emptied, &events->mutex);
-	}
-	pthread_mutex_unlock(&events->mutex);
-}
-
 /* A token of this second's budget for a line of level `rpc`. */
 static bool
 events_admit(struct events *events, bool rpc, uint64_t now)
@@ -236,15 +222,12 @@ events_queue(struct events *events, const char *line, size_t size)
 {
 	pthread_mutex_lock(&events->mutex);
 	if (events->queued + size > QUEUE_SIZE) {
-		events->dropped++;
 		segment_counters(events->segment,
 		    events->slot)[SEGMENT_LOG_LINES_DROPPED]++;
 	} else {
 		memcpy(events->queue + events->queued, line, size);
 		events->queued += size;
-		if (!events->busy) {
-			pthread_cond_signal(&events->filled);
-		}
+		pthread_cond_signal(&events->filled);
 	}
 	pthread_mutex_unlock(&events->mutex);
 }
@@ -266,12 +249,9 @@ events_thread(void *arg)
 		events->queue = events->writing;
 		events->writing = text;
 		events->queued = 0;
-		events->busy = true;
 		pthread_mutex_unlock(&events->mutex);
 		events_write_file(events, text, size);
 		pthread_mutex_lock(&events->mutex);
-		events->busy = false;
-		pthread_cond_broadcast(&events->emptied);
 	}
 	pthread_mutex_unlock(&events->mutex);
 	return NULL;

@@ -51,7 +51,5 @@ void	events_write(struct events *, uint32_t kind, bool rpc,
 	    const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* Tells of lines left out, once their second is over. */
 void	events_tick(struct events *, uint64_t now_ns);
-/* Waits until everything queued is in the file. */
-void	events_flush(struct events *);
 
 #endif

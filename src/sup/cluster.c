@@ -156,19 +156,6 @@ cluster_save(const struct cluster *cluster, const char *dir,
 	return result;
 }
 
-struct cluster_node *
-cluster_find(struct cluster *cluster, uint32_t id)
-{
-	uint32_t i;
-
-	for (i = 0; i < cluster->node_count; i++) {
-		if (cluster->nodes[i].id == id) {
-			return &cluster->nodes[i];
-		}
-	}
-	return NULL;
-}
-
 const char *
 cluster_durability_name(enum cluster_durability durability)
 {

@@ -95,9 +95,6 @@ int	cluster_load(struct cluster *, const char *dir, struct err_buf *)
 int	cluster_save(const struct cluster *, const char *dir,
 	    struct err_buf *) MUST_CHECK;
 
-/* NULL when there is no such node. */
-struct cluster_node *cluster_find(struct cluster *, uint32_t id);
-
 const char *cluster_durability_name(enum cluster_durability);
 
 #endif

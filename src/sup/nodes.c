@@ -89,19 +89,6 @@ nodes_init(struct sup *sup)
 	}
 }
 
-struct sup_node *
-nodes_find(struct sup *sup, uint32_t id)
-{
-	uint32_t i;
-
-	for (i = 0; i < sup->count; i++) {
-		if (sup->nodes[i].record->id == id) {
-			return &sup->nodes[i];
-		}
-	}
-	return NULL;
-}
-
 bool
 nodes_any_alive(const struct sup *sup)
 {

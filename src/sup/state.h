@@ -94,7 +94,6 @@ void	nodes_publish(struct sup *, struct sup_node *);
 /* When nodes_tick() has something to do next; UINT64_MAX: never. */
 uint64_t nodes_deadline(const struct sup *);
 bool	nodes_any_alive(const struct sup *);
-struct sup_node *nodes_find(struct sup *, uint32_t id);
 
 /* ---- orders.c */
 
