@@ -47,6 +47,7 @@ struct events {
 	bool stop;
 };
 
+static void	events_release(struct events *);
 static void	*events_thread(void *);
 static void	events_write_file(struct events *, const char *, size_t);
 static int	events_open_file(struct events *);
@@ -60,6 +61,7 @@ events_new(struct events **eventsp, const char *node_dir,
     struct segment *segment, uint32_t slot, uint32_t id, struct err_buf *err)
 {
 	struct events *events = calloc(1, sizeof(*events));
+	int code;
 
 	if (events == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
@@ -76,13 +78,10 @@ events_new(struct events **eventsp, const char *node_dir,
 		goto nomem;
 	}
 	if (events_open_file(events) != 0) {
-		int code = err_from_errno(errno);
-
-		(void)err_set(err, code, "%s: %s", events->path,
-		    strerror(errno));
+		code = err_set_errno(err, "%s", events->path);
 		/* A full disk must not keep a node from serving. */
 		if (code != ERR_FULL) {
-			goto out;
+			goto fail;
 		}
 	}
 	pthread_mutex_init(&events->mutex, NULL);
@@ -93,16 +92,10 @@ events_new(struct events **eventsp, const char *node_dir,
 	*eventsp = events;
 	return ERR_OK;
 nomem:
-	(void)err_set(err, ERR_NOMEM, "out of memory");
-out:
-	if (events->fd != -1) {
-		close(events->fd);
-	}
-	free(events->path);
-	free(events->queue);
-	free(events->writing);
-	free(events);
-	return err_from_errno(ENOMEM);
+	code = err_set(err, ERR_NOMEM, "out of memory");
+fail:
+	events_release(events);
+	return code;
 }
 
 void
@@ -116,13 +109,7 @@ events_free(struct events *events)
 	pthread_cond_signal(&events->filled);
 	pthread_mutex_unlock(&events->mutex);
 	pthread_join(events->thread, NULL);
-	if (events->fd != -1) {
-		close(events->fd);
-	}
-	free(events->path);
-	free(events->queue);
-	free(events->writing);
-	free(events);
+	events_release(events);
 }
 
 void
@@ -164,6 +151,18 @@ events_tick(struct events *events, uint64_t now_ns)
 	    events->slot)[SEGMENT_LOG_LINES_DROPPED] += events->second_dropped;
 	events->second_dropped = 0;
 	events_line(events, RAFT_TELL_RPC, now_ns, text);
+}
+
+static void
+events_release(struct events *events)
+{
+	if (events->fd != -1) {
+		close(events->fd);
+	}
+	free(events->path);
+	free(events->queue);
+	free(events->writing);
+	free(events);
 }
 
 /* A token of this second's budget for a line of level `rpc`. */
