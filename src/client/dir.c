@@ -27,9 +27,10 @@ dir_resolve(char path[DIR_SIZE_MAX], const char *given, struct err_buf *err)
 		base = given;
 	} else if ((base = variable("RAFTSUP_DIR")) != NULL) {
 		below = "";
-	} else if ((base = variable("XDG_STATE_HOME")) != NULL) {
+	} else if ((base = variable("XDG_STATE_HOME")) != NULL &&
+	    base[0] == '/') {
 		below = "/raftsup/default";
-	} else if ((base = variable("HOME")) != NULL) {
+	} else if ((base = variable("HOME")) != NULL && base[0] == '/') {
 		below = "/.local/state/raftsup/default";
 	} else {
 		return err_set(err, ERR_USAGE,

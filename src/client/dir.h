@@ -15,8 +15,9 @@
 /*
  * The given one if not NULL, else $RAFTSUP_DIR, else
  * ${XDG_STATE_HOME:-$HOME/.local/state}/raftsup/default; an empty variable
- * counts as none.  Nothing is looked at in the file system.  ERR_OK;
- * ERR_USAGE and a line: an empty name, too long, no home directory.
+ * counts as none, and so does a relative path in the last two.  Nothing is
+ * looked at in the file system.  ERR_OK; ERR_USAGE and a line: an empty name,
+ * too long, no home directory.
  */
 int	dir_resolve(char path[DIR_SIZE_MAX], const char *given,
 	    struct err_buf *) MUST_CHECK;

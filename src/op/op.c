@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/options.h"
+#include "client/dir.h"
 #include "sup/control.h"
 
 #define ORDER_TIME_NS	(10 * CLOCK_NS_PER_S)
@@ -158,34 +159,23 @@ op_print_usage(const struct op_command *command, void *stream)
 int
 op_dir(const struct op *op, char *dir, size_t size, struct err_buf *err)
 {
-	const char *from = op->dir, *base;
-	char real[PATH_MAX];
+	char asked[DIR_SIZE_MAX], real[PATH_MAX];
+	const char *path = asked;
+	int result;
 
-	if (from == NULL) {
-		from = getenv("RAFTSUP_DIR");
-		from = from != NULL && *from != '\0' ? from : NULL;
+	result = dir_resolve(asked, op->dir, err);
+	if (result != ERR_OK) {
+		return result;
 	}
-	if (from != NULL) {
-		strlcpy(dir, from, size);
-	} else if ((base = getenv("XDG_STATE_HOME")) != NULL && *base == '/') {
-		snprintf(dir, size, "%s/raftsup/default", base);
-	} else if ((base = getenv("HOME")) != NULL && *base == '/') {
-		snprintf(dir, size, "%s/.local/state/raftsup/default", base);
+	if (realpath(asked, real) != NULL) {
+		path = real;
 	} else {
-		return err_set(err, ERR_USAGE,
-		    "which directory? (-d DIR; HOME is not set)");
+		result = err_set_errno(err, "%s", asked);
 	}
-	if (dir[0] == '\0') {
-		return err_set(err, ERR_USAGE, "-d: an empty path");
+	if (strlcpy(dir, path, size) >= size) {
+		return err_set(err, ERR_USAGE, "path too long: %.64s", path);
 	}
-	if (realpath(dir, real) != NULL) {
-		if (strlcpy(dir, real, size) >= size) {
-			return err_set(err, ERR_USAGE, "path too long: %.64s",
-			    dir);
-		}
-		return ERR_OK;
-	}
-	return err_set_errno(err, "%s", dir);
+	return result;
 }
 
 bool

@@ -17,6 +17,7 @@
 
 #include "base/fs.h"
 #include "base/options.h"
+#include "client/dir.h"
 #include "op/op.h"
 #include "raft/raft.h"
 #include "sup/proc.h"
@@ -219,8 +220,7 @@ view_begin(struct view *view, const struct op *op, bool must_run)
 	if (result == ERR_OK) {
 		result = view_open(view, dir, !must_run, &err);
 	} else if (result == ERR_NOT_FOUND) {
-		return op_fail(69, "no cluster is running in %s (start one:"
-		    " raftsup start)", dir);
+		return op_fail_code(dir_set_not_running(dir, &err), &err);
 	}
 	if (result == ERR_NOT_FOUND) {
 		return op_fail(69, "%s", err.text);
@@ -230,8 +230,7 @@ view_begin(struct view *view, const struct op *op, bool must_run)
 	}
 	if (must_run && !view->running) {
 		view_close(view);
-		return op_fail(69, "no cluster is running in %s (start one:"
-		    " raftsup start)", dir);
+		return op_fail_code(dir_set_not_running(dir, &err), &err);
 	}
 	return 0;
 }

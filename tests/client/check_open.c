@@ -41,6 +41,8 @@ START_TEST(test_resolve)
 		{ NULL, NULL, NULL, "/d",
 		    "/d/.local/state/raftsup/default" },
 		{ NULL, NULL, "", "/d", "/d/.local/state/raftsup/default" },
+		{ NULL, NULL, "c", "/d", "/d/.local/state/raftsup/default" },
+		{ NULL, NULL, NULL, "d", NULL },
 		{ NULL, NULL, NULL, NULL, NULL },
 		{ "", "/b", "/c", "/d", NULL },
 	};
@@ -78,6 +80,7 @@ START_TEST(test_resolve)
 	ck_assert_int_eq(dir_resolve(path, big, &err), ERR_USAGE);
 	unsetenv("RAFTSUP_DIR");
 	unsetenv("XDG_STATE_HOME");
+	big[0] = '/';
 	setenv("HOME", big, 1);
 	ck_assert_int_eq(dir_resolve(path, NULL, &err), ERR_USAGE);
 }
