@@ -12,37 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STAT_SIZE	 1024
 #define STATE_FIELD	 3
 #define START_TIME_FIELD 22
+
+static const char *read_stat(pid_t, char text[STAT_SIZE]);
 
 uint64_t
 process_start_time(pid_t pid)
 {
-	char path[32];
-	char text[1024];
-	char *at;
-	ssize_t size;
-	int fd;
+	char text[STAT_SIZE];
+	const char *at = read_stat(pid, text);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1) {
-		return 0;
-	}
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (size <= 0) {
-		return 0;
-	}
-	text[size] = '\0';
-	/* The command's name may hold anything: fields go on behind its
-	 * last bracket. */
-	at = strrchr(text, ')');
-	if (at == NULL || at[1] != ' ') {
-		return 0;
-	}
-	at += 2;
-	if (*at == 'Z' || *at == 'X') {
+	if (at == NULL || *at == 'Z' || *at == 'X') {
 		return 0;
 	}
 	for (int field = STATE_FIELD; field < START_TIME_FIELD; field++) {
@@ -53,4 +35,37 @@ process_start_time(pid_t pid)
 		at++;
 	}
 	return strtoull(at, NULL, 10);
+}
+
+bool
+process_is_stopped(pid_t pid)
+{
+	char text[STAT_SIZE];
+	const char *at = read_stat(pid, text);
+
+	return at != NULL && *at == 'T';
+}
+
+/* The fields from the state on; NULL when there is no such process. */
+static const char *
+read_stat(pid_t pid, char text[STAT_SIZE])
+{
+	char path[32];
+	char *at;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1) {
+		return NULL;
+	}
+	size = read(fd, text, STAT_SIZE - 1);
+	close(fd);
+	if (size <= 0) {
+		return NULL;
+	}
+	text[size] = '\0';
+	at = strrchr(text, ')');
+	return at != NULL && at[1] == ' ' ? at + 2 : NULL;
 }

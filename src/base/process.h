@@ -5,6 +5,7 @@
 #ifndef RAFTSUP_BASE_PROCESS_H
 #define RAFTSUP_BASE_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,5 +15,8 @@
  * there is no such process, or it is dead and waits to be reaped.
  */
 uint64_t process_start_time(pid_t pid);
+
+/* Stopped by a signal, as SIGSTOP does. */
+bool process_is_stopped(pid_t pid);
 
 #endif

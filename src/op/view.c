@@ -17,6 +17,7 @@
 
 #include "base/fs.h"
 #include "base/options.h"
+#include "base/process.h"
 #include "client/dir.h"
 #include "op/op.h"
 #include "raft/raft.h"
@@ -345,7 +346,7 @@ look_node(struct view *view, struct view_node *node)
 	node->alive = proc_is_alive(row.pid, row.pid_start);
 	if (node->alive) {
 		node->pid = row.pid;
-		if (proc_is_stopped(row.pid)) {
+		if (process_is_stopped(row.pid)) {
 			node->state = SEGMENT_NODE_PAUSED;
 		}
 	} else if (node->state == SEGMENT_NODE_UP ||

@@ -185,7 +185,7 @@ adopt(struct sup *sup, struct sup_node *node, pid_t pid, uint64_t start)
 	node->row.pid = pid;
 	node->row.pid_start = start;
 	node->state = MACHINE_STARTING;
-	if (proc_is_stopped(pid)) {
+	if (process_is_stopped(pid)) {
 		node->state = MACHINE_PAUSED;
 	} else if (node->row.stop != 0) {
 		node->state = node->row.stop == SUP_STOP_AND_START ?

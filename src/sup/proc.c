@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,26 +17,6 @@
 #include "base/process.h"
 
 static bool has_open(pid_t, const struct stat *);
-
-bool
-proc_is_stopped(pid_t pid)
-{
-	char path[64], text[1024], *p;
-	ssize_t size;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return false;
-	}
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	/* The name is in brackets and may hold anything, brackets too. */
-	p = strrchr(text, ')');
-	return p != NULL && strncmp(p, ") T", 3) == 0;
-}
 
 bool
 proc_is_alive(pid_t pid, uint64_t start)

@@ -13,9 +13,6 @@
 
 #include "base/attr.h"
 
-/* Stopped by a signal, as SIGSTOP does. */
-bool	proc_is_stopped(pid_t);
-
 /* Alive, not a zombie, and the one that was born then (start time as of
  * process_start_time(); 0 is never alive). */
 bool	proc_is_alive(pid_t, uint64_t start);

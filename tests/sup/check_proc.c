@@ -78,13 +78,13 @@ START_TEST(stopped)
 	pid_t pid = spawn();
 	int status;
 
-	ck_assert(!proc_is_stopped(pid));
+	ck_assert(!process_is_stopped(pid));
 	kill(pid, SIGSTOP);
 	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
-	ck_assert(proc_is_stopped(pid));
+	ck_assert(process_is_stopped(pid));
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-	ck_assert(!proc_is_stopped(pid));
+	ck_assert(!process_is_stopped(pid));
 }
 END_TEST
 
