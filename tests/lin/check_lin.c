@@ -329,6 +329,21 @@ START_TEST(shared_steps)
 }
 END_TEST
 
+/* Reads without an answer cost nothing. */
+START_TEST(lost_reads)
+{
+	struct lin_op ops[61];
+	size_t i;
+
+	for (i = 0; i < 60; i++) {
+		ops[i] = (struct lin_op)MAYBE_READ(1, i, LOST);
+	}
+	ops[60] = (struct lin_op)WRITE(1, 60, 61, 5);
+	ck_assert(lin_check(ops, 60, 0, NULL) == LIN_OK);
+	ck_assert(lin_check(ops, 61, 5, NULL) == LIN_OK);
+}
+END_TEST
+
 START_TEST(too_many)
 {
 	struct lin_op op = READ(1, 0, 1, 5);
@@ -444,6 +459,7 @@ make_suite(void)
 	tcase_add_test(tc, unknown_key);
 	tcase_add_test(tc, unknown_small_key);
 	tcase_add_test(tc, shared_steps);
+	tcase_add_test(tc, lost_reads);
 	tcase_add_test(tc, too_many);
 	tcase_add_loop_test_raise_signal(tc, wrong_events, SIGABRT, 0, 4);
 	tcase_add_test(tc, explain);
