@@ -19,6 +19,7 @@
 
 #define LOOK_NS		(2 * CLOCK_NS_PER_MS)
 #define REST_NS		(500 * CLOCK_NS_PER_MS)
+#define SILENT_NS	(2 * CLOCK_NS_PER_S)
 #define SHOW_EVERY_NS	(100 * CLOCK_NS_PER_MS)
 
 static int check_left_processes(const struct start *, struct err_buf *);
@@ -26,7 +27,7 @@ static void add_difference(char *, size_t, bool, const char *);
 static uint64_t wait_limit(const struct start *);
 static bool has_leader(struct view *);
 static uint32_t can_run_count(const struct view *);
-static int ask_supervisor(const struct view *);
+static int ask_supervisor(struct view *);
 static bool is_any_starting(const struct view *);
 static void print_nodes(const struct view *);
 static void print_trouble(const struct view *);
@@ -159,6 +160,27 @@ check_left_processes(const struct start *start, struct err_buf *err)
 	}
 	return err_set(err, ERR_NOT_APPLIED, "processes of a cluster whose"
 	    " directory was removed still run: kill -9%s", list);
+}
+
+int
+start_check_alone(const char *dir)
+{
+	char text[CONTROL_REPLY_SIZE];
+	struct err_buf ignored;
+	struct view view;
+	int status = 0;
+
+	if (view_open(&view, dir, false, &ignored) != ERR_OK) {
+		return 0;	/* nothing there, or prepare() says it */
+	}
+	if (view.supervisor != 0 && control_ask(dir, "ping", CLOCK_NS_PER_S,
+	    text, sizeof(text), &ignored) == 0) {
+		status = op_fail(69, "the supervisor (pid %d) runs, but its"
+		    " lock file was removed (raftsup stop, then start)",
+		    view.supervisor);
+	}
+	view_close(&view);
+	return status;
 }
 
 int
@@ -330,25 +352,35 @@ can_run_count(const struct view *view)
  * lives can answer.  0, START_AGAIN, or the exit status.
  */
 static int
-ask_supervisor(const struct view *view)
+ask_supervisor(struct view *view)
 {
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint64_t end_ns = clock_now_ns() + SILENT_NS;
 	char text[CONTROL_REPLY_SIZE];
 	struct err_buf ignored;
+	int answer;
 
-	int answer = view->supervisor == 0 ? ERR_NOT_FOUND :
-	    control_ask(view->dir, "ping", 5 * CLOCK_NS_PER_S, text,
-	    sizeof(text), &ignored);
-
-	if (answer == ERR_TIMEOUT) {
-		return op_fail(69, "the supervisor (pid %d) does not answer",
-		    view->supervisor);
-	}
-	if (answer != 0) {
-		return START_AGAIN;
-	}
-	printf("already running in %s (supervisor %d)\n", view->dir,
-	    view->supervisor);
-	return 0;
+	do {
+		if (view->supervisor == 0) {
+			return START_AGAIN;
+		}
+		answer = control_ask(view->dir, "ping", 5 * CLOCK_NS_PER_S,
+		    text, sizeof(text), &ignored);
+		if (answer == ERR_TIMEOUT) {
+			return op_fail(69, "the supervisor (pid %d) does not"
+			    " answer", view->supervisor);
+		}
+		if (answer == 0) {
+			printf("already running in %s (supervisor %d)\n",
+			    view->dir, view->supervisor);
+			return 0;
+		}
+		nanosleep(&pause, NULL);
+	} while (view_refresh(view, false, &ignored) == ERR_OK &&
+	    clock_now_ns() < end_ns);
+	return view->supervisor == 0 ? START_AGAIN : op_fail(69,
+	    "the supervisor (pid %d) cannot be reached: its control socket"
+	    " was removed (raftsup stop, then start)", view->supervisor);
 }
 
 static bool

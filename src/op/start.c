@@ -306,6 +306,10 @@ start_locked(struct start *start)
 	struct err_buf err;
 	int result;
 
+	result = start_check_alone(start->dir);
+	if (result != 0) {
+		return result;
+	}
 	result = prepare(start, &err);
 	if (result != ERR_OK) {
 		return op_fail_code(result, &err);

@@ -2,9 +2,11 @@
 /*
  * raftsup stop: ends the whole cluster, or holds single nodes down.
  *
- * With a supervisor: it is asked, and its lock tells when it has ended.
- * Without one this process takes the lock and does the same work itself:
- * adopts what lives, ends it, tidies up.
+ * With a supervisor: it is asked, and its lock tells when it has ended.  One
+ * that is paused is woken first, one whose control socket is gone gets a
+ * signal.  Without one this process takes the lock and does the same work
+ * itself: adopts what lives, ends it, tidies up.  Shared memory that is of no
+ * use (truncated, somebody else's) does not keep a cluster from ending.
  */
 #include <bsd/string.h>
 #include <fcntl.h>
@@ -27,12 +29,16 @@
 #include "sup/sup.h"
 
 #define STOP_TIME_NS	(30 * CLOCK_NS_PER_S)
+#define SILENT_NS	(2 * CLOCK_NS_PER_S)
 #define ASK_TIME_NS	(10 * CLOCK_NS_PER_S)
 #define LOOK_NS		(5 * CLOCK_NS_PER_MS)
 #define STOP_ALONE	(-100)	/* the supervisor died before it was asked */
 
 static int stop_nodes(struct op *, const char *);
 static int stop_by_supervisor(struct view *, int);
+static int ask_to_stop(struct view *, int, uint64_t, char *, size_t);
+static bool signal_supervisor(struct view *, bool);
+static int stop_without_lock(struct view *);
 static int stop_alone(struct view *);
 static int end_lost_nodes(struct view *, int);
 static uint32_t signal_lost(const struct view *, int);
@@ -57,7 +63,7 @@ op_stop(struct op *op)
 	if (op->argc - first == 1) {
 		return stop_nodes(op, op->argv[first]);
 	}
-	status = view_begin(&view, op, false);
+	status = view_begin_any(&view, op);
 	if (status != 0) {
 		return status;
 	}
@@ -77,7 +83,8 @@ op_stop(struct op *op)
 		}
 	}
 	if (status == ERR_OK) {
-		status = stop_alone(&view);
+		status = stop_without_lock(&view);
+		status = status == STOP_ALONE ? stop_alone(&view) : status;
 	} else {
 		status = op_fail(err_exit_status(status), "cannot lock %s",
 		    path);
@@ -123,15 +130,7 @@ stop_by_supervisor(struct view *view, int lock_fd)
 	struct err_buf err;
 	int status;
 
-	/* One that has only just begun, or is ending, does not listen. */
-	do {
-		status = control_ask(view->dir, "stop", ASK_TIME_NS, text,
-		    sizeof(text), &err);
-		if (status == ERR_NOT_FOUND) {
-			nanosleep(&pause, NULL);
-		}
-	} while (status == ERR_NOT_FOUND && clock_now_ns() < end_ns &&
-	    fs_lock_held(lock_fd, 0, 1) == 1);
+	status = ask_to_stop(view, lock_fd, end_ns, text, sizeof(text));
 	if (status > 0) {
 		return op_fail(status, "%s", text);
 	}
@@ -152,6 +151,97 @@ stop_by_supervisor(struct view *view, int lock_fd)
 	if (!cluster.clean) {
 		return op_fail(74, "the cluster has ended, but not cleanly:"
 		    " see %s/" SUP_LOG_FILE, view->dir);
+	}
+	puts("stopped");
+	return 0;
+}
+
+static int
+ask_to_stop(struct view *view, int lock_fd, uint64_t end_ns, char *text,
+    size_t size)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint64_t begin_ns = clock_now_ns();
+	struct err_buf err;
+	int status;
+
+	signal_supervisor(view, true);
+	/* One that has only just begun, or is ending, does not listen. */
+	for (;;) {
+		status = control_ask(view->dir, "stop", ASK_TIME_NS, text,
+		    size, &err);
+		if (status != ERR_NOT_FOUND || clock_now_ns() >= end_ns ||
+		    fs_lock_held(lock_fd, 0, 1) != 1) {
+			return status;
+		}
+		if (clock_now_ns() - begin_ns >= SILENT_NS &&
+		    signal_supervisor(view, false)) {
+			return 0;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+/*
+ * Only a process that has the lock file open is meant: the pid file may be
+ * an old one.  SIGTERM, or SIGCONT to one that is paused; whether it was sent.
+ */
+static bool
+signal_supervisor(struct view *view, bool only_wake)
+{
+	char path[PATH_MAX + 8];
+	struct err_buf ignored;
+	uint32_t i, count;
+	pid_t pids[16];
+	bool sent = false;
+	int fd;
+
+	if (view_refresh(view, false, &ignored) != ERR_OK ||
+	    view->supervisor == 0) {
+		return false;
+	}
+	snprintf(path, sizeof(path), "%s/" SUP_LOCK_FILE, view->dir);
+	count = proc_find_open(path, pids, COUNT_OF(pids));
+	for (i = 0; i < count && i < COUNT_OF(pids); i++) {
+		if (pids[i] != view->supervisor ||
+		    (only_wake && !proc_is_stopped(pids[i]))) {
+			continue;
+		}
+		fd = proc_open(pids[i], process_start_time(pids[i]));
+		if (fd >= 0) {
+			sent = only_wake || proc_signal(fd, SIGTERM) == 0;
+			proc_signal(fd, SIGCONT);
+			close(fd);
+		}
+	}
+	return sent;
+}
+
+/*
+ * The lock is free, and still a supervisor answers: somebody has removed the
+ * lock file under it.  STOP_ALONE: none answers.
+ */
+static int
+stop_without_lock(struct view *view)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint64_t end_ns = clock_now_ns() + STOP_TIME_NS;
+	char text[CONTROL_REPLY_SIZE];
+	struct err_buf err;
+	uint64_t born;
+
+	born = view->supervisor == 0 ? 0 :
+	    process_start_time(view->supervisor);
+	if (born == 0 || control_ask(view->dir, "stop", ASK_TIME_NS, text,
+	    sizeof(text), &err) != 0) {
+		return STOP_ALONE;
+	}
+	while (proc_is_alive(view->supervisor, born)) {
+		if (clock_now_ns() >= end_ns) {
+			return op_fail(69, "the supervisor (pid %d) does not"
+			    " end", view->supervisor);
+		}
+		nanosleep(&pause, NULL);
 	}
 	puts("stopped");
 	return 0;

@@ -27,6 +27,8 @@
 _Static_assert((int)CLUSTER_POWER == (int)STORE_POWER, "durability");
 _Static_assert((int)CLUSTER_PROCESS == (int)STORE_PROCESS, "durability");
 
+static int open_view(struct view *, const char *, bool, struct err_buf *);
+static int begin_view(struct view *, const struct op *, bool);
 static int attach(struct view *, struct err_buf *);
 static void look_supervisor(struct view *);
 static void look_pid_file(struct view *);
@@ -40,10 +42,17 @@ int
 view_open(struct view *view, const char *dir, bool with_stores,
     struct err_buf *err)
 {
+	memset(view, 0, sizeof(*view));
+	return open_view(view, dir, with_stores, err);
+}
+
+static int
+open_view(struct view *view, const char *dir, bool with_stores,
+    struct err_buf *err)
+{
 	struct stat info;
 	int result;
 
-	memset(view, 0, sizeof(*view));
 	strlcpy(view->dir, dir, sizeof(view->dir));
 	if (stat(dir, &info) != 0) {
 		return err_set_errno(err, "cannot look at %s", dir);
@@ -213,13 +222,28 @@ view_open_store(const struct view *view, uint32_t id, struct store **store,
 int
 view_begin(struct view *view, const struct op *op, bool must_run)
 {
+	memset(view, 0, sizeof(*view));
+	return begin_view(view, op, must_run);
+}
+
+int
+view_begin_any(struct view *view, const struct op *op)
+{
+	memset(view, 0, sizeof(*view));
+	view->segment_optional = true;
+	return begin_view(view, op, false);
+}
+
+static int
+begin_view(struct view *view, const struct op *op, bool must_run)
+{
 	char dir[PATH_MAX];
 	struct err_buf err;
 	int result;
 
 	result = op_dir(op, dir, sizeof(dir), &err);
 	if (result == ERR_OK) {
-		result = view_open(view, dir, !must_run, &err);
+		result = open_view(view, dir, !must_run, &err);
 	} else if (result == ERR_NOT_FOUND) {
 		return op_fail_code(dir_set_not_running(dir, &err), &err);
 	}
@@ -251,14 +275,15 @@ attach(struct view *view, struct err_buf *err)
 	    SEGMENT_VIEWER, err);
 	if (result != ERR_OK) {
 		view->segment = NULL;
-		return result == ERR_NOT_FOUND || result == ERR_AGAIN ?
-		    ERR_OK : result;
+		return result == ERR_NOT_FOUND || result == ERR_AGAIN ||
+		    view->segment_optional ? ERR_OK : result;
 	}
 	if (segment_config(view->segment)->cluster_id !=
 	    view->cluster.cluster_id) {
 		view_close(view);
-		return err_set(err, ERR_MISMATCH, "the shared memory %s"
-		    " belongs to another cluster", view->segment_name);
+		return view->segment_optional ? ERR_OK : err_set(err,
+		    ERR_MISMATCH, "the shared memory %s belongs to another"
+		    " cluster", view->segment_name);
 	}
 	return ERR_OK;
 }

@@ -46,6 +46,7 @@ struct view {
 	char segment_name[SEGMENT_NAME_SIZE];
 	struct cluster cluster;
 	struct segment *segment;	/* NULL: there is none */
+	bool segment_optional;		/* one that is of no use is none */
 	bool running;			/* the supervisor or a node lives */
 	int32_t supervisor;		/* pid, 0: none */
 	uint32_t leader;		/* 0: none */
@@ -94,5 +95,8 @@ int	view_open_store(const struct view *, uint32_t id, struct store **,
 struct op;
 int	view_begin(struct view *, const struct op *, bool must_run)
 	    MUST_CHECK;
+/* The same for who ends the cluster: shared memory that cannot be used, or is
+ * not ours, is none. */
+int	view_begin_any(struct view *, const struct op *) MUST_CHECK;
 
 #endif

@@ -89,6 +89,45 @@ expect 0 sup start
 expect 0 sup stop
 [ ! -e "/dev/shm$segment" ] || fail "the segment is left"
 
+say "files removed and processes stopped under a running cluster"
+expect 0 sup start
+supervisor=$(cat "$D/raftsup.pid")
+rm "$D/control"
+expect 69 sup start
+one_line 'its control socket was removed'
+expect 0 sup stop
+is_dead "$supervisor" || fail "the supervisor lives"
+expect 0 sup start
+rm "$D/lock"
+expect 69 sup start
+one_line 'its lock file was removed'
+expect 0 sup kill 1
+all=$(pids)
+expect 0 sup stop
+for p in $all; do
+	await "the end of $p" is_dead "$p"
+done
+expect 0 sup start
+kill -STOP "$(cat "$D/raftsup.pid")"
+expect 0 sup stop
+expect 0 sup start
+all=$(pids)
+truncate -s 4096 "/dev/shm$segment"
+expect 74 sup status
+one_line 'is truncated'
+timeout 60 "$BIN/raftsup" stop >"$W/out" 2>"$W/err"
+for p in $all; do
+	await "the end of $p" is_dead "$p"
+done
+sup stop >/dev/null 2>&1
+[ ! -e "/dev/shm$segment" ] || fail "the segment is left"
+expect 0 sup start
+expect 0 sup stop
+echo 'something else' >"/dev/shm$segment"
+expect 69 sup stop
+one_line 'no cluster is running'
+[ ! -e "/dev/shm$segment" ] || fail "the segment is left"
+
 say "a store of another cluster, another version, an older copy"
 cp -r "$D/node-3" "$W/older"
 expect 0 sup start
