@@ -57,16 +57,23 @@ history_load(struct history *h, uint64_t last_index,
 }
 
 void
-history_copy(struct history *to, const struct history *from)
+history_copy_runs(struct history *to, const struct history *from)
 {
 	uint32_t i, at;
-	uint64_t index;
 
 	memcpy(to, from, offsetof(struct history, runs));
 	for (i = 0; i < from->run_count; i++) {
 		at = run_position(from, i);
 		to->runs[at] = from->runs[at];
 	}
+}
+
+void
+history_copy(struct history *to, const struct history *from)
+{
+	uint64_t index;
+
+	history_copy_runs(to, from);
 	for (index = from->sums_first; index <= from->last_index; index++) {
 		to->sums[index % RAFT_WINDOW] =
 		    from->sums[index % RAFT_WINDOW];

@@ -41,6 +41,8 @@ void	history_init(struct history *, uint64_t first_index,
 void	history_load(struct history *, uint64_t last_index,
 	    const struct raft_run *, size_t run_count,
 	    const uint32_t *sizes, size_t size_count);
+/* The range and the terms, without the sizes. */
+void	history_copy_runs(struct history *, const struct history *);
 /* Copies what is in use. */
 void	history_copy(struct history *, const struct history *);
 

@@ -106,6 +106,16 @@ raft_clone(const struct raft *r)
 }
 
 void
+raft_shadow(struct raft *clone, const struct raft *r)
+{
+	memcpy(clone, r, offsetof(struct raft, progress_count));
+	history_copy_runs(&clone->log, &r->log);
+	if (r->latched != NULL) {
+		clone->latched = clone->latched_text;
+	}
+}
+
+void
 raft_step(struct raft *r, const struct raft_event *event,
     struct raft_update *update)
 {

@@ -405,6 +405,9 @@ const char *raft_check_state(const struct raft *);
 const char *raft_check_delta(const struct raft *before,
 	    const struct raft *after);
 struct raft *raft_clone(const struct raft *);
+/* Makes an earlier clone (of any server) equal as far as raft_check_delta()
+ * looks; cheap enough for every step. */
+void	raft_shadow(struct raft *clone, const struct raft *);
 
 /* CRC-32C over type, size and data; what every follower verifies. */
 uint32_t raft_entry_checksum(enum raft_entry_type, const void *data,
