@@ -22,7 +22,7 @@
 #include "shm/life.h"
 #include "shm/segment.h"
 #include "shm/slot.h"
-#include "tests/kv/memory_table.h"
+#include "sim/memory_table.h"
 
 #define NODES_MAX	SEGMENT_SLOTS
 #define RULES_MAX	16

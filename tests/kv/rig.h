@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "kv/kv.h"
-#include "tests/kv/memory_table.h"
+#include "sim/memory_table.h"
 
 struct rig {
 	struct memory_table *table;

@@ -3,7 +3,7 @@
  * A red-black tree a space, and an undo list: each write first notes what
  * was there, and an abort goes through the notes from the last to the first.
  */
-#include "tests/kv/memory_table.h"
+#include "sim/memory_table.h"
 
 #include <assert.h>
 #include <bsd/sys/tree.h>

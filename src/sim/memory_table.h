@@ -16,8 +16,8 @@
  * it looks at what it was given: whoever uses a slice for too long is found
  * by a memory checker.
  */
-#ifndef TESTS_KV_MEMORY_TABLE_H
-#define TESTS_KV_MEMORY_TABLE_H
+#ifndef SIM_MEMORY_TABLE_H
+#define SIM_MEMORY_TABLE_H
 
 #include "kv/kv.h"
 
