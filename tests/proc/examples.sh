@@ -153,7 +153,7 @@ check_one() {
 begin() {
 	dir=$work/$1
 	mkdir "$dir" || exit 99
-	for program in raftsup raftnode raftctl raftck; do
+	for program in raftsup raftnode raftctl raftck raftsim; do
 		[ ! -x "$build/$program" ] ||
 		    ln -s "$build/$program" "$dir/$program"
 	done

@@ -63,7 +63,7 @@ check_synopsis() {
 	fi
 }
 
-for page in raftsup.8 raftnode.8 raftctl.1 raftck.1; do
+for page in raftsup.8 raftnode.8 raftctl.1 raftck.1 raftsim.1; do
 	if [ -f "$source/man/$page" ]; then
 		check_synopsis "$source/man/$page" "${page%.*}"
 	else

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A node's start, as serve.c and the supervisor do it, and its death.
+ *
+ * The supervisor remembers each store's identity and the run that it
+ * admitted last.  A store that is another one, or older, does not start; the
+ * granted run is durable before anything is sent in its name.
+ */
+#include "sim/sim.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool	store_is_refused(struct sim_node *);
+static void	node_boot(struct sim_node *);
+static int	node_new_core(struct sim_node *, const struct raft_boot *,
+		    const char **);
+static void	node_restart_later(struct sim_node *);
+static void	node_tell_death(struct sim_node *);
+
+void
+sim_node_init(struct sim_world *world, uint32_t id)
+{
+	struct sim_node *node = sim_node(world, id);
+	struct sim_node old = *node;
+
+	memset(node, 0, sizeof(*node));
+	node->world = world;
+	node->id = id;
+	/* Memory that an earlier run has left is used again. */
+	node->disk = old.disk;
+	sim_disk_init(&node->disk);
+	node->log.entries = old.log.entries;
+	node->log.capacity = old.log.capacity;
+	node->waiting = old.waiting != NULL ? old.waiting :
+	    sim_realloc(NULL, SIM_WAITING_MAX, sizeof(*node->waiting));
+	node->reads = old.reads;
+	node->read_capacity = old.read_capacity;
+	node->before = old.before;
+	node->birth = node->disk.birth = id;
+	node->table = memory_table_new(false);
+	node->tick_ns = node->deadline_ns = UINT64_MAX;
+}
+
+/* What belongs to one run of the world; sim_world_free() does the rest. */
+void
+sim_node_fini(struct sim_node *node)
+{
+	raft_free(node->raft);
+	node->raft = NULL;
+	kv_free(node->kv);
+	node->kv = NULL;
+	memory_table_free(node->table);
+	node->table = NULL;
+}
+
+void
+sim_node_start(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+
+	if (node->raft != NULL || node->lost || node->held) {
+		return;
+	}
+	if (store_is_refused(node)) {
+		return;
+	}
+	node->run = node->admitted_run + 1;
+	node->disk.run = node->run;
+	node->dying = node->latching = false;
+	if (sim_crash_here(node, SIM_COVER_CRASH_BOOT)) {
+		/* The run is used up, nobody has ever heard of it. */
+		node->dying = false;
+		node->admitted_run = node->run;
+		node_restart_later(node);
+		return;
+	}
+	node->admitted_run = node->run;
+	sim_cover(world, SIM_COVER_STARTS);
+	node_boot(node);
+}
+
+/* The kernel takes it away, at whatever it was doing. */
+void
+sim_node_crash(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+
+	sim_cover(world, SIM_COVER_CRASHES);
+	if (node->role == RAFT_LEADER) {
+		sim_cover(world, SIM_COVER_CRASH_LEADER);
+	}
+	sim_story(world, node->id, node->latching ? "has stopped" :
+	    "is dead");
+	sim_disk_crash(node);
+	sim_apply_crash(node);
+	raft_free(node->raft);
+	node->raft = NULL;
+	node->waiting_count = node->short_count = 0;
+	node->pending_count = node->read_count = 0;
+	node->crash_in = 0;
+	node->paused_until_ns = 0;
+	node->role = 0;
+	node->tick_ns = node->deadline_ns = UINT64_MAX;
+	node_tell_death(node);
+	if (node->latching) {
+		node->lost = true;
+	} else {
+		node_restart_later(node);
+	}
+	node->dying = node->latching = false;
+}
+
+static bool
+store_is_refused(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+
+	if (node->disk.wiped) {
+		sim_cover(world, SIM_COVER_WIPED);
+		sim_story(world, node->id, "its store is gone -> does not "
+		    "start under its old identity");
+		node->lost = true;
+		return true;
+	}
+	if (node->disk.birth != node->birth ||
+	    node->disk.run < node->admitted_run) {
+		sim_cover(world, SIM_COVER_OLD_STORES);
+		sim_story(world, node->id, "its store is not the one that "
+		    "ran last -> refused");
+		/* The operator finds the right one. */
+		node->disk.birth = node->birth;
+		node->disk.run = node->admitted_run;
+		node_restart_later(node);
+		return true;
+	}
+	return false;
+}
+
+static void
+node_boot(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+	struct raft_boot boot = { .first_index = 1 };
+	struct sim_log *log = &node->disk.log;
+	struct raft_configuration configuration = { .index = 0 };
+	struct raft_run *runs;
+	uint32_t *sizes, i;
+	const char *what = "";
+	uint64_t at;
+
+	if (kv_new(&node->kv, memory_table_face(node->table)) != ERR_OK) {
+		sim_fail(world, "checkpoint", 1u << node->id, "the checkpoint "
+		    "of node %u cannot be read", node->id);
+		return;
+	}
+	node->applied_index = node->checkpoint_index =
+	    kv_position(node->kv)->applied_index;
+	node->apply_next = node->applied_index + 1;
+	node->log_time_ns = kv_position(node->kv)->log_time_ns;
+	runs = sim_alloc(world, (log->count + 1) * sizeof(*runs));
+	sizes = sim_alloc(world, (log->count + 1) * sizeof(*sizes));
+	node->log.count = 0;
+	for (at = 0; at < log->count; at++) {
+		sim_log_append(&node->log, &log->entries[at]);
+		sizes[at] = log->entries[at].size;
+		if (at == 0 || log->entries[at].term !=
+		    log->entries[at - 1].term) {
+			runs[boot.run_count++] = (struct raft_run){
+				.first_index = at + 1,
+				.term = log->entries[at].term,
+			};
+		}
+	}
+	configuration.count = world->plan.nodes;
+	for (i = 0; i < world->plan.nodes; i++) {
+		configuration.servers[i] = (struct raft_server){
+			.id = i + 1,
+			.suffrage = RAFT_VOTER,
+			.store_id = SIM_STORE_ID(i + 1),
+		};
+	}
+	boot.hard_state = node->disk.hard_state;
+	boot.last_index = log->count;
+	boot.applied_index = node->applied_index;
+	boot.runs = runs;
+	boot.sizes = sizes;
+	boot.size_count = log->count;
+	boot.configurations = &configuration;
+	boot.configuration_count = 1;
+	boot.now_ns = world->now_ns;
+	boot.random = prng_next(&world->prng_core);
+	if (node_new_core(node, &boot, &what) != ERR_OK) {
+		sim_fail(world, "boot", 1u << node->id,
+		    "node %u does not start: %s", node->id, what);
+	}
+}
+
+static int
+node_new_core(struct sim_node *node, const struct raft_boot *boot,
+    const char **what)
+{
+	struct sim_world *world = node->world;
+	struct raft_config config = {
+		.id = node->id,
+		.cluster_id = SIM_CLUSTER_ID,
+		.store_id = SIM_STORE_ID(node->id),
+		.run = node->run,
+		.heartbeat_ns = world->plan.heartbeat_ns,
+		.election_min_ns = world->plan.election_min_ns,
+		.election_max_ns = world->plan.election_max_ns,
+		.inflight_messages_max = world->plan.inflight_messages_max,
+		.inflight_bytes_max = world->plan.inflight_bytes_max,
+		.append_entries_max = world->plan.append_entries_max,
+		.append_bytes_max = world->plan.append_bytes_max,
+		.uncommitted_bytes_max = world->plan.uncommitted_bytes_max,
+		.tell_rpc = true,
+		.tell = sim_story_on(world) ? sim_tell : NULL,
+		.tell_arg = node,
+	};
+	int result = raft_new(&node->raft, &config, boot, what);
+
+	if (result != ERR_OK) {
+		return result;
+	}
+	if (node->before == NULL) {
+		node->before = raft_clone(node->raft);
+		assert(node->before != NULL);
+	}
+	node->durable_seq = 0;
+	node->durable_index = boot->last_index;
+	node->commit_index = raft_commit_index(node->raft);
+	node->commit_seen = node->commit_index;
+	node->deadline_ns = world->now_ns;
+	node->role = raft_role(node->raft);
+	node->term = raft_term(node->raft);
+	node->room = RAFT_ROOM_OK;
+	node->led_term = 0;
+	node->apply_due = false;
+	node->apply_again_ns = 0;
+	memset(node->dead_runs, 0, sizeof(node->dead_runs));
+	sim_story(world, node->id, "Node %u %s: run %llu, log 1-%llu, "
+	    "applied %llu", node->id, node->run > 1 ? "rejoins" : "starts",
+	    (unsigned long long)node->run,
+	    (unsigned long long)boot->last_index,
+	    (unsigned long long)node->applied_index);
+	sim_node_settle(node);
+	return ERR_OK;
+}
+
+static void
+node_restart_later(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+	struct sim_event event = {
+		.type = SIM_RESTART, .a = node->id,
+		.at_ns = world->now_ns + prng_range(&world->prng_fault,
+		    SIM_MS / 2, world->plan.restart_max_ns),
+	};
+
+	sim_push(world, &event);
+}
+
+/* True news, which some hear soon, some late. */
+static void
+node_tell_death(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+	struct sim_event event = {
+		.type = SIM_DEATH_NEWS, .a = node->id, .b = node->run,
+	};
+	uint32_t id;
+
+	if ((world->plan.faults & 1u << SIM_FAULT_DEATH) == 0) {
+		return;
+	}
+	for (id = 1; id <= world->plan.nodes; id++) {
+		if (id != node->id) {
+			event.node = id;
+			event.size = (uint32_t)prng_below(&world->prng_fault,
+			    8);
+			event.at_ns = world->now_ns + prng_below(
+			    &world->prng_fault, 20 * SIM_MS);
+			sim_push(world, &event);
+		}
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a seed draws before anything happens.  Swarm testing: each run uses a
+ * random part of the faults, with probabilities and times of its own, so
+ * that rare combinations come up and no fault always hides another.
+ */
+#include "sim/sim.h"
+
+#define NAME_(name, text) [SIM_FAULT_##name] = text,
+const char *const sim_fault_names[SIM_FAULT_COUNT] = { SIM_FAULTS(NAME_) };
+#undef NAME_
+
+#define TEXT_(name, text) [SIM_COVER_##name] = text,
+const char *const sim_cover_texts[SIM_COVER_COUNT] = { SIM_COVERAGE(TEXT_) };
+#undef TEXT_
+
+#define KEY_(name, text) [SIM_COVER_##name] = #name,
+const char *const sim_cover_names[SIM_COVER_COUNT] = { SIM_COVERAGE(KEY_) };
+#undef KEY_
+
+static uint32_t
+draw_nodes(struct prng *prng)
+{
+	uint64_t draw = prng_below(prng, 20);
+
+	return draw == 0 ? 1 : draw < 10 ? 3 : draw < 17 ? 5 : 7;
+}
+
+static void
+draw_times(struct sim_plan *plan, struct prng *prng)
+{
+	plan->heartbeat_ns = prng_range(prng, 10, 100) * SIM_MS;
+	plan->election_min_ns = plan->heartbeat_ns * prng_range(prng, 2, 8);
+	plan->election_max_ns = plan->election_min_ns +
+	    plan->election_min_ns * prng_range(prng, 0, 8) / 4 + SIM_MS;
+	plan->delay_min_ns = prng_range(prng, 1, 2000) * 1000;
+	plan->delay_max_ns = plan->delay_min_ns +
+	    plan->heartbeat_ns * prng_range(prng, 0, 4) / 8;
+	plan->disk_min_ns = prng_range(prng, 10, 2000) * 1000;
+	plan->disk_max_ns = plan->disk_min_ns +
+	    plan->heartbeat_ns * prng_range(prng, 0, 4) / 4;
+	plan->apply_max_ns = prng_range(prng, 1, 5000) * 1000;
+	plan->restart_max_ns = plan->election_max_ns *
+	    prng_range(prng, 1, 4) / 2;
+	plan->client_gap_ns = plan->heartbeat_ns * prng_range(prng, 1, 8) / 4;
+	plan->client_timeout_ns = plan->election_min_ns *
+	    prng_range(prng, 1, 4) / 2;
+	plan->fault_gap_ns = plan->election_min_ns *
+	    prng_range(prng, 1, 12) / 4;
+}
+
+void
+sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
+{
+	struct prng prng;
+	uint32_t nodes, faults;
+
+	prng_init(&prng, options->seed ^ UINT64_C(0x706c616e));
+	nodes = draw_nodes(&prng);
+	plan->nodes = options->nodes != 0 ? options->nodes : nodes;
+	plan->clients = (uint32_t)prng_range(&prng, 1, SIM_CLIENTS_MAX);
+	/* Each kind in one run of two; in one of eight, all of them. */
+	faults = (uint32_t)prng_next(&prng);
+	if (prng_below(&prng, 8) == 0) {
+		faults = SIM_FAULTS_ALL;
+	}
+	plan->faults = faults & options->faults & SIM_FAULTS_ALL;
+	plan->steps = options->steps != 0 ? options->steps :
+	    SIM_STEPS_DEFAULT;
+	draw_times(plan, &prng);
+	plan->append_entries_max = 0;
+	plan->append_bytes_max = 0;
+	plan->inflight_messages_max = 0;
+	plan->inflight_bytes_max = 0;
+	plan->uncommitted_bytes_max = 0;
+	if (prng_below(&prng, 2) == 0) {
+		plan->append_entries_max = (uint32_t)prng_range(&prng, 1, 4);
+		plan->inflight_messages_max =
+		    (uint32_t)prng_range(&prng, 1, 3);
+		plan->append_bytes_max = (uint32_t)prng_range(&prng, 8, 200);
+		plan->uncommitted_bytes_max =
+		    (uint32_t)prng_range(&prng, 60, 400);
+	}
+	plan->checkpoint_entries = prng_range(&prng, 1, 30);
+	plan->reads = (uint32_t)prng_range(&prng, 0, 700000);
+	plan->value_extra = (uint32_t)prng_range(&prng, 0, 40);
+}
