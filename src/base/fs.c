@@ -16,9 +16,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static int read_fd(int, size_t, char **, size_t *);
 static int write_new(const char *, const void *, size_t, struct err_buf *);
 static int make_one_dir(const char *, struct err_buf *);
+static struct flock lock_range(short, uint64_t, uint64_t);
 
 int
 fs_read_file(const char *path, size_t size_max, char **data, size_t *size,
@@ -150,14 +153,8 @@ fs_lock_open(const char *path, int *fd, struct err_buf *err)
 int
 fs_lock_try(int fd, uint64_t offset, uint64_t length)
 {
-	struct flock lock = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)offset,
-		.l_len = (off_t)length,
-	};
+	struct flock lock = lock_range(F_WRLCK, offset, length);
 
-	assert(length > 0);
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
 		return 0;
 	}
@@ -170,14 +167,8 @@ fs_lock_try(int fd, uint64_t offset, uint64_t length)
 int
 fs_lock_held(int fd, uint64_t offset, uint64_t length)
 {
-	struct flock lock = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)offset,
-		.l_len = (off_t)length,
-	};
+	struct flock lock = lock_range(F_WRLCK, offset, length);
 
-	assert(length > 0);
 	if (fcntl(fd, F_OFD_GETLK, &lock) != 0) {
 		return err_from_errno(errno);
 	}
@@ -187,14 +178,8 @@ fs_lock_held(int fd, uint64_t offset, uint64_t length)
 int
 fs_lock_release(int fd, uint64_t offset, uint64_t length)
 {
-	struct flock lock = {
-		.l_type = F_UNLCK,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)offset,
-		.l_len = (off_t)length,
-	};
+	struct flock lock = lock_range(F_UNLCK, offset, length);
 
-	assert(length > 0);
 	return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : err_from_errno(errno);
 }
 
@@ -234,7 +219,7 @@ fs_identity_read(
 	identity->birth_ns = 0;
 	if ((stx.stx_mask & STATX_BTIME) != 0) {
 		identity->birth_ns =
-		    (uint64_t)stx.stx_btime.tv_sec * 1000000000u +
+		    (uint64_t)stx.stx_btime.tv_sec * CLOCK_NS_PER_S +
 		    stx.stx_btime.tv_nsec;
 	}
 	return 0;
@@ -354,4 +339,16 @@ make_one_dir(const char *path, struct err_buf *err)
 		return err_set(err, ERR_IO, "%s is not a directory", path);
 	}
 	return 0;
+}
+
+static struct flock
+lock_range(short type, uint64_t offset, uint64_t length)
+{
+	assert(length > 0);
+	return (struct flock){
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)offset,
+		.l_len = (off_t)length,
+	};
 }

@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define LINE_SIZE 2048
 
@@ -114,11 +115,10 @@ fatalx(int status, const char *fmt, ...)
 static void
 log_line(int errnum, const char *fmt, va_list ap)
 {
-	char text[LINE_SIZE - 128], line[LINE_SIZE], stamp[32];
+	char text[LINE_SIZE - 128], line[LINE_SIZE];
+	char at[CLOCK_WALL_TEXT_SIZE];
 	int fd = atomic_load(&log_fd);
 	int saved_errno = errno;
-	struct timespec now;
-	struct tm utc;
 	size_t length;
 
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -132,11 +132,8 @@ log_line(int errnum, const char *fmt, va_list ap)
 		write_all(STDERR_FILENO, line, strlen(line));
 	}
 	if (fd >= 0) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		gmtime_r(&now.tv_sec, &utc);
-		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
-		snprintf(line, sizeof(line), "%s.%06ldZ %s\n", stamp,
-		    now.tv_nsec / 1000, text);
+		clock_format_wall(clock_wall_ns(), at);
+		snprintf(line, sizeof(line), "%s %s\n", at, text);
 		write_all(fd, line, strlen(line));
 	}
 	errno = saved_errno;
