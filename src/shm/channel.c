@@ -79,6 +79,9 @@ static int open_tx(struct channel_tx **, const struct segment *,
 static int open_rx(struct channel_rx **, const struct segment *,
     const struct channel_place *, uint64_t own_epoch,
     const uint64_t *epoch_word);
+static int open_client(struct channel_tx **, struct channel_rx **,
+    struct segment *, uint32_t client_slot, uint32_t node_slot,
+    bool node_side, bool reply, uint64_t own_epoch);
 static int client_place(struct channel_place *, struct segment *,
     uint32_t client_slot, uint32_t node_slot, bool node_side, bool reply);
 static int send_large(struct channel_tx *, uint32_t type, uint64_t to_epoch,
@@ -136,24 +139,8 @@ channel_open_request(struct channel_tx **tx, struct channel_rx **rx,
     struct segment *segment, uint32_t client_slot, uint32_t node_slot,
     bool node_side, uint64_t own_epoch)
 {
-	struct channel_place place;
-	int code = client_place(&place, segment, client_slot, node_slot,
-	    node_side, false);
-
-	if (tx != NULL) {
-		*tx = NULL;
-	}
-	if (rx != NULL) {
-		*rx = NULL;
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (node_side) {
-		return open_rx(rx, segment, &place, own_epoch,
-		    &segment_client_page(segment, client_slot)->epoch);
-	}
-	return open_tx(tx, segment, &place, own_epoch);
+	return open_client(tx, rx, segment, client_slot, node_slot, node_side,
+	    false, own_epoch);
 }
 
 int
@@ -161,23 +148,8 @@ channel_open_reply(struct channel_tx **tx, struct channel_rx **rx,
     struct segment *segment, uint32_t client_slot, uint32_t node_slot,
     bool node_side, uint64_t own_epoch)
 {
-	struct channel_place place;
-	int code = client_place(&place, segment, client_slot, node_slot,
-	    node_side, true);
-
-	if (tx != NULL) {
-		*tx = NULL;
-	}
-	if (rx != NULL) {
-		*rx = NULL;
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (node_side) {
-		return open_tx(tx, segment, &place, own_epoch);
-	}
-	return open_rx(rx, segment, &place, own_epoch, NULL);
+	return open_client(tx, rx, segment, client_slot, node_slot, node_side,
+	    true, own_epoch);
 }
 
 void
@@ -364,6 +336,32 @@ channel_rx_figures(const struct channel_rx *rx,
 }
 
 /* -------------------------------------------------------------- opening */
+
+/* Nodes send replies and receive requests, clients the other way round. */
+static int
+open_client(struct channel_tx **tx, struct channel_rx **rx,
+    struct segment *segment, uint32_t client_slot, uint32_t node_slot,
+    bool node_side, bool reply, uint64_t own_epoch)
+{
+	struct channel_place place;
+	int code = client_place(&place, segment, client_slot, node_slot,
+	    node_side, reply);
+
+	if (tx != NULL) {
+		*tx = NULL;
+	}
+	if (rx != NULL) {
+		*rx = NULL;
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (node_side == reply) {
+		return open_tx(tx, segment, &place, own_epoch);
+	}
+	return open_rx(rx, segment, &place, own_epoch, node_side ?
+	    &segment_client_page(segment, client_slot)->epoch : NULL);
+}
 
 /*
  * A client's rings get their blocks when the client opens the first of the
