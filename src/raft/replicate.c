@@ -25,6 +25,8 @@
 static void probe(struct raft *, struct progress *, uint64_t);
 static void send_append(struct raft *, struct progress *);
 static bool may_send(const struct raft *, const struct progress *);
+static struct progress *heard_from(struct raft *,
+    const struct raft_message *);
 static void recv_refusal(struct raft *, struct progress *,
 	    const struct raft_message *);
 static void inflight_clear(struct progress *);
@@ -177,15 +179,10 @@ replicate_sent(struct raft *r, uint32_t to, uint64_t request,
 void
 replicate_recv_append_reply(struct raft *r, const struct raft_message *m)
 {
-	struct progress *p = replicate_progress(r, m->from);
+	struct progress *p = heard_from(r, m);
 
 	if (p == NULL) {
 		return;
-	}
-	p->contact_ns = r->now_ns;
-	p->blocked = false;
-	if (m->request > p->confirmed) {
-		p->confirmed = m->request;
 	}
 	if (m->reject) {
 		recv_refusal(r, p, m);
@@ -214,15 +211,10 @@ replicate_recv_append_reply(struct raft *r, const struct raft_message *m)
 void
 replicate_recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
 {
-	struct progress *p = replicate_progress(r, m->from);
+	struct progress *p = heard_from(r, m);
 
 	if (p == NULL) {
 		return;
-	}
-	p->contact_ns = r->now_ns;
-	p->blocked = false;
-	if (m->request > p->confirmed) {
-		p->confirmed = m->request;
 	}
 	if (p->inflight_count == 0 ||
 	    m->request < inflight_at(p, 0)->request ||
@@ -357,6 +349,23 @@ send_append(struct raft *r, struct progress *p)
 	if (p->mode == PROGRESS_REPLICATE) {
 		p->next = last + 1;
 	}
+}
+
+/* A reply's sender, which is alive; NULL if it is no server of ours. */
+static struct progress *
+heard_from(struct raft *r, const struct raft_message *m)
+{
+	struct progress *p = replicate_progress(r, m->from);
+
+	if (p == NULL) {
+		return NULL;
+	}
+	p->contact_ns = r->now_ns;
+	p->blocked = false;
+	if (m->request > p->confirmed) {
+		p->confirmed = m->request;
+	}
+	return p;
 }
 
 /*
