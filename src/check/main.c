@@ -5,11 +5,11 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "check/check.h"
 
@@ -74,105 +74,72 @@ print_text(const char *dir, const struct check_result *result)
 
 /* ------------------------------------------------------------------ JSON */
 
-static json_t *
-hex_json(uint64_t value)
+static void
+put_hex(struct json *json, const char *name, uint64_t value)
 {
 	char text[17];
 
 	snprintf(text, sizeof(text), "%016" PRIx64, value);
-	return json_string(text);
+	json_put_string(json, name, text);
 }
 
-static json_t *
-node_json(const struct check_node *node)
+static void
+put_node(struct json *json, const struct check_node *node)
 {
-	json_t *object = json_object();
-
-	json_object_set_new(object, "id", json_integer(node->id));
-	json_object_set_new(object, "missing", json_boolean(node->missing));
-	json_object_set_new(object, "damaged", json_boolean(node->damaged));
-	if (node->missing || node->damaged) {
-		return object;
+	json_begin_object(json, NULL);
+	json_put_u64(json, "id", node->id);
+	json_put_bool(json, "missing", node->missing);
+	json_put_bool(json, "damaged", node->damaged);
+	if (!node->missing && !node->damaged) {
+		put_hex(json, "store", node->identity.store_id);
+		json_put_u64(json, "run", node->run);
+		json_put_u64(json, "term", node->log.hard_state.term);
+		json_put_u64(json, "vote", node->log.hard_state.vote);
+		json_put_u64(json, "first_index", node->log.first_index);
+		json_put_u64(json, "last_index", node->log.last_index);
+		json_put_u64(json, "applied_index",
+		    node->position.applied_index);
+		put_hex(json, "digest", node->position.digest);
 	}
-	json_object_set_new(object, "store", hex_json(node->identity.store_id));
-	json_object_set_new(object, "run", json_integer((json_int_t)node->run));
-	json_object_set_new(object, "term",
-	    json_integer((json_int_t)node->log.hard_state.term));
-	json_object_set_new(
-	    object, "vote", json_integer(node->log.hard_state.vote));
-	json_object_set_new(object, "first_index",
-	    json_integer((json_int_t)node->log.first_index));
-	json_object_set_new(object, "last_index",
-	    json_integer((json_int_t)node->log.last_index));
-	json_object_set_new(object, "applied_index",
-	    json_integer((json_int_t)node->position.applied_index));
-	json_object_set_new(object, "digest", hex_json(node->position.digest));
-	return object;
+	json_end_object(json);
 }
 
-/* What is not UTF-8 in a text (a damaged name) is dropped. */
-static json_t *
-text_json(const char *text)
+static void
+put_finding(struct json *json, const struct check_finding *finding)
 {
-	json_t *string = json_string(text);
-	char ascii[sizeof(((struct check_finding *)NULL)->text)];
-	size_t i;
-
-	if (string != NULL) {
-		return string;
-	}
-	for (i = 0; text[i] != '\0' && i + 1 < sizeof(ascii); i++) {
-		ascii[i] = text[i] & 0x80 ? '?' : text[i];
-	}
-	ascii[i] = '\0';
-	return json_string(ascii);
+	json_begin_object(json, NULL);
+	json_put_string(json, "kind", check_kind_name(finding->kind));
+	json_put_u64(json, "node", finding->node);
+	json_put_u64(json, "other_node", finding->other_node);
+	json_put_u64(json, "index", finding->index);
+	json_put_u64(json, "term", finding->term);
+	json_put_string(json, "text", finding->text);
+	json_end_object(json);
 }
 
-static json_t *
-finding_json(const struct check_finding *finding)
-{
-	json_t *object = json_object();
-
-	json_object_set_new(
-	    object, "kind", json_string(check_kind_name(finding->kind)));
-	json_object_set_new(object, "node", json_integer(finding->node));
-	json_object_set_new(
-	    object, "other_node", json_integer(finding->other_node));
-	json_object_set_new(
-	    object, "index", json_integer((json_int_t)finding->index));
-	json_object_set_new(
-	    object, "term", json_integer((json_int_t)finding->term));
-	json_object_set_new(object, "text", text_json(finding->text));
-	return object;
-}
-
-static int
+static void
 print_json(const char *dir, const struct check_result *result)
 {
-	json_t *object = json_object();
-	json_t *nodes = json_array();
-	json_t *findings = json_array();
+	struct json json;
 	uint32_t i;
-	int failed;
 
+	json_init(&json, stdout);
+	json_begin_object(&json, NULL);
+	json_put_string(&json, "dir", dir);
+	json_put_bool(&json, "ok", result->finding_count == 0);
+	json_put_u64(&json, "entries", result->entry_count);
+	json_begin_array(&json, "nodes");
 	for (i = 0; i < result->node_count; i++) {
-		json_array_append_new(nodes, node_json(&result->nodes[i]));
+		put_node(&json, &result->nodes[i]);
 	}
+	json_end_array(&json);
+	json_begin_array(&json, "findings");
 	for (i = 0; i < kept(result); i++) {
-		json_array_append_new(
-		    findings, finding_json(&result->findings[i]));
+		put_finding(&json, &result->findings[i]);
 	}
-	json_object_set_new(object, "dir", text_json(dir));
-	json_object_set_new(
-	    object, "ok", json_boolean(result->finding_count == 0));
-	json_object_set_new(
-	    object, "entries", json_integer((json_int_t)result->entry_count));
-	json_object_set_new(object, "nodes", nodes);
-	json_object_set_new(object, "findings", findings);
-	failed = json_dumpf(object, stdout, JSON_PRESERVE_ORDER);
-	json_decref(object);
+	json_end_array(&json);
+	json_end_object(&json);
 	printf("\n");
-	return failed;
 }
 
 /* ------------------------------------------------------------------ main */
@@ -224,10 +191,10 @@ main(int argc, char **argv)
 		free(result);
 		return err_exit_status(code);
 	}
-	if (!json) {
+	if (json) {
+		print_json(argv[optind], result);
+	} else {
 		print_text(argv[optind], result);
-	} else if (print_json(argv[optind], result) != 0) {
-		log_warnx("out of memory");
 	}
 	status = result->finding_count == 0 ? 0 : EXIT_FOUND;
 	free(result);
