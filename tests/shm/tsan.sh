@@ -33,5 +33,9 @@ run()
 	echo "$(basename "$1"): $(cat "$log")"
 }
 
+if [ ! -x "$dir/tsan_ring" ]; then
+	echo "SKIPPED: the compiler has no ThreadSanitizer"
+	exit 77
+fi
 run "$dir/tsan_ring" -s "$seconds" threads
 run "$dir/tsan_shared" -s "$seconds"
