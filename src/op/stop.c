@@ -204,7 +204,7 @@ signal_supervisor(struct view *view, bool only_wake)
 	count = proc_find_open(path, pids, COUNT_OF(pids));
 	for (i = 0; i < count && i < COUNT_OF(pids); i++) {
 		if (pids[i] != view->supervisor ||
-		    (only_wake && !proc_is_stopped(pids[i]))) {
+		    (only_wake && !process_is_stopped(pids[i]))) {
 			continue;
 		}
 		fd = proc_open(pids[i], process_start_time(pids[i]));
