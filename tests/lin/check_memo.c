@@ -99,7 +99,8 @@ START_TEST(full)
 	ck_assert_uint_le(memo.slot_count * sizeof(memo.slots[0]) +
 	    memo.word_room * sizeof(memo.words[0]), size_max);
 	for (word = 0; word < 100000; word++) {
-		ck_assert(memo_seen(&memo, spread(word), &word, 1) == (word < kept));
+		ck_assert(memo_seen(&memo, spread(word), &word, 1) ==
+		    (word < kept));
 	}
 	ck_assert_uint_eq(memo.record_count, kept);
 	memo_fini(&memo);
