@@ -56,14 +56,9 @@ op_kill(struct op *op)
 	if (status != 0) {
 		return status;
 	}
-	status = view_select(&view, op->argv[op_operands()], &ids, &err);
-	if (status == ERR_OK) {
-		snprintf(word, sizeof(word), "%d", number);
-		status = op_order(view.dir, hold ? "hold" : "kill", ids, word,
-		    false);
-	} else {
-		status = op_fail_code(status, &err);
-	}
+	snprintf(word, sizeof(word), "%d", number);
+	status = order_send(&view, op->argv[op_operands()],
+	    hold ? "hold" : "kill", word, false, &ids);
 	view_close(&view);
 	return status;
 }

@@ -22,7 +22,6 @@ order_nodes(struct op *op, const char *verb, enum order_wait wait)
 {
 	const char *argument;
 	struct view view;
-	struct err_buf err;
 	uint32_t ids;
 	int status, first;
 
@@ -39,17 +38,26 @@ order_nodes(struct op *op, const char *verb, enum order_wait wait)
 	if (status != 0) {
 		return status;
 	}
-	status = view_select(&view, op->argv[first], &ids, &err);
-	if (status != ERR_OK) {
-		status = op_fail_code(status, &err);
-	} else {
-		status = op_order(view.dir, verb, ids, "", wait != ORDER_DONE);
-	}
+	status = order_send(&view, op->argv[first], verb, "",
+	    wait != ORDER_DONE, &ids);
 	if (status == 0 && wait != ORDER_DONE) {
 		status = order_await(&view, ids, wait);
 	}
 	view_close(&view);
 	return status;
+}
+
+int
+order_send(struct view *view, const char *text, const char *verb,
+    const char *word, bool quiet, uint32_t *ids)
+{
+	struct err_buf err;
+	int code = view_select(view, text, ids, &err);
+
+	if (code != ERR_OK) {
+		return op_fail_code(code, &err);
+	}
+	return op_order(view->dir, verb, *ids, word, quiet);
 }
 
 int

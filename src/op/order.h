@@ -6,6 +6,7 @@
 #ifndef OP_ORDER_H
 #define OP_ORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -20,6 +21,13 @@ enum order_wait {
 
 /* COMMAND IDS: asks `verb` of the supervisor. Returns the exit status. */
 int	order_nodes(struct op *, const char *verb, enum order_wait);
+
+/*
+ * Sends a request as op_order() does, to the nodes that `text` names; *ids is
+ * set.  Returns the exit status.
+ */
+int	order_send(struct view *, const char *text, const char *verb,
+	    const char *word, bool quiet, uint32_t *ids);
 
 /*
  * Waits, at most 15 s, for the nodes to be up (refused ones end the wait) or

@@ -230,7 +230,6 @@ read_word(int letter, const char *argument, struct start *start,
 static int
 start_nodes(struct op *op, const char *text)
 {
-	struct err_buf err;
 	struct view view;
 	uint32_t ids;
 	int status;
@@ -239,12 +238,7 @@ start_nodes(struct op *op, const char *text)
 	if (status != 0) {
 		return status;
 	}
-	status = view_select(&view, text, &ids, &err);
-	if (status != ERR_OK) {
-		status = op_fail_code(status, &err);
-	} else {
-		status = op_order(view.dir, "start", ids, "", true);
-	}
+	status = order_send(&view, text, "start", "", true, &ids);
 	if (status == 0) {
 		/* One that is up already is there, whatever its run. */
 		for (uint32_t i = 0; i < view.node_count; i++) {

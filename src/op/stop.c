@@ -98,7 +98,6 @@ out:
 static int
 stop_nodes(struct op *op, const char *text)
 {
-	struct err_buf err;
 	struct view view;
 	uint32_t ids;
 	int status;
@@ -107,12 +106,7 @@ stop_nodes(struct op *op, const char *text)
 	if (status != 0) {
 		return status;
 	}
-	status = view_select(&view, text, &ids, &err);
-	if (status != ERR_OK) {
-		status = op_fail_code(status, &err);
-	} else {
-		status = op_order(view.dir, "hold", ids, "15", true);
-	}
+	status = order_send(&view, text, "hold", "15", true, &ids);
 	if (status == 0) {
 		status = order_await(&view, ids, ORDER_DOWN);
 	}
