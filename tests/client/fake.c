@@ -436,7 +436,7 @@ serve(struct fake *fake, uint32_t slot, uint32_t client,
 		break;
 	case FAKE_EVICT:
 		apply_command(fake, &close, &ignored);
-		/* FALLTHROUGH */
+		FALLTHROUGH;
 	case FAKE_ANSWER:
 		reply.size = apply(fake, &request);
 		break;
