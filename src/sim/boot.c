@@ -130,8 +130,7 @@ store_is_refused(struct sim_node *node)
 		sim_story(world, node->id, "its store is not the one that "
 		    "ran last -> refused");
 		/* The operator finds the right one. */
-		node->disk.birth = node->birth;
-		node->disk.run = node->admitted_run;
+		sim_disk_restore(node);
 		node_restart_later(node);
 		return true;
 	}

@@ -44,6 +44,8 @@ sim_disk_init(struct sim_disk *disk)
 	memset(disk, 0, sizeof(*disk));
 	disk->log.entries = old.log.entries;
 	disk->log.capacity = old.log.capacity;
+	disk->right_log.entries = old.right_log.entries;
+	disk->right_log.capacity = old.right_log.capacity;
 	for (i = 0; i < 2; i++) {
 		disk->batches[i] = old.batches[i];
 		disk->batches[i].op_count = 0;
@@ -61,6 +63,7 @@ sim_disk_fini(struct sim_disk *disk)
 		free(disk->batches[i].entries);
 	}
 	free(disk->log.entries);
+	free(disk->right_log.entries);
 	memset(disk, 0, sizeof(*disk));
 }
 
@@ -201,6 +204,39 @@ sim_disk_crash(struct sim_node *node)
 	disk->busy = false;
 	disk->batches[0].op_count = disk->batches[0].entry_count = 0;
 	disk->batches[1].op_count = disk->batches[1].entry_count = 0;
+}
+
+void
+sim_disk_replace(struct sim_node *node, bool wipe)
+{
+	struct sim_disk *disk = &node->disk;
+	uint64_t i;
+
+	disk->right_log.count = 0;
+	for (i = 0; i < disk->log.count; i++) {
+		sim_log_append(&disk->right_log, &disk->log.entries[i]);
+	}
+	disk->right_hard_state = disk->hard_state;
+	disk->log.count = wipe ? 0 : disk->log.count / 2;
+	disk->hard_state = (struct raft_hard_state){ .term =
+	    wipe ? 0 : sim_log_term(&disk->log, disk->log.count) };
+	disk->wiped = wipe;
+	disk->birth += 100;
+}
+
+void
+sim_disk_restore(struct sim_node *node)
+{
+	struct sim_disk *disk = &node->disk;
+	uint64_t i;
+
+	disk->log.count = 0;
+	for (i = 0; i < disk->right_log.count; i++) {
+		sim_log_append(&disk->log, &disk->right_log.entries[i]);
+	}
+	disk->hard_state = disk->right_hard_state;
+	disk->birth = node->birth;
+	disk->run = node->admitted_run;
 }
 
 static void

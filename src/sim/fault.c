@@ -317,7 +317,7 @@ strike_store(struct sim_world *world, enum sim_fault kind)
 	if (kind == SIM_FAULT_OLD) {
 		if (node->raft != NULL) {
 			sim_node_crash(node);
-			node->disk.birth += 100;
+			sim_disk_replace(node, false);
 		}
 		return;
 	}
@@ -331,7 +331,7 @@ strike_store(struct sim_world *world, enum sim_fault kind)
 	} else if (node->raft != NULL) {
 		world->lost_count++;
 		sim_node_crash(node);
-		node->disk.wiped = true;
+		sim_disk_replace(node, true);
 	}
 }
 

@@ -31,8 +31,9 @@ draw_times(struct sim_plan *plan, struct prng *prng)
 {
 	plan->heartbeat_ns = prng_range(prng, 10, 100) * SIM_MS;
 	plan->election_min_ns = plan->heartbeat_ns * prng_range(prng, 2, 8);
+	/* Nodes whose timers are nearly equal split votes for minutes. */
 	plan->election_max_ns = plan->election_min_ns +
-	    plan->election_min_ns * prng_range(prng, 0, 8) / 4 + SIM_MS;
+	    plan->election_min_ns * prng_range(prng, 3, 8) / 4 + SIM_MS;
 	plan->delay_min_ns = prng_range(prng, 1, 2000) * 1000;
 	plan->delay_max_ns = plan->delay_min_ns +
 	    plan->heartbeat_ns * prng_range(prng, 0, 4) / 8;

@@ -150,6 +150,8 @@ struct sim_disk {
 	uint64_t run;
 	uint64_t birth;		/* identity of the store */
 	bool wiped;
+	struct sim_log right_log;	/* what the operator finds again: */
+	struct raft_hard_state right_hard_state; /* of the right store */
 	/* under way */
 	struct sim_batch batches[2];
 	uint32_t filling;
@@ -424,6 +426,9 @@ void	sim_disk_add(struct sim_node *, const struct raft_update *,
 void	sim_disk_kick(struct sim_node *);
 void	sim_disk_done(struct sim_node *);
 void	sim_disk_crash(struct sim_node *);
+/* Another store is in its place: an older one, or none. */
+void	sim_disk_replace(struct sim_node *, bool wipe);
+void	sim_disk_restore(struct sim_node *);
 
 /* apply.c */
 void	sim_apply_wake(struct sim_node *);
