@@ -37,6 +37,8 @@ sim_check_commit(struct sim_node *node, uint64_t commit_index)
 			continue;
 		}
 		sim_log_append(committed, entry);
+		*sim_map_at(&world->checks.committed_in, i + 1, 0) =
+		    raft_term(node->raft);
 		sim_cover(world, SIM_COVER_COMMITS);
 		if (entry->term < raft_term(node->raft)) {
 			sim_cover(world, SIM_COVER_OLD_TERM_COMMITS);

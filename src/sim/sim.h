@@ -309,6 +309,7 @@ struct sim_checks {
 	struct sim_map votes;		/* node, term -> vote */
 	struct sim_map once;		/* session, sequence -> index */
 	struct sim_log committed;
+	struct sim_map committed_in;	/* index -> term of the leader */
 	uint64_t *digests;		/* of the state, by index */
 	size_t digest_count, digest_capacity;
 };
