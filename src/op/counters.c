@@ -40,8 +40,7 @@ op_counters(struct op *op)
 	}
 	first = op_operands();
 	if (op->argc - first > 1) {
-		op_fail(64, "counters: one list of nodes, as 1,3");
-		return op_usage(op);
+		return op_fail(64, "counters: one list of nodes, as 1,3");
 	}
 	status = view_begin(&view, op, true);
 	if (status != 0) {

@@ -49,8 +49,7 @@ op_kill(struct op *op)
 		}
 	}
 	if (op->argc - op_operands() != 1) {
-		op_fail(64, "kill: one list of nodes, as 1,3");
-		return op_usage(op);
+		return op_fail(64, "kill: one list of nodes, as 1,3");
 	}
 	status = view_begin(&view, op, true);
 	if (status != 0) {

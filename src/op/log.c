@@ -82,8 +82,7 @@ op_log(struct op *op)
 	}
 	first = op_operands();
 	if (op->argc - first > 1) {
-		op_fail(64, "log: one list of nodes, as 1,3");
-		return op_usage(op);
+		return op_fail(64, "log: one list of nodes, as 1,3");
 	}
 	status = view_begin(&view, op, false);
 	if (status != 0) {

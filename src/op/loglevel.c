@@ -25,8 +25,7 @@ op_loglevel(struct op *op)
 	}
 	first = op_operands();
 	if (op->argc - first < 1 || op->argc - first > 2) {
-		op_fail(64, "loglevel: info or rpc, and perhaps nodes");
-		return op_usage(op);
+		return op_fail(64, "loglevel: info or rpc, and perhaps nodes");
 	}
 	level = options_word("level", op->argv[first], levels,
 	    COUNT_OF(levels), &err);

@@ -110,9 +110,9 @@ op_option(struct op *op, const char *letters, const struct option *more,
 		    op->argv[optind - 1]);
 		return OP_DONE;
 	case '?':
-		op_fail(64, "%s: %s is not an option of this command",
-		    op->name, op->argv[optind - 1]);
-		*status = op_usage(op);
+		*status = op_fail(64, "%s: %s is not an option of this "
+		    "command (raftsup %s --help lists them)", op->name,
+		    op->argv[optind - 1], op->name);
 		return OP_DONE;
 	default:
 		*argument = optarg;
@@ -124,13 +124,6 @@ int
 op_operands(void)
 {
 	return optind;
-}
-
-int
-op_usage(const struct op *op)
-{
-	op_print_usage(find_command(op), stderr);
-	return 64;
 }
 
 void

@@ -64,8 +64,7 @@ int	op_option(struct op *, const char *letters, const struct option *,
 	    const char **argument, int *status);
 /* Index of the first operand, after op_option() gave -1. */
 int	op_operands(void);
-/* Prints the usage of one command; returns 64. */
-int	op_usage(const struct op *);
+/* The usage of one command. */
 void	op_print_usage(const struct op_command *, void *stream);
 
 /*

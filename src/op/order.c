@@ -30,9 +30,8 @@ order_nodes(struct op *op, const char *verb, enum order_wait wait)
 	}
 	first = op_operands();
 	if (op->argc - first != 1) {
-		op_fail(64, first == op->argc ? "%s: which nodes?" :
+		return op_fail(64, first == op->argc ? "%s: which nodes?" :
 		    "%s: one list of nodes, as 1,3", op->name);
-		return op_usage(op);
 	}
 	status = view_begin(&view, op, true);
 	if (status != 0) {

@@ -90,8 +90,7 @@ op_start(struct op *op)
 	}
 	first = op_operands();
 	if (op->argc - first > 1) {
-		op_fail(64, "start: one list of nodes, as 1,3");
-		return op_usage(op);
+		return op_fail(64, "start: one list of nodes, as 1,3");
 	}
 	if (op->argc - first == 1) {
 		if (start.given != 0) {

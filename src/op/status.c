@@ -48,8 +48,7 @@ op_status(struct op *op)
 		watch = watch || letter == 'w';
 	}
 	if (op_operands() != op->argc) {
-		op_fail(64, "status: it takes no operands");
-		return op_usage(op);
+		return op_fail(64, "status: it takes no operands");
 	}
 	status = view_begin(&view, op, false);
 	if (status != 0) {

@@ -57,8 +57,7 @@ op_stop(struct op *op)
 	}
 	first = op_operands();
 	if (op->argc - first > 1) {
-		op_fail(64, "stop: one list of nodes, as 1,3");
-		return op_usage(op);
+		return op_fail(64, "stop: one list of nodes, as 1,3");
 	}
 	if (op->argc - first == 1) {
 		return stop_nodes(op, op->argv[first]);

@@ -34,9 +34,15 @@ expect 64 sup start --clients 2000
 expect 64 sup start --seed -1
 expect 64 sup start -n 3 1,2
 expect 64 sup start --bogus
-grep -q -e '--bogus is not an option' "$W/err" || fail "$(cat "$W/err")"
+one_line '--bogus is not an option'
 expect 64 sup --bogus
+one_line 'bogus'
 expect 64 sup status extra
+one_line 'status:'
+expect 64 sup kill
+one_line 'kill: one list of nodes'
+expect 64 sup loglevel
+one_line 'loglevel: info or rpc'
 [ ! -e "$D" ] || [ ! -e "$D/cluster.json" ] || fail "something was made"
 expect 0 sup --version
 grep -q '^raftsup [0-9]' "$W/out" || fail "no version"
