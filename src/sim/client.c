@@ -48,7 +48,10 @@ sim_client_wake(struct sim_world *world, const struct sim_event *event)
 		return;
 	}
 	if (!client->waiting) {
-		client_begin(client, world);
+		/* Enough said: a slow follower must be able to catch up. */
+		if (!world->calm || client->done < client->done_enough) {
+			client_begin(client, world);
+		}
 		return;
 	}
 	sim_cover(world, SIM_COVER_RETRIES);

@@ -273,6 +273,7 @@ struct sim_client {
 	size_t record;		/* place in the history */
 	int64_t last_value;
 	uint64_t done;
+	uint64_t done_enough;	/* in the liveness phase */
 };
 
 enum sim_reply_code {
