@@ -133,7 +133,9 @@ cp -r "$D/node-3" "$W/older"
 expect 0 sup start
 expect 0 sup stop
 # The same place on the disk, older contents.
-cp "$W/older/store/log/data.mdb" "$D/node-3/store/log/data.mdb"
+for part in log state.0; do
+	cp "$W/older/store/$part/data.mdb" "$D/node-3/store/$part/data.mdb"
+done
 expect 0 sup start
 node_is 3 state down || fail "an older store runs"
 sup status | grep -A1 '^3 *refused' | grep -q 'run' ||
