@@ -154,7 +154,10 @@ done
 status=$?
 [ "$status" -eq 69 ] && grep -q 'full' "$work/err" ||
     die "U17: exit $status: $(cat "$work/err")"
-has u2 b || die 'U17: no read while the disk is full'
+# The last entry may be committed and have no room to be applied: then only
+# what is applied can be read.
+has u2 b || [ "$(ctl get --stale u2)" = b ] ||
+    die 'U17: no read while the disk is full'
 rm "$work"/full-*
 ok() {
 	"$build/raftctl" -t 5s set u17-after 1 >/dev/null 2>&1 </dev/null
