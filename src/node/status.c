@@ -29,7 +29,7 @@ node_status_publish(struct node *node)
 	status->last_term = raft.last_term;
 	status->quorum = raft.quorum;
 	status->room = node->state_full ? RAFT_ROOM_LOW : node->room;
-	status->serving = raft.role == RAFT_LEADER;
+	status->serving = raft_is_ready(node->raft);
 	status->voters = 0;
 	status->learner = 1;
 	for (uint32_t i = 0; i < raft.configuration.count; i++) {

@@ -44,6 +44,9 @@ main(int argc, char **argv)
 		    argv[i][2] != '\0') {
 			op.dir = argv[i] + 2;
 			i++;
+		} else if (strcmp(argv[i], "-d") == 0 ||
+		    strcmp(argv[i], "--dir") == 0) {
+			return op_fail(64, "%s needs a directory", argv[i]);
 		} else {
 			return op_fail(64, "%s: not an option here (before the"
 			    " command: -d DIR, --help, --version)", argv[i]);

@@ -366,7 +366,7 @@ ask_supervisor(struct view *view)
 		}
 		answer = control_ask(view->dir, "ping", 5 * CLOCK_NS_PER_S,
 		    text, sizeof(text), &ignored);
-		if (answer == ERR_TIMEOUT) {
+		if (answer == ERR_MAYBE) {
 			return op_fail(69, "the supervisor (pid %d) does not"
 			    " answer", view->supervisor);
 		}

@@ -170,7 +170,7 @@ struct segment_status {
 	uint64_t lease_end_ns;		/* 0: none */
 	uint32_t quorum;
 	uint32_t room;			/* enum raft_room */
-	uint32_t serving;		/* leader that may answer clients */
+	uint32_t serving;		/* leader with a commit in its term */
 	uint32_t learner;
 	uint64_t updated_ns;
 	uint64_t voters;		/* bit per id below 64 */

@@ -17,8 +17,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
+
+#define LOOK_NS	(200 * CLOCK_NS_PER_MS)
 
 static void control_address(struct sockaddr_un *, int dir_fd);
+static bool is_paused(int, pid_t *);
 static int exchange(int, const char *, uint64_t, char *, size_t,
     struct err_buf *);
 
@@ -110,16 +114,31 @@ control_address(struct sockaddr_un *address, int dir_fd)
 	    "/proc/self/fd/%d/" CONTROL_NAME, dir_fd);
 }
 
+/* The process at the other end, by SIGSTOP and the like. */
+static bool
+is_paused(int fd, pid_t *pid)
+{
+	socklen_t size = sizeof(struct ucred);
+	struct ucred peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+		return false;
+	}
+	*pid = peer.pid;
+	return process_is_stopped(peer.pid);
+}
+
 static int
 exchange(int fd, const char *request, uint64_t timeout_ns, char *text,
     size_t text_size, struct err_buf *err)
 {
-	uint64_t end_ns = clock_now_ns() + timeout_ns, now_ns;
+	uint64_t end_ns = clock_now_ns() + timeout_ns, now_ns, slice_ns;
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 	char line[CONTROL_REQUEST_SIZE], reply[CONTROL_REPLY_SIZE], *end;
 	size_t size = 0;
 	ssize_t got;
 	long status;
+	pid_t pid;
 	int length;
 
 	length = snprintf(line, sizeof(line), "%s\n", request);
@@ -132,11 +151,17 @@ exchange(int fd, const char *request, uint64_t timeout_ns, char *text,
 	for (;;) {
 		now_ns = clock_now_ns();
 		if (now_ns >= end_ns) {
-			return err_set(err, ERR_TIMEOUT,
+			return err_set(err, ERR_MAYBE,
 			    "the supervisor does not answer");
 		}
-		if (poll(&wait, 1, (int)((end_ns - now_ns) /
-		    CLOCK_NS_PER_MS) + 1) <= 0) {
+		slice_ns = end_ns - now_ns < LOOK_NS ? end_ns - now_ns :
+		    LOOK_NS;
+		if (poll(&wait, 1, (int)(slice_ns / CLOCK_NS_PER_MS) + 1) <= 0) {
+			if (is_paused(fd, &pid)) {
+				return err_set(err, ERR_MAYBE, "the"
+				    " supervisor (pid %d) is paused: kill"
+				    " -CONT %d", (int)pid, (int)pid);
+			}
 			continue;
 		}
 		got = read(fd, reply + size, sizeof(reply) - 1 - size);

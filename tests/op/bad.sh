@@ -109,6 +109,8 @@ for p in $all; do
 done
 expect 0 sup start
 kill -STOP "$(cat "$D/raftsup.pid")"
+expect 75 sup kill 1
+one_line 'is paused: kill -CONT'
 expect 0 sup stop
 expect 0 sup start
 all=$(pids)

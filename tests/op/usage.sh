@@ -37,6 +37,8 @@ expect 64 sup start --bogus
 one_line '--bogus is not an option'
 expect 64 sup --bogus
 one_line 'bogus'
+expect 64 sup -d
+one_line '-d needs a directory'
 expect 64 sup status extra
 one_line 'status:'
 expect 64 sup kill
