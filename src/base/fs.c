@@ -321,15 +321,18 @@ static int
 make_one_dir(const char *path, struct err_buf *err)
 {
 	struct stat st;
+	int failure;
 
 	if (mkdir(path, 0700) == 0) {
 		return fs_sync_parent(path, err);
 	}
-	if (errno != EEXIST) {
+	failure = errno;
+	if (failure != EEXIST) {
 		/* A read-only place may still hold the directory. */
 		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
 			return 0;
 		}
+		errno = failure;
 		return err_set_errno(err, "cannot make directory %s", path);
 	}
 	if (stat(path, &st) != 0) {

@@ -156,7 +156,8 @@ exchange(int fd, const char *request, uint64_t timeout_ns, char *text,
 		}
 		slice_ns = end_ns - now_ns < LOOK_NS ? end_ns - now_ns :
 		    LOOK_NS;
-		if (poll(&wait, 1, (int)(slice_ns / CLOCK_NS_PER_MS) + 1) <= 0) {
+		if (poll(&wait, 1, (int)(slice_ns / CLOCK_NS_PER_MS) + 1) <=
+		    0) {
 			if (is_paused(fd, &pid)) {
 				return err_set(err, ERR_MAYBE, "the"
 				    " supervisor (pid %d) is paused: kill"

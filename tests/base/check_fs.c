@@ -162,6 +162,21 @@ START_TEST(test_make_dir)
 }
 END_TEST
 
+/* What forbids it is told, not that it is not there afterwards. */
+START_TEST(test_make_dir_denied)
+{
+	uid_t user = geteuid();
+	struct err_buf err;
+	int result;
+
+	ck_assert_int_eq(chmod(dir, 0555), 0);
+	ck_assert_int_eq(seteuid(user == 0 ? 65534 : user), 0);
+	result = fs_make_dir("x", &err);
+	ck_assert_int_eq(seteuid(user), 0);
+	ck_assert_int_eq(result, ERR_PERMISSION);
+}
+END_TEST
+
 START_TEST(test_sync)
 {
 	struct err_buf err;
@@ -295,6 +310,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_write_fails);
 	tcase_add_test(tcase, test_write_full);
 	tcase_add_test(tcase, test_make_dir);
+	tcase_add_test(tcase, test_make_dir_denied);
 	tcase_add_test(tcase, test_sync);
 	tcase_add_test(tcase, test_lock);
 	tcase_add_test(tcase, test_lock_of_process);
