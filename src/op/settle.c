@@ -123,6 +123,38 @@ start_check_former(struct start *start, struct err_buf *err)
 	return ERR_OK;
 }
 
+int
+start_check_copy(struct start *start, struct err_buf *err)
+{
+	struct fs_identity recorded = start->cluster.directory;
+	struct fs_identity stores[CLUSTER_NODES_MAX];
+	struct cluster *cluster = &start->cluster;
+	char path[PATH_MAX + 32];
+	uint32_t i;
+	int result;
+
+	result = fs_identity_read(start->dir, &cluster->directory, err);
+	if (result != ERR_OK || start->is_new || !cluster->clean ||
+	    recorded.inode == 0 ||
+	    fs_identity_equal(&recorded, &cluster->directory)) {
+		return result;
+	}
+	for (i = 0; i < cluster->node_count; i++) {
+		snprintf(path, sizeof(path), "%s/node-%u/store", start->dir,
+		    cluster->nodes[i].id);
+		if (fs_identity_read(path, &stores[i], err) != ERR_OK ||
+		    fs_identity_equal(&stores[i], &cluster->nodes[i].store)) {
+			return ERR_OK;
+		}
+	}
+	for (i = 0; i < cluster->node_count; i++) {
+		cluster->nodes[i].store = stores[i];
+	}
+	fprintf(stderr, "raftsup: %s is a copy of another directory: it goes"
+	    " on from there by itself\n", start->dir);
+	return ERR_OK;
+}
+
 /*
  * No node holds a lock in this directory, and still there may be a segment
  * of its name with living processes: their directory was removed under them.

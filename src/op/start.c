@@ -340,6 +340,9 @@ prepare(struct start *start, struct err_buf *err)
 	}
 	result = start_check_former(start, err);
 	if (result == ERR_OK) {
+		result = start_check_copy(start, err);
+	}
+	if (result == ERR_OK) {
 		result = start_apply(start, err);
 	}
 	if (result == ERR_OK) {

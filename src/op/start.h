@@ -52,6 +52,11 @@ int	start_check_same(const struct start *, struct err_buf *) MUST_CHECK;
 /* Nothing of a former life forbids to start it: another -n, an unclean end
  * in another boot, processes of a directory that was removed. */
 int	start_check_former(struct start *, struct err_buf *) MUST_CHECK;
+/*
+ * A whole directory that was copied while it was clean goes on as the cluster
+ * it is: its stores are recorded anew.  Anything less is left to be refused.
+ */
+int	start_check_copy(struct start *, struct err_buf *) MUST_CHECK;
 /* We have the lock: no other supervisor may be at work, also none whose lock
  * file somebody has removed.  0, or the exit status and it is printed. */
 int	start_check_alone(const char *dir) MUST_CHECK;

@@ -34,12 +34,14 @@ static void with_defaults(const struct cluster_settings *,
 static json_t *make_json(const struct cluster *);
 static json_t *make_settings(const struct cluster_settings *);
 static json_t *make_node(const struct cluster_node *);
+static json_t *make_identity(const struct fs_identity *);
 static int read_json(struct cluster *, json_t *, struct err_buf *);
 static int read_head(struct cluster *, json_t *, struct err_buf *);
 static int read_settings(struct cluster_settings *, json_t *,
     struct err_buf *);
 static int read_nodes(struct cluster *, json_t *, struct err_buf *);
 static int read_node(struct cluster_node *, json_t *, struct err_buf *);
+static int read_identity(json_t *, const char *, struct fs_identity *);
 static int read_u64(json_t *, const char *, uint64_t *);
 static int read_hex(json_t *, const char *, uint64_t *);
 static int read_time(json_t *, const char *, uint64_t *);
@@ -215,13 +217,14 @@ make_json(const struct cluster *cluster)
 	for (i = 0; i < cluster->node_count; i++) {
 		json_array_append_new(nodes, make_node(&cluster->nodes[i]));
 	}
-	return json_pack("{s:s, s:i, s:o, s:s, s:s, s:b, s:b, s:i, s:o, s:o}",
-	    "format", FORMAT_NAME, "version", CLUSTER_VERSION,
+	return json_pack("{s:s, s:i, s:o, s:s, s:s, s:b, s:b, s:i, s:o, s:o,"
+	    " s:o}", "format", FORMAT_NAME, "version", CLUSTER_VERSION,
 	    "cluster_id", hex_json(cluster->cluster_id),
 	    "durability", cluster_durability_name(cluster->durability),
 	    "boot_id", cluster->boot_id,
 	    "creating", (int)cluster->creating, "clean", (int)cluster->clean,
 	    "losses_accepted", (int)cluster->losses_accepted,
+	    "directory", make_identity(&cluster->directory),
 	    "settings", make_settings(&cluster->settings), "nodes", nodes);
 }
 
@@ -269,14 +272,21 @@ make_settings(const struct cluster_settings *settings)
 static json_t *
 make_node(const struct cluster_node *node)
 {
-	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:{s:o, s:o, s:o}}",
+	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o}",
 	    "id", (json_int_t)node->id, "slot", (json_int_t)node->slot,
 	    "store_id", hex_json(node->store_id),
 	    "run_granted", (json_int_t)node->run_granted,
 	    "run_recorded", (json_int_t)node->run_recorded,
-	    "store", "device", hex_json(node->store.device),
-	    "inode", hex_json(node->store.inode),
-	    "birth_ns", hex_json(node->store.birth_ns));
+	    "store", make_identity(&node->store));
+}
+
+static json_t *
+make_identity(const struct fs_identity *identity)
+{
+	return json_pack("{s:o, s:o, s:o}",
+	    "device", hex_json(identity->device),
+	    "inode", hex_json(identity->inode),
+	    "birth_ns", hex_json(identity->birth_ns));
 }
 
 static json_t *
@@ -348,6 +358,10 @@ read_head(struct cluster *cluster, json_t *root, struct err_buf *err)
 		return bad(err, "boot_id");
 	}
 	memcpy(cluster->boot_id, text, FS_BOOT_ID_SIZE);
+	if (json_object_get(root, "directory") != NULL &&
+	    read_identity(root, "directory", &cluster->directory) != 0) {
+		return bad(err, "directory");
+	}
 	if (read_bool(root, "creating", &cluster->creating) != 0) {
 		return bad(err, "creating");
 	}
@@ -446,7 +460,6 @@ read_nodes(struct cluster *cluster, json_t *array, struct err_buf *err)
 static int
 read_node(struct cluster_node *node, json_t *object, struct err_buf *err)
 {
-	json_t *store = json_object_get(object, "store");
 	uint64_t id, slot;
 
 	if (read_u64(object, "id", &id) != 0 || id == 0 ||
@@ -467,10 +480,21 @@ read_node(struct cluster_node *node, json_t *object, struct err_buf *err)
 	    node->run_recorded > node->run_granted) {
 		return bad(err, "run");
 	}
-	if (read_hex(store, "device", &node->store.device) != 0 ||
-	    read_hex(store, "inode", &node->store.inode) != 0 ||
-	    read_hex(store, "birth_ns", &node->store.birth_ns) != 0) {
+	if (read_identity(object, "store", &node->store) != 0) {
 		return bad(err, "store identity");
+	}
+	return ERR_OK;
+}
+
+static int
+read_identity(json_t *parent, const char *name, struct fs_identity *identity)
+{
+	json_t *object = json_object_get(parent, name);
+
+	if (read_hex(object, "device", &identity->device) != 0 ||
+	    read_hex(object, "inode", &identity->inode) != 0 ||
+	    read_hex(object, "birth_ns", &identity->birth_ns) != 0) {
+		return ERR_CORRUPT;
 	}
 	return ERR_OK;
 }

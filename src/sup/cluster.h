@@ -12,6 +12,9 @@
  *	creating	true until every store of a new cluster exists; while
  *			it is, stores that are missing may be made
  *	clean		true after a stop that left everything on the disk
+ *	directory	what DIR was at the last start: a clean file in another
+ *			directory, none of whose stores is known, is a copy of
+ *			the whole, and goes on as one
  *	run_granted	the highest run that a node was ever told to take
  *	run_recorded	the highest run that it is known to have stored; a
  *			store below it is an old copy and may not vote
@@ -73,6 +76,7 @@ struct cluster {
 	bool creating;
 	bool clean;
 	uint32_t losses_accepted;	/* how often --accept-loss was used */
+	struct fs_identity directory;	/* 0: not recorded */
 	struct cluster_settings settings;
 	uint32_t node_count;
 	struct cluster_node nodes[CLUSTER_NODES_MAX];	/* by rising id */

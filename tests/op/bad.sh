@@ -138,11 +138,24 @@ expect 0 sup stop
 for part in log state.0; do
 	cp "$W/older/store/$part/data.mdb" "$D/node-3/store/$part/data.mdb"
 done
+# So it is in a copy of the whole, whose other stores go on.
+cp -a "$D" "$W/copy"
+expect 0 sup -d "$W/copy" start
+grep -q 'is a copy of another directory' "$W/err" || fail "$(cat "$W/err")"
+sup -d "$W/copy" status | grep -A1 '^3 *refused' | grep -q 'run' ||
+    fail "an older store runs in a copy: $(sup -d "$W/copy" status)"
+expect 0 sup -d "$W/copy" stop
 expect 0 sup start
 node_is 3 state down || fail "an older store runs"
 sup status | grep -A1 '^3 *refused' | grep -q 'run' ||
     fail "no reason: $(sup status)"
 node_is 3 role null || fail "it has a role"
+# Copied while it ran: nobody knows what that is.
+cp -a "$D" "$W/torn"
+expect 69 sup -d "$W/torn" start --wait 2s
+grep -q 'node 1 is refused: .*a copy' "$W/err" || fail "$(cat "$W/err")"
+expect 0 sup -d "$W/torn" stop
+rm -r "$W/torn" "$W/copy"
 expect 0 sup stop
 RAFTSUP_DIR=$W/other
 expect 0 sup start -n 3
