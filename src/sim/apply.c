@@ -172,7 +172,8 @@ apply_tell(struct sim_node *node, const struct raft_entry *entry,
 	struct kv_command command;
 	char text[100];
 
-	if (!sim_story_on(node->world) || kv_command_decode(&command,
+	if (!sim_story_on(node->world) || node->world->plan.by_hand ||
+	    kv_command_decode(&command,
 	    entry->data, entry->size) != ERR_OK) {
 		return;
 	}

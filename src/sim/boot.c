@@ -91,8 +91,8 @@ sim_node_crash(struct sim_node *node)
 	if (node->role == RAFT_LEADER) {
 		sim_cover(world, SIM_COVER_CRASH_LEADER);
 	}
-	sim_story(world, node->id, node->latching ? "has stopped" :
-	    "is dead");
+	sim_story(world, node->id, "Node %u %s", node->id,
+	    node->latching ? "has stopped" : "is dead");
 	sim_disk_crash(node);
 	sim_apply_crash(node);
 	raft_free(node->raft);
@@ -214,7 +214,7 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 		.append_entries_max = world->plan.append_entries_max,
 		.append_bytes_max = world->plan.append_bytes_max,
 		.uncommitted_bytes_max = world->plan.uncommitted_bytes_max,
-		.tell_rpc = true,
+		.tell_rpc = !world->plan.by_hand || world->tell_rpc,
 		.tell = sim_story_on(world) ? sim_tell : NULL,
 		.tell_arg = node,
 	};
@@ -239,11 +239,14 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	node->apply_due = false;
 	node->apply_again_ns = 0;
 	memset(node->dead_runs, 0, sizeof(node->dead_runs));
-	sim_story(world, node->id, "Node %u %s: run %llu, log 1-%llu, "
-	    "applied %llu", node->id, node->run > 1 ? "rejoins" : "starts",
-	    (unsigned long long)node->run,
-	    (unsigned long long)boot->last_index,
-	    (unsigned long long)node->applied_index);
+	if (!world->plan.by_hand || node->run > 1) {
+		sim_story(world, node->id, "Node %u %s: run %llu, log "
+		    "1-%llu, applied %llu", node->id,
+		    node->run > 1 ? "rejoins" : "starts",
+		    (unsigned long long)node->run,
+		    (unsigned long long)boot->last_index,
+		    (unsigned long long)node->applied_index);
+	}
 	sim_node_settle(node);
 	return ERR_OK;
 }
@@ -258,7 +261,9 @@ node_restart_later(struct sim_node *node)
 		    SIM_MS / 2, world->plan.restart_max_ns),
 	};
 
-	sim_push(world, &event);
+	if (!world->plan.by_hand) {
+		sim_push(world, &event);
+	}
 }
 
 /* True news, which some hear soon, some late. */

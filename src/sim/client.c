@@ -402,6 +402,10 @@ sim_serve_read(struct sim_node *node, const struct raft_read *result)
 {
 	uint32_t i;
 
+	if (node->world->on_read != NULL) {
+		node->world->on_read(node->world, result);
+		return;
+	}
 	for (i = 0; i < node->read_count; i++) {
 		struct sim_read *read = &node->reads[i];
 

@@ -110,6 +110,8 @@ sim_disk_kick(struct sim_node *node)
 	struct sim_disk *disk = &node->disk;
 	uint64_t max = disk->slow_max_ns != 0 ? disk->slow_max_ns :
 	    world->plan.disk_max_ns;
+	uint64_t min = disk->slow_min_ns != 0 ? disk->slow_min_ns :
+	    world->plan.disk_min_ns;
 	struct sim_event event = {
 		.type = SIM_DISK_DONE, .node = node->id, .a = node->run,
 	};
@@ -122,9 +124,8 @@ sim_disk_kick(struct sim_node *node)
 	}
 	disk->busy = true;
 	disk->filling ^= 1;
-	event.at_ns = world->now_ns + prng_range(&world->prng_disk,
-	    world->plan.disk_min_ns, max < world->plan.disk_min_ns ?
-	    world->plan.disk_min_ns : max);
+	event.at_ns = world->now_ns + prng_range(&world->prng_disk, min,
+	    max < min ? min : max);
 	sim_push(world, &event);
 }
 
@@ -139,6 +140,10 @@ sim_disk_done(struct sim_node *node)
 	struct sim_disk_op last;
 	uint32_t i, kept = 0;
 
+	if (disk->stuck) {
+		disk->stuck_done = true;
+		return;
+	}
 	if (disk->failing) {
 		/* Never tried again: the node stops and says so. */
 		sim_cover(world, SIM_COVER_DISK_FAILED);
@@ -194,14 +199,15 @@ sim_disk_crash(struct sim_node *node)
 	struct sim_batch *batch = &disk->batches[disk->filling ^ 1];
 
 	if (disk->busy && !disk->full && !node->latching) {
-		if (prng_below(&node->world->prng_disk, 2) == 0) {
+		if (node->world->plan.by_hand ? disk->keeps :
+		    prng_below(&node->world->prng_disk, 2) == 0) {
 			sim_cover(node->world, SIM_COVER_CRASH_WRITE_KEPT);
 			disk_commit(node, batch);
 		} else {
 			sim_cover(node->world, SIM_COVER_CRASH_WRITE_LOST);
 		}
 	}
-	disk->busy = false;
+	disk->busy = disk->stuck_done = disk->keeps = false;
 	disk->batches[0].op_count = disk->batches[0].entry_count = 0;
 	disk->batches[1].op_count = disk->batches[1].entry_count = 0;
 }

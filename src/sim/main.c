@@ -15,16 +15,19 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "sim/report.h"
+#include "sim/script.h"
 #include "sim/sim.h"
 
-enum { OPTION_COVERAGE = 256, OPTION_TRACE, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_COVERAGE = 256, OPTION_TRACE, OPTION_SCRIPT,
+	OPTION_HELP, OPTION_VERSION };
 
 struct arguments {
 	struct sim_options options;
 	uint64_t first, last;
 	uint64_t jobs;
 	bool require_coverage, verbose, json;
-	const char *trace;
+	bool has_seed;
+	const char *trace, *script;
 };
 
 static const struct option long_options[] = {
@@ -36,6 +39,7 @@ static const struct option long_options[] = {
 	{ "jobs", required_argument, NULL, 'J' },
 	{ "require-coverage", no_argument, NULL, OPTION_COVERAGE },
 	{ "trace", required_argument, NULL, OPTION_TRACE },
+	{ "script", required_argument, NULL, OPTION_SCRIPT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -50,7 +54,7 @@ usage(FILE *out)
 	    "usage: raftsim [--seed N | --seeds A-B] [--nodes N] [--steps N]\n"
 	    "               [--faults LIST|none] [--jobs N] "
 	    "[--require-coverage]\n"
-	    "               [--trace FILE] [-v] [-j]\n");
+	    "               [--trace FILE] [--script FILE] [-v] [-j]\n");
 }
 
 /* LIST: names of kinds, separated by commas. */
@@ -112,6 +116,7 @@ parse_option(int option, struct arguments *args, struct err_buf *err)
 		result = options_u64("--seed", optarg, 0, UINT64_MAX,
 		    &args->first, err);
 		args->last = args->first;
+		args->has_seed = true;
 		return result;
 	case 'S':
 		return options_u64_range("--seeds", optarg, 0, UINT64_MAX,
@@ -131,6 +136,9 @@ parse_option(int option, struct arguments *args, struct err_buf *err)
 		return ERR_OK;
 	case OPTION_TRACE:
 		args->trace = optarg;
+		return ERR_OK;
+	case OPTION_SCRIPT:
+		args->script = optarg;
 		return ERR_OK;
 	case 'v':
 		args->verbose = true;
@@ -178,9 +186,40 @@ parse(int argc, char **argv, struct arguments *args)
 		log_warnx("%s: raftsim takes options only", argv[optind]);
 		exit(err_exit_status(ERR_USAGE));
 	}
+	if (args->script != NULL && (args->first != args->last ||
+	    args->options.nodes != 0 || args->options.steps != 0)) {
+		log_warnx("--script says how many nodes and steps there "
+		    "are, and is for one seed");
+		exit(err_exit_status(ERR_USAGE));
+	}
 	if (args->trace != NULL && args->first != args->last) {
 		log_warnx("--trace is for one seed: give --seed");
 		exit(err_exit_status(ERR_USAGE));
+	}
+}
+
+static FILE *
+trace_open(const struct arguments *args)
+{
+	FILE *trace;
+
+	if (args->trace == NULL) {
+		return NULL;
+	}
+	trace = fopen(args->trace, "w");
+	if (trace == NULL) {
+		log_warn("%s", args->trace);
+		exit(err_exit_status(ERR_IO));
+	}
+	return trace;
+}
+
+static void
+trace_close(const struct arguments *args, FILE *trace)
+{
+	if (trace != NULL && fclose(trace) != 0) {
+		log_warn("%s", args->trace);
+		exit(err_exit_status(ERR_IO));
 	}
 }
 
@@ -193,17 +232,46 @@ write_trace(const struct arguments *args)
 	struct sim_outcome outcome;
 
 	options.seed = args->first;
-	options.trace = fopen(args->trace, "w");
-	if (options.trace == NULL) {
-		log_warn("%s", args->trace);
-		exit(err_exit_status(ERR_IO));
-	}
+	options.trace = trace_open(args);
 	sim_world_run(world, &options, &outcome);
-	if (fclose(options.trace) != 0) {
-		log_warn("%s", args->trace);
-		exit(err_exit_status(ERR_IO));
-	}
+	trace_close(args, options.trace);
 	sim_world_free(world);
+}
+
+/* A script; its text goes out again, with the stories as they are. */
+static int
+run_script(const struct arguments *args)
+{
+	struct sim_options options = args->options;
+	struct script_result result;
+	struct script_text text;
+	struct err_buf err = { "" };
+	int code = script_read(args->script, &text, &err);
+
+	if (code != ERR_OK) {
+		log_warnx("%s", err.text);
+		free(text.bytes);
+		return err_exit_status(code);
+	}
+	options.seed = args->has_seed ? args->first : 1;
+	options.trace = trace_open(args);
+	code = script_run(args->script, text.bytes, text.size, &options,
+	    &result, &err);
+	trace_close(args, options.trace);
+	if (code != ERR_USAGE) {
+		report_script(&result, args->script, err.text, args->json);
+	}
+	if (code != ERR_OK) {
+		log_warnx("%s", err.text);
+	} else if (result.has_story && result.line != 0) {
+		log_warnx("%s:%" PRIu32 ": another story\n  expected: %s\n"
+		    "  told:     %s", args->script, result.line,
+		    result.expected, result.told);
+		code = ERR_NO;
+	}
+	script_result_fini(&result);
+	free(text.bytes);
+	return err_exit_status(code);
 }
 
 int
@@ -216,6 +284,9 @@ main(int argc, char **argv)
 
 	log_init("raftsim", 0);
 	parse(argc, argv, &args);
+	if (args.script != NULL) {
+		return run_script(&args);
+	}
 	began = clock_now_ns();
 	if (args.trace != NULL) {
 		write_trace(&args);

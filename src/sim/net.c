@@ -142,13 +142,17 @@ travel(struct sim_world *world, const struct raft_message *message,
 	uint64_t max = link->delay_max_ns != 0 ? link->delay_max_ns :
 	    world->plan.delay_max_ns;
 	struct sim_event event = {
-		.type = SIM_PACKET, .node = message->to,
+		.type = SIM_PACKET, .node = message->to, .a = message->from,
 		.size = (uint32_t)size,
 		.at_ns = world->now_ns + prng_range(&world->prng_net,
 		    world->plan.delay_min_ns, max),
 	};
 
-	if (prng_chance(&world->prng_net, link->reorder)) {
+	if (link->delay_ns != 0 || link->held) {
+		event.at_ns = link->held ? UINT64_MAX :
+		    world->now_ns + link->delay_ns;
+		event.b = link->held;
+	} else if (prng_chance(&world->prng_net, link->reorder)) {
 		if (event.at_ns < link->last_at_ns) {
 			sim_cover(world, SIM_COVER_REORDERED);
 		}

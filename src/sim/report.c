@@ -74,6 +74,32 @@ report_failure(const struct sim_options *options,
 	printf("replay: %s\n", command);
 }
 
+void
+report_script(const struct script_result *result, const char *name,
+    const char *broken, bool json)
+{
+	bool differs = result->has_story && result->line != 0;
+	struct json out;
+
+	if (!json) {
+		fwrite(result->out.bytes, 1, result->out.size, stdout);
+		return;
+	}
+	json_init(&out, stdout);
+	json_begin_object(&out, NULL);
+	json_put_bool(&out, "passed", broken[0] == '\0' && !differs);
+	json_put_string(&out, "script", name);
+	if (broken[0] != '\0') {
+		json_put_string(&out, "reason", broken);
+	} else if (differs) {
+		json_put_u64(&out, "line", result->line);
+		json_put_string(&out, "expected", result->expected);
+		json_put_string(&out, "told", result->told);
+	}
+	json_end_object(&out);
+	printf("\n");
+}
+
 static void
 command_line(const struct sim_options *options, char *text, size_t size)
 {

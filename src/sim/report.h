@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sim/script.h"
 #include "sim/sim.h"
 
 /* True if an event of the coverage was never reached. */
@@ -16,5 +17,8 @@ bool	report_summary(const struct sim_summary *, uint64_t first,
 /* Runs the failed seed again for its story, and shrinks it. */
 void	report_failure(const struct sim_options *,
 	    const struct sim_outcome *, bool json);
+/* The script with its stories; broken: an invariant's text, or "". */
+void	report_script(const struct script_result *, const char *name,
+	    const char *broken, bool json);
 
 #endif

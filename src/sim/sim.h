@@ -12,6 +12,7 @@
  *	net.c		links, over the real wire encoding
  *	client.c	sessions, retries, histories
  *	fault.c		what goes wrong, and when
+ *	script*.c	the same by hand: verbs of a file, and their story
  *	story.c		the readable story, failures
  *	check_*.c	one rule of Raft each
  *
@@ -34,6 +35,7 @@
 #include "sim/memory_table.h"
 
 #define SIM_MS			UINT64_C(1000000)
+#define SIM_BEGIN_NS		(1000 * SIM_MS)	/* when a run begins */
 #define SIM_CLUSTER_ID		UINT64_C(0x7261667473696d21)
 #define SIM_STORE_ID(id)	(UINT64_C(0x5100) + (id))
 #define SIM_NODES_MAX		7
@@ -67,6 +69,10 @@ struct sim_options {
 	uint32_t faults;	/* set of enum sim_fault that may be used */
 	FILE *trace;		/* the story, NULL: not kept */
 	bool story;		/* keep the last lines of the story */
+	/* Each line of the story as it is told; node 0: the world. */
+	void (*told)(void *, uint32_t node, uint64_t now_ns,
+	    const char *text);
+	void *told_arg;
 };
 
 /* Probabilities are parts of a million, as prng_chance() takes them. */
@@ -88,6 +94,9 @@ struct sim_plan {
 	uint64_t client_gap_ns, client_timeout_ns;
 	uint32_t reads;			/* of a client's operations */
 	uint32_t value_extra;		/* bytes added to some commands */
+	bool by_hand;			/* a script: nobody restarts nodes, a
+					 * crash loses what is under way, the
+					 * story is short */
 };
 
 /* --------------------------------------------------------------- events */
@@ -158,7 +167,11 @@ struct sim_disk {
 	bool busy;
 	bool full;		/* writes get ERR_FULL */
 	bool failing;		/* the next one gets an I/O error */
-	uint64_t slow_max_ns;	/* 0: as planned */
+	bool stuck;		/* writes do not end ... */
+	bool stuck_done;	/* ... this one would have */
+	bool keeps;		/* by hand: a crash keeps the write */
+	uint64_t slow_min_ns;	/* 0: as planned */
+	uint64_t slow_max_ns;
 };
 
 /* ----------------------------------------------------------------- nodes */
@@ -319,6 +332,8 @@ struct sim_checks {
 
 struct sim_link {
 	bool cut;
+	bool held;			/* what is sent waits in the link */
+	uint64_t delay_ns;		/* exactly; 0: drawn */
 	uint32_t loss, duplicate, reorder;
 	uint64_t delay_max_ns;		/* 0: as planned */
 	uint64_t last_at_ns;
@@ -365,6 +380,9 @@ struct sim_world {
 	/* story */
 	char (*lines)[240];
 	uint64_t line_count;
+	/* NULL, or who gets the answers to reads instead of clients */
+	void (*on_read)(struct sim_world *, const struct raft_read *);
+	bool tell_rpc;			/* by hand */
 };
 
 /* What a run was; flat, it travels through pipes. */
@@ -390,6 +408,15 @@ void	sim_world_free(struct sim_world *);
 /* A run from the beginning to the end, whatever was before. */
 void	sim_world_run(struct sim_world *, const struct sim_options *,
 	    struct sim_outcome *);
+/* By hand: a world of this plan, no node started, no client. */
+void	sim_world_open(struct sim_world *, const struct sim_options *,
+	    const struct sim_plan *);
+/* The next event, if it is not later; false: it is, now is until_ns. */
+bool	sim_world_next(struct sim_world *, uint64_t until_ns);
+/* What waited for the end of a pause comes now. */
+void	sim_world_resume(struct sim_world *, uint32_t node);
+/* What waited in a link that was held comes now. */
+void	sim_world_release(struct sim_world *, uint32_t from, uint32_t to);
 void	sim_push(struct sim_world *, const struct sim_event *);
 void	*sim_alloc(struct sim_world *, size_t);
 struct sim_node *sim_node(struct sim_world *, uint32_t id);

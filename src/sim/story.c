@@ -20,7 +20,8 @@ static void	line_add(struct sim_world *, uint32_t, const char *);
 bool
 sim_story_on(const struct sim_world *world)
 {
-	return world->options.story || world->options.trace != NULL;
+	return world->options.story || world->options.trace != NULL ||
+	    world->options.told != NULL;
 }
 
 void
@@ -99,6 +100,10 @@ line_add(struct sim_world *world, uint32_t id, const char *text)
 {
 	char *line;
 
+	if (world->options.told != NULL) {
+		world->options.told(world->options.told_arg, id,
+		    world->now_ns, text);
+	}
 	if (world->lines == NULL) {
 		world->lines = sim_realloc(NULL, SIM_STORY_LINES,
 		    sizeof(*world->lines));

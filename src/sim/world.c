@@ -21,6 +21,9 @@
 
 static void	world_reset(struct sim_world *);
 static void	world_begin(struct sim_world *);
+static void	world_wake(struct sim_world *, bool (*)(
+		    const struct sim_event *, uint32_t, uint32_t), uint32_t,
+		    uint32_t);
 static void	world_loop(struct sim_world *, uint64_t steps);
 static bool	world_next(struct sim_world *);
 static void	world_event(struct sim_world *, const struct sim_event *);
@@ -28,6 +31,8 @@ static void	world_calm(struct sim_world *);
 static void	world_liveness(struct sim_world *);
 static bool	world_agrees(struct sim_world *, const uint64_t *done);
 static bool	is_before(const struct sim_event *, const struct sim_event *);
+static bool	is_paused(const struct sim_event *, uint32_t, uint32_t);
+static bool	is_held(const struct sim_event *, uint32_t, uint32_t);
 static bool	heap_pop(struct sim_world *, struct sim_event *);
 
 struct sim_world *
@@ -77,10 +82,19 @@ void
 sim_world_run(struct sim_world *world, const struct sim_options *options,
     struct sim_outcome *outcome)
 {
+	uint32_t i;
+
 	memset(outcome, 0, sizeof(*outcome));
 	world_reset(world);
 	world->options = *options;
+	sim_plan_draw(&world->plan, options);
 	world_begin(world);
+	for (i = 1; i <= world->plan.nodes && !world->failed; i++) {
+		sim_node_start(sim_node(world, i));
+	}
+	for (i = 0; i < world->plan.clients; i++) {
+		sim_client_init(world, i);
+	}
 	world_loop(world, world->plan.steps);
 	if (world->failed) {
 		outcome->failed_step = world->step;
@@ -104,6 +118,40 @@ sim_world_run(struct sim_world *world, const struct sim_options *options,
 	    sizeof(outcome->invariant));
 	memcpy(outcome->reason, world->reason, sizeof(outcome->reason));
 	memcpy(outcome->coverage, world->coverage, sizeof(world->coverage));
+}
+
+void
+sim_world_open(struct sim_world *world, const struct sim_options *options,
+    const struct sim_plan *plan)
+{
+	world_reset(world);
+	world->options = *options;
+	world->plan = *plan;
+	world_begin(world);
+}
+
+bool
+sim_world_next(struct sim_world *world, uint64_t until_ns)
+{
+	if (world->heap_count > 0 && world->heap[0].at_ns <= until_ns) {
+		return world_next(world);
+	}
+	world->now_ns = until_ns;
+	return false;
+}
+
+void
+sim_world_resume(struct sim_world *world, uint32_t node)
+{
+	sim_node(world, node)->paused_until_ns = 0;
+	world_wake(world, is_paused, node, 0);
+}
+
+void
+sim_world_release(struct sim_world *world, uint32_t from, uint32_t to)
+{
+	world->links[from][to].held = false;
+	world_wake(world, is_held, from, to);
 }
 
 void
@@ -203,11 +251,12 @@ world_reset(struct sim_world *world)
 	world->history_clock = world->tokens = world->read_ids = 0;
 	world->values = 0;
 	world->step = world->order = 0;
-	world->now_ns = 1000 * SIM_MS;
+	world->now_ns = SIM_BEGIN_NS;
 	world->calm = world->failed = false;
 	world->involved = world->lost_count = 0;
 	world->invariant[0] = world->reason[0] = '\0';
 	world->line_count = 0;
+	world->on_read = NULL;
 }
 
 static void
@@ -216,7 +265,6 @@ world_begin(struct sim_world *world)
 	uint64_t seed = world->options.seed;
 	uint32_t i;
 
-	sim_plan_draw(&world->plan, &world->options);
 	/* One stream each: without one kind of fault the others are as
 	 * they were. */
 	prng_init(&world->prng_net, seed ^ UINT64_C(0x6e657400));
@@ -228,12 +276,29 @@ world_begin(struct sim_world *world)
 	for (i = 1; i <= world->plan.nodes; i++) {
 		sim_node_init(world, i);
 	}
-	for (i = 1; i <= world->plan.nodes && !world->failed; i++) {
-		sim_node_start(sim_node(world, i));
+}
+
+/* Events at the end of all time come now, in the order of their making. */
+static void
+world_wake(struct sim_world *world, bool (*is_meant)(const struct sim_event *,
+    uint32_t, uint32_t), uint32_t a, uint32_t b)
+{
+	struct sim_event *events = world->heap;
+	size_t count = world->heap_count, i;
+
+	world->heap = NULL;
+	world->heap_count = world->heap_capacity = 0;
+	for (i = 0; i < count; i++) {
+		if (events[i].at_ns == UINT64_MAX &&
+		    is_meant(&events[i], a, b)) {
+			events[i].at_ns = world->now_ns;
+			if (events[i].type == SIM_PACKET) {
+				events[i].b = 0;
+			}
+		}
+		sim_push(world, &events[i]);
 	}
-	for (i = 0; i < world->plan.clients; i++) {
-		sim_client_init(world, i);
-	}
+	free(events);
 }
 
 static void
@@ -422,6 +487,20 @@ is_before(const struct sim_event *a, const struct sim_event *b)
 {
 	return a->at_ns < b->at_ns ||
 	    (a->at_ns == b->at_ns && a->order < b->order);
+}
+
+static bool
+is_paused(const struct sim_event *event, uint32_t node, uint32_t unused UNUSED)
+{
+	return event->node == node &&
+	    !(event->type == SIM_PACKET && event->b != 0);
+}
+
+static bool
+is_held(const struct sim_event *event, uint32_t from, uint32_t to)
+{
+	return event->type == SIM_PACKET && event->node == to &&
+	    event->a == from && event->b != 0;
 }
 
 static bool

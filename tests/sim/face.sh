@@ -47,5 +47,46 @@ status 64 --faults gremlins
 grep -q gremlins "$dir/err" || fail "the bad fault has no name"
 status 64 --seeds 1-2 --trace "$dir/c"
 status 64 extra
+status 64 --script "$dir/a" --nodes 3
+status 74 --script "$dir/no/such"
+grep -q no/such "$dir/err" || fail "the missing script has no name"
+
+# bad LINE TEXT SCRIPT: one clear line with file and line
+bad() {
+	printf "$3" >"$dir/bad.txt"
+	status 64 --script "$dir/bad.txt"
+	[ "$(wc -l <"$dir/err")" -eq 1 ] || fail "$3: not one line"
+	grep -q "bad.txt:$1: $2" "$dir/err" ||
+	    fail "$3: $(cat "$dir/err")"
+}
+bad 1 'start: there are no nodes' 'start\n'
+bad 1 'nodes: .*1.*7' 'nodes 8\n'
+bad 3 'jump is not a verb' '# a comment\nnodes 3\njump 1\n'
+bad 2 'crash: too few words' 'nodes 3\ncrash\n'
+bad 2 'node 1 is down' 'nodes 3\ncrash 1\n'
+bad 3 'there is no leader' 'nodes 3\nstart\npropose leader\n'
+bad 2 'term: ' 'nodes 3\nlog 1 2 1\n'
+bad 3 'node 1 was started' 'nodes 3\nstart\nlog 1 1\n'
+bad 2 'a zero byte' 'nodes 3\nrun \0001\n'
+
+# Logs that no run can leave: an invariant, not a crash.
+printf 'nodes 3\nlog 1 1 1 3\nlog 2 1 2 3\nstart\n' >"$dir/bad.txt"
+status 1 --script "$dir/bad.txt"
+grep -q 'bad.txt:3: VIOLATED log-matching' "$dir/err" ||
+    fail "$(cat "$dir/err")"
+
+# A script without stories is compared with nothing; what comes out, with
+# itself; and a story that is touched, not.
+printf 'nodes 3\nstart\ntimeout 1\nelect\nstatus\n' >"$dir/one.txt"
+status 0 --script "$dir/one.txt"
+cp "$dir/out" "$dir/two.txt"
+grep -q 'Node 1 becomes leader' "$dir/two.txt" || fail "no story"
+status 0 --script "$dir/two.txt" -j
+grep -q '"passed": *true' "$dir/out" || fail "no JSON of a script"
+sed 's/becomes leader/becomes king/' "$dir/two.txt" >"$dir/three.txt"
+status 1 --script "$dir/three.txt"
+cmp "$dir/two.txt" "$dir/out" || fail "another script came out"
+grep -q 'three.txt:[0-9]*: another story' "$dir/err" ||
+    fail "the other story has no line"
 status 74 --seed 1 --trace "$dir/no/such"
 exit 0

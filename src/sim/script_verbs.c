@@ -1,0 +1,792 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scripts: the verbs, one function each, and the table of them.  A new verb
+ * goes into the table and into raftsim(1).
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "raft/core.h"
+#include "sim/script.h"
+
+#define MS_MAX		UINT64_C(10000000)	/* of one verb */
+#define NUMBER_MAX	UINT64_C(1000000)
+#define PATIENCE_NS	(10000 * SIM_MS)	/* of elect and settle */
+
+typedef int	verb_fn(struct script *, char **, int);
+
+static int
+number(struct script *script, const char *what, const char *word,
+    uint64_t min, uint64_t max, uint64_t *value)
+{
+	struct err_buf err = { "" };
+
+	return options_u64(what, word, min, max, value, &err) == ERR_OK ?
+	    ERR_OK : script_bad(script, ERR_USAGE, "%s", err.text);
+}
+
+/* A number, or `leader`. */
+static int
+node_of(struct script *script, const char *word, struct sim_node **node)
+{
+	uint64_t id = sim_leader(script->world);
+	int code = ERR_OK;
+
+	if (strcmp(word, "leader") != 0) {
+		code = number(script, "node", word, 1, script->plan.nodes,
+		    &id);
+	} else if (id == 0) {
+		code = script_bad(script, ERR_USAGE, "there is no leader");
+	}
+	if (code == ERR_OK) {
+		*node = sim_node(script->world, (uint32_t)id);
+	}
+	return code;
+}
+
+/* A node that is up. */
+static int
+live_of(struct script *script, const char *word, struct sim_node **node)
+{
+	int code = node_of(script, word, node);
+
+	if (code == ERR_OK && (*node)->raft == NULL) {
+		code = script_bad(script, ERR_USAGE, "node %s is down", word);
+	}
+	return code;
+}
+
+/* One that was never started. */
+static int
+new_of(struct script *script, const char *word, struct sim_node **node)
+{
+	int code = node_of(script, word, node);
+
+	if (code == ERR_OK && (*node)->run != 0) {
+		code = script_bad(script, ERR_USAGE, "node %s was started "
+		    "already", word);
+	}
+	return code;
+}
+
+static int
+on_or_off(struct script *script, const char *word, bool *on)
+{
+	*on = strcmp(word, "on") == 0;
+	return *on || strcmp(word, "off") == 0 ? ERR_OK :
+	    script_bad(script, ERR_USAGE, "%s is neither on nor off", word);
+}
+
+/* One event at a node, now. */
+static void
+step(struct script *script, struct sim_node *node, struct raft_event *event)
+{
+	if (script->steps > 0) {
+		script->steps--;
+	}
+	sim_node_step(node, event);
+	sim_node_settle(node);
+}
+
+/* False: nothing more up to that time, or enough was done. */
+static bool
+next(struct script *script, uint64_t until_ns)
+{
+	if (script->world->failed || script->steps == 0 ||
+	    script->story.size >= SCRIPT_STORY_MAX) {
+		return false;
+	}
+	script->steps--;
+	return sim_world_next(script->world, until_ns);
+}
+
+static void
+on_read(struct sim_world *world, const struct raft_read *read)
+{
+	struct script *script = world->options.told_arg;
+
+	if (read->result == ERR_OK) {
+		script_tell(script, "read %" PRIu64 ": at %" PRIu64, read->id,
+		    read->index);
+	} else {
+		script_tell(script, "read %" PRIu64 ": %s", read->id,
+		    err_text(read->result));
+	}
+}
+
+/* ---------------------------------------------------- before the start */
+
+static int
+verb_nodes(struct script *script, char **words, int count UNUSED)
+{
+	uint64_t nodes;
+	int code = number(script, "nodes", words[1], 1, SIM_NODES_MAX,
+	    &nodes);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	script->plan = (struct sim_plan){
+		.nodes = (uint32_t)nodes, .by_hand = true,
+		.heartbeat_ns = 100 * SIM_MS,
+		.election_min_ns = 500 * SIM_MS,
+		.election_max_ns = 1000 * SIM_MS,
+		.delay_min_ns = SIM_MS, .delay_max_ns = SIM_MS,
+		.disk_min_ns = SIM_MS, .disk_max_ns = SIM_MS,
+		.checkpoint_entries = 4,
+		.restart_max_ns = SIM_MS,
+	};
+	sim_world_open(script->world, &script->options, &script->plan);
+	script->world->on_read = on_read;
+	script->has_nodes = true;
+	return ERR_OK;
+}
+
+#define COMMAND_SIZE	64
+
+/* A command that changes nothing; its stamp tells it from others. */
+static void
+command_entry(struct raft_entry *entry, uint8_t bytes[COMMAND_SIZE],
+    uint64_t stamp_ns)
+{
+	struct kv_command command = {
+		.op = KV_OP_NOOP, .stamp_ns = stamp_ns,
+	};
+	int size = kv_command_encode(&command, bytes, COMMAND_SIZE);
+
+	assert(size > 0);
+	entry->type = RAFT_ENTRY_COMMAND;
+	entry->size = (uint32_t)size;
+	entry->data = bytes;
+	entry->checksum = raft_entry_checksum(entry->type, bytes,
+	    entry->size);
+}
+
+/* An entry that is the same wherever its index and term are. */
+static void
+log_add(struct script *script, struct sim_node *node, uint64_t term)
+{
+	struct raft_entry entry = {
+		.index = node->disk.log.count + 1, .term = term,
+	};
+
+	command_entry(&entry, sim_alloc(script->world, COMMAND_SIZE),
+	    term * 1000 + entry.index);
+	sim_log_append(&node->disk.log, &entry);
+	sim_log_append(&node->log, &entry);
+	sim_check_matching(node, &node->log.entries[entry.index - 1], 1);
+}
+
+static int
+verb_log(struct script *script, char **words, int count)
+{
+	struct sim_node *node;
+	uint64_t term, last = 1;
+	int code = new_of(script, words[1], &node), i;
+
+	if (code == ERR_OK && node->disk.log.count > 0) {
+		code = script_bad(script, ERR_USAGE, "node %s has a log "
+		    "already", words[1]);
+	}
+	for (i = 2; i < count && code == ERR_OK; i++) {
+		code = number(script, "term", words[i], last, NUMBER_MAX,
+		    &term);
+		if (code == ERR_OK) {
+			last = term;
+			log_add(script, node, term);
+			node->disk.hard_state.term = term;
+		}
+	}
+	return code;
+}
+
+static int
+verb_term(struct script *script, char **words, int count)
+{
+	struct sim_node *node;
+	uint64_t term, vote = 0;
+	int code = new_of(script, words[1], &node);
+
+	if (code == ERR_OK) {
+		code = number(script, "term", words[2], sim_log_term(
+		    &node->disk.log, node->disk.log.count), NUMBER_MAX,
+		    &term);
+	}
+	if (code == ERR_OK && count > 3) {
+		code = number(script, "node", words[3], 1,
+		    script->plan.nodes, &vote);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	node->disk.hard_state = (struct raft_hard_state){
+		.term = term, .vote = (uint32_t)vote,
+	};
+	if (vote != 0) {
+		sim_check_vote(node, term, (uint32_t)vote);
+	}
+	return ERR_OK;
+}
+
+/* A limit of nodes that are started from here on. */
+static int
+verb_limit(struct script *script, char **words, int count UNUSED)
+{
+	struct sim_plan *plan = &script->world->plan;
+	uint64_t value;
+	int code = number(script, words[0], words[1], 1, NUMBER_MAX, &value);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (strcmp(words[0], "entries") == 0) {
+		plan->append_entries_max = (uint32_t)value;
+	} else if (strcmp(words[0], "inflight") == 0) {
+		plan->inflight_messages_max = (uint32_t)value;
+	} else if (strcmp(words[0], "uncommitted") == 0) {
+		plan->uncommitted_bytes_max = (uint32_t)value;
+	} else {
+		plan->checkpoint_entries = value;
+	}
+	return ERR_OK;
+}
+
+/* --------------------------------------------------------------- nodes */
+
+static int
+start_one(struct script *script, struct sim_node *node)
+{
+	if (node->raft != NULL) {
+		return script_bad(script, ERR_USAGE, "node %" PRIu32 " is up "
+		    "already", node->id);
+	}
+	sim_node_start(node);
+	return ERR_OK;
+}
+
+static int
+verb_start(struct script *script, char **words, int count)
+{
+	struct sim_node *node;
+	int code = ERR_OK, i;
+	uint32_t id;
+
+	if (count == 1) {
+		for (id = 1; id <= script->plan.nodes; id++) {
+			if (sim_node(script->world, id)->raft == NULL) {
+				sim_node_start(sim_node(script->world, id));
+			}
+		}
+	}
+	for (i = 1; i < count && code == ERR_OK; i++) {
+		code = node_of(script, words[i], &node);
+		if (code == ERR_OK) {
+			code = start_one(script, node);
+		}
+	}
+	return code;
+}
+
+/* Verbs that do one thing to each of several nodes that are up. */
+static int
+verb_each(struct script *script, char **words, int count)
+{
+	struct raft_event timeout = { .type = RAFT_EVENT_TIMEOUT };
+	struct raft_event tick = { .type = RAFT_EVENT_TICK };
+	const char *verb = words[0];
+	struct sim_node *node;
+	int code, i;
+
+	for (i = 1; i < count; i++) {
+		code = live_of(script, words[i], &node);
+		if (code != ERR_OK) {
+			return code;
+		}
+		if (strcmp(verb, "crash") == 0 ||
+		    strcmp(verb, "crash-kept") == 0) {
+			node->disk.keeps = verb[5] != '\0';
+			sim_node_crash(node);
+		} else if (strcmp(verb, "pause") == 0) {
+			node->paused_until_ns = UINT64_MAX;
+		} else if (strcmp(verb, "resume") == 0) {
+			sim_world_resume(script->world, node->id);
+		} else if (node->paused_until_ns != 0) {
+			return script_bad(script, ERR_USAGE, "node %s is "
+			    "paused", words[i]);
+		} else if (strcmp(verb, "timeout") == 0) {
+			step(script, node, &timeout);
+		} else {
+			node->raft->election_deadline_ns =
+			    script->world->now_ns;
+			step(script, node, &tick);
+		}
+	}
+	return ERR_OK;
+}
+
+/* Everyone learns that the last run of a node is dead. */
+static int
+verb_dead(struct script *script, char **words, int count)
+{
+	struct raft_event event = { .type = RAFT_EVENT_PEER_DEAD };
+	struct sim_node *node, *other;
+	uint64_t apart = 10;
+	uint32_t id;
+	int code = node_of(script, words[1], &node);
+
+	if (code == ERR_OK && (node->raft != NULL || node->run == 0)) {
+		code = script_bad(script, ERR_USAGE, "node %s is not dead",
+		    words[1]);
+	}
+	if (code == ERR_OK && count > 2) {
+		code = number(script, "milliseconds", words[2], 0, NUMBER_MAX,
+		    &apart);
+	}
+	for (id = 1; id <= script->plan.nodes && code == ERR_OK; id++) {
+		other = sim_node(script->world, id);
+		if (other->raft == NULL || other->paused_until_ns != 0) {
+			continue;
+		}
+		event.peer_dead.id = node->id;
+		event.peer_dead.run = node->run;
+		event.peer_dead.delay_ns = (1 + (id - 1) * apart) * SIM_MS;
+		step(script, other, &event);
+	}
+	return code;
+}
+
+static int
+verb_step_down(struct script *script, char **words, int count UNUSED)
+{
+	struct raft_event event = {
+		.type = RAFT_EVENT_STEP_DOWN, .reason = "told to by a script",
+	};
+	struct sim_node *node;
+	int code = live_of(script, words[1], &node);
+
+	if (code == ERR_OK) {
+		step(script, node, &event);
+	}
+	return code;
+}
+
+static int
+verb_propose(struct script *script, char **words, int count)
+{
+	struct sim_node *node;
+	uint64_t times = 1;
+	int code = live_of(script, words[1], &node), result;
+
+	if (code == ERR_OK && count > 2) {
+		code = number(script, "count", words[2], 1, 10000, &times);
+	}
+	for (; times > 0 && code == ERR_OK && node->raft != NULL &&
+	    !script->world->failed; times--) {
+		struct raft_event event = { .type = RAFT_EVENT_PROPOSE };
+		struct raft_entry entry = { .index = 0 };
+		uint8_t bytes[COMMAND_SIZE];
+
+		command_entry(&entry, bytes, ++script->proposed);
+		event.propose.entries = &entry;
+		event.propose.count = 1;
+		sim_node_step(node, &event);
+		result = script->world->update->result;
+		sim_node_settle(node);
+		if (result != ERR_OK) {
+			script_tell(script, "propose: %s", err_text(result));
+		}
+	}
+	return code;
+}
+
+static int
+verb_read(struct script *script, char **words, int count UNUSED)
+{
+	struct raft_event event = { .type = RAFT_EVENT_READ };
+	struct sim_node *node;
+	int code = live_of(script, words[1], &node), result;
+
+	if (code == ERR_OK) {
+		code = number(script, "number", words[2], 0, NUMBER_MAX,
+		    &event.read.id);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	sim_node_step(node, &event);
+	result = script->world->update->result;
+	sim_node_settle(node);
+	if (result != ERR_OK) {
+		script_tell(script, "read %" PRIu64 ": %s", event.read.id,
+		    err_text(result));
+	}
+	return ERR_OK;
+}
+
+/* --------------------------------------------------------------- disks */
+
+static int
+verb_disk(struct script *script, char **words, int count)
+{
+	struct sim_event again = { .type = SIM_DISK_AGAIN };
+	struct sim_node *node;
+	struct sim_disk *disk;
+	uint64_t ms = 0;
+	int code = node_of(script, words[1], &node);
+
+	if (code == ERR_OK && count > 2) {
+		code = number(script, "milliseconds", words[2], 1, NUMBER_MAX,
+		    &ms);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	disk = &node->disk;
+	if (strcmp(words[0], "slow") == 0) {
+		disk->slow_max_ns = disk->slow_min_ns = ms * SIM_MS;
+	} else if (strcmp(words[0], "stick") == 0) {
+		disk->stuck = true;
+	} else if (strcmp(words[0], "fail") == 0) {
+		disk->failing = true;
+	} else {
+		disk->stuck = false;
+		if (disk->stuck_done) {
+			disk->stuck_done = false;
+			again.node = node->id;
+			again.a = node->run;
+			again.at_ns = script->world->now_ns;
+			sim_push(script->world, &again);
+		}
+	}
+	return ERR_OK;
+}
+
+/* Another store in its place. */
+static int
+verb_store(struct script *script, char **words, int count UNUSED)
+{
+	struct sim_node *node;
+	int code = node_of(script, words[1], &node);
+
+	if (code == ERR_OK && node->raft != NULL) {
+		return script_bad(script, ERR_USAGE, "node %s is up",
+		    words[1]);
+	}
+	if (code == ERR_OK) {
+		sim_disk_replace(node, strcmp(words[0], "wipe") == 0);
+	}
+	return code;
+}
+
+static int
+verb_room(struct script *script, char **words, int count UNUSED)
+{
+	static const char *const names[] = { "ok", "low", "none" };
+	struct raft_event event = { .type = RAFT_EVENT_ROOM };
+	struct sim_node *node;
+	size_t i;
+	int code = live_of(script, words[1], &node);
+
+	for (i = 0; i < COUNT_OF(names) && code == ERR_OK; i++) {
+		if (strcmp(words[2], names[i]) == 0) {
+			event.room = (enum raft_room)i;
+			step(script, node, &event);
+			return ERR_OK;
+		}
+	}
+	return code != ERR_OK ? code : script_bad(script, ERR_USAGE,
+	    "room is ok, low or none, not %s", words[2]);
+}
+
+/* --------------------------------------------------------------- links */
+
+static int
+verb_link(struct script *script, char **words, int count)
+{
+	const char *verb = words[0];
+	struct sim_node *from, *to;
+	struct sim_link *link;
+	uint64_t ms = 0;
+	int code = node_of(script, words[1], &from);
+
+	if (code == ERR_OK) {
+		code = node_of(script, words[2], &to);
+	}
+	if (code == ERR_OK && count > 3) {
+		code = number(script, "milliseconds", words[3], 0, NUMBER_MAX,
+		    &ms);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	link = &script->world->links[from->id][to->id];
+	if (strcmp(verb, "delay") == 0) {
+		link->delay_ns = ms * SIM_MS;
+	} else if (strcmp(verb, "hold") == 0) {
+		link->held = true;
+	} else if (strcmp(verb, "release") == 0) {
+		sim_world_release(script->world, from->id, to->id);
+	} else if (strcmp(verb, "twice") == 0 || strcmp(verb, "once") == 0) {
+		link->duplicate = strcmp(verb, "twice") == 0 ? 1000000 : 0;
+	} else {
+		link->cut = strcmp(verb, "cut") == 0;
+	}
+	return ERR_OK;
+}
+
+static int
+verb_isolate(struct script *script, char **words, int count UNUSED)
+{
+	struct sim_node *node;
+	uint32_t id;
+	int code = node_of(script, words[1], &node);
+
+	for (id = 1; id <= script->plan.nodes && code == ERR_OK; id++) {
+		script->world->links[node->id][id].cut = id != node->id;
+		script->world->links[id][node->id].cut = id != node->id;
+	}
+	return code;
+}
+
+static int
+verb_heal(struct script *script, char **words UNUSED, int count UNUSED)
+{
+	struct sim_world *world = script->world;
+	uint32_t from, to;
+
+	for (from = 1; from <= script->plan.nodes; from++) {
+		for (to = 1; to <= script->plan.nodes; to++) {
+			if (world->links[from][to].held) {
+				sim_world_release(world, from, to);
+			}
+			world->links[from][to] = (struct sim_link){ 0 };
+		}
+	}
+	return ERR_OK;
+}
+
+/* How many entries a message of a node carries; 0: all. */
+static int
+verb_short(struct script *script, char **words, int count UNUSED)
+{
+	struct sim_node *node;
+	uint64_t entries;
+	int code = node_of(script, words[1], &node);
+
+	if (code == ERR_OK) {
+		code = number(script, "entries", words[2], 0, NUMBER_MAX,
+		    &entries);
+	}
+	if (code == ERR_OK) {
+		node->carry_max = (uint32_t)entries;
+	}
+	return code;
+}
+
+/* ---------------------------------------------------------------- time */
+
+static int
+verb_run(struct script *script, char **words, int count UNUSED)
+{
+	uint64_t ms, until;
+	int code = number(script, "milliseconds", words[1], 0, MS_MAX, &ms);
+
+	if (code == ERR_OK) {
+		until = script->world->now_ns + ms * SIM_MS;
+		while (next(script, until)) {
+		}
+	}
+	return code;
+}
+
+static bool
+is_elected(struct sim_world *world)
+{
+	uint32_t leader = sim_leader(world);
+
+	return leader != 0 && raft_is_ready(sim_node(world, leader)->raft);
+}
+
+static bool
+is_settled(struct sim_world *world)
+{
+	uint32_t id = sim_leader(world);
+	const struct sim_node *leader, *node;
+
+	if (id == 0) {
+		return false;
+	}
+	leader = sim_node(world, id);
+	if (!raft_is_ready(leader->raft) ||
+	    leader->applied_index != leader->log.count) {
+		return false;
+	}
+	for (id = 1; id <= world->plan.nodes; id++) {
+		node = sim_node(world, id);
+		if (node->raft != NULL && node->paused_until_ns == 0 &&
+		    (node->log.count != leader->log.count ||
+		    node->applied_index != node->log.count)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Runs until it is so; false: it is not, for long. */
+static bool
+wait_until(struct script *script, bool (*is_so)(struct sim_world *))
+{
+	uint64_t until = script->world->now_ns + PATIENCE_NS;
+
+	do {
+		if (is_so(script->world)) {
+			return true;
+		}
+	} while (next(script, until));
+	return false;
+}
+
+static int
+verb_elect(struct script *script, char **words UNUSED, int count UNUSED)
+{
+	if (!wait_until(script, is_elected)) {
+		script_tell(script, "no leader");
+	}
+	return ERR_OK;
+}
+
+static int
+verb_settle(struct script *script, char **words UNUSED, int count UNUSED)
+{
+	script_tell(script, "%s", wait_until(script, is_settled) ?
+	    "all logs are equal and committed" : "it does not settle");
+	return ERR_OK;
+}
+
+/* --------------------------------------------------------------- story */
+
+static int
+verb_rpc(struct script *script, char **words, int count UNUSED)
+{
+	bool on;
+	uint32_t id;
+	int code = on_or_off(script, words[1], &on);
+
+	script->world->tell_rpc = on;
+	for (id = 1; id <= script->plan.nodes && code == ERR_OK; id++) {
+		if (sim_node(script->world, id)->raft != NULL) {
+			raft_set_tell_rpc(sim_node(script->world, id)->raft,
+			    on);
+		}
+	}
+	return code;
+}
+
+static int
+verb_status(struct script *script, char **words UNUSED, int count UNUSED)
+{
+	struct raft_status status;
+	const struct sim_node *node;
+	char log[300];
+	size_t length;
+	uint64_t i;
+	uint32_t id;
+
+	for (id = 1; id <= script->plan.nodes; id++) {
+		node = sim_node(script->world, id);
+		if (node->raft == NULL) {
+			script_tell(script, "%" PRIu32 " down", id);
+			continue;
+		}
+		raft_status(node->raft, &status);
+		length = 0;
+		log[0] = '\0';
+		for (i = 0; i < node->log.count && length < 250; i++) {
+			length += (size_t)snprintf(log + length,
+			    sizeof(log) - length, " %" PRIu64,
+			    node->log.entries[i].term);
+		}
+		script_tell(script, "%" PRIu32 " %s term %" PRIu64 " leader "
+		    "%" PRIu32 " commit %" PRIu64 " log%s%s", id,
+		    raft_role_name(status.role), status.term, status.leader,
+		    status.commit_index, log, i < node->log.count ? " ..." :
+		    "");
+	}
+	return ERR_OK;
+}
+
+#define EACH_MAX	(1 + SIM_NODES_MAX)
+
+static const struct {
+	const char *name;
+	int count_min, count_max;
+	verb_fn *run;
+} verbs[] = {
+	{ "nodes", 2, 2, verb_nodes },
+	{ "log", 3, SCRIPT_WORDS_MAX, verb_log },
+	{ "term", 3, 4, verb_term },
+	{ "entries", 2, 2, verb_limit },
+	{ "inflight", 2, 2, verb_limit },
+	{ "uncommitted", 2, 2, verb_limit },
+	{ "checkpoint", 2, 2, verb_limit },
+	{ "start", 1, EACH_MAX, verb_start },
+	{ "crash", 2, EACH_MAX, verb_each },
+	{ "crash-kept", 2, EACH_MAX, verb_each },
+	{ "pause", 2, EACH_MAX, verb_each },
+	{ "resume", 2, EACH_MAX, verb_each },
+	{ "timeout", 2, EACH_MAX, verb_each },
+	{ "expire", 2, EACH_MAX, verb_each },
+	{ "dead", 2, 3, verb_dead },
+	{ "step-down", 2, 2, verb_step_down },
+	{ "propose", 2, 3, verb_propose },
+	{ "read", 3, 3, verb_read },
+	{ "stick", 2, 2, verb_disk },
+	{ "unstick", 2, 2, verb_disk },
+	{ "slow", 3, 3, verb_disk },
+	{ "fail", 2, 2, verb_disk },
+	{ "wipe", 2, 2, verb_store },
+	{ "old", 2, 2, verb_store },
+	{ "room", 3, 3, verb_room },
+	{ "cut", 3, 3, verb_link },
+	{ "join", 3, 3, verb_link },
+	{ "hold", 3, 3, verb_link },
+	{ "release", 3, 3, verb_link },
+	{ "twice", 3, 3, verb_link },
+	{ "once", 3, 3, verb_link },
+	{ "delay", 4, 4, verb_link },
+	{ "short", 3, 3, verb_short },
+	{ "isolate", 2, 2, verb_isolate },
+	{ "heal", 1, 1, verb_heal },
+	{ "run", 2, 2, verb_run },
+	{ "elect", 1, 1, verb_elect },
+	{ "settle", 1, 1, verb_settle },
+	{ "rpc", 2, 2, verb_rpc },
+	{ "status", 1, 1, verb_status },
+};
+
+int
+script_verb(struct script *script, char **words, int count)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(verbs); i++) {
+		if (strcmp(words[0], verbs[i].name) != 0) {
+			continue;
+		}
+		if (count < verbs[i].count_min ||
+		    count > verbs[i].count_max) {
+			return script_bad(script, ERR_USAGE, "%s: too %s "
+			    "words", words[0], count < verbs[i].count_min ?
+			    "few" : "many");
+		}
+		if (!script->has_nodes && verbs[i].run != verb_nodes) {
+			return script_bad(script, ERR_USAGE, "%s: there are "
+			    "no nodes yet", words[0]);
+		}
+		return verbs[i].run(script, words, count);
+	}
+	return script_bad(script, ERR_USAGE, "%s is not a verb", words[0]);
+}
