@@ -188,7 +188,7 @@ node_boot(struct sim_node *node)
 	boot.size_count = log->count;
 	boot.configurations = &configuration;
 	boot.configuration_count = 1;
-	boot.now_ns = world->now_ns;
+	boot.now_ns = sim_clock(world);
 	boot.random = prng_next(&world->prng_core);
 	if (node_new_core(node, &boot, &what) != ERR_OK) {
 		sim_fail(world, "boot", 1u << node->id,
@@ -231,7 +231,7 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	node->durable_index = boot->last_index;
 	node->commit_index = raft_commit_index(node->raft);
 	node->commit_seen = node->commit_index;
-	node->deadline_ns = world->now_ns;
+	node->deadline_ns = sim_clock(world);
 	node->role = raft_role(node->raft);
 	node->term = raft_term(node->raft);
 	node->room = RAFT_ROOM_OK;

@@ -359,7 +359,7 @@ serve_write(struct sim_node *node, const struct sim_request *request)
 	struct raft_event event = { .type = RAFT_EVENT_PROPOSE };
 	struct sim_world *world = node->world;
 	uint8_t *bytes = sim_alloc(world, request->size);
-	uint64_t stamp = node->term_log_time_ns + (world->now_ns -
+	uint64_t stamp = node->term_log_time_ns + (sim_clock(world) -
 	    node->term_began_ns);
 	struct raft_entry entry = {
 		.type = RAFT_ENTRY_COMMAND, .size = request->size,

@@ -32,6 +32,9 @@
 	X(CUT_ASYMMETRIC, "asymmetric partitions")                            \
 	X(PAUSES, "pauses")                                                   \
 	X(LEADER_PAUSES, "pauses of a leader")                                \
+	X(CLOCK_JUMPS, "jumps of the clock")                                  \
+	X(CLOCK_STALLS, "stalls of the clock")                                \
+	X(CLOCK_RATES, "changes of the clock's rate")                         \
 	X(CRASHES, "crashes")                                                 \
 	X(CRASH_LEADER, "crashes of a leader")                                \
 	X(CRASH_ALL, "crashes of all nodes")                                  \

@@ -16,6 +16,7 @@ static void	strike_partition(struct sim_world *);
 static void	strike_links(struct sim_world *, enum sim_fault);
 static void	strike_disk(struct sim_world *, enum sim_fault);
 static void	strike_store(struct sim_world *, enum sim_fault);
+static void	strike_clock(struct sim_world *);
 static void	send_room(struct sim_node *, enum raft_room, uint64_t);
 static void	step_down(struct sim_node *);
 
@@ -98,6 +99,9 @@ sim_fault_strike(struct sim_world *world)
 	case SIM_FAULT_SHORT:
 		node->carry_max = (uint32_t)below(world, 3);
 		break;
+	case SIM_FAULT_CLOCK:
+		strike_clock(world);
+		break;
 	case SIM_FAULT_DEATH:		/* a crash is followed by news */
 	case SIM_FAULT_COUNT:
 		break;
@@ -110,6 +114,7 @@ sim_fault_heal(struct sim_world *world)
 {
 	uint32_t from, to;
 
+	sim_clock_change(world, 0, 1000);
 	for (from = 1; from <= world->plan.nodes; from++) {
 		struct sim_node *node = sim_node(world, from);
 
@@ -332,6 +337,33 @@ strike_store(struct sim_world *world, enum sim_fault kind)
 		world->lost_count++;
 		sim_node_crash(node);
 		sim_disk_replace(node, true);
+	}
+}
+
+/* For all nodes at once: there is one clock. */
+static void
+strike_clock(struct sim_world *world)
+{
+	uint64_t span = 1 + below(world, 3 * world->plan.election_max_ns);
+	struct sim_event event = {
+		.type = SIM_CLOCK, .at_ns = world->now_ns + span, .a = 1000,
+	};
+
+	switch (below(world, 4)) {
+	case 0:
+		sim_cover(world, SIM_COVER_CLOCK_STALLS);
+		sim_clock_change(world, 0, 0);
+		sim_push(world, &event);
+		break;
+	case 1:
+		sim_cover(world, SIM_COVER_CLOCK_RATES);
+		sim_clock_change(world, 0, 100 + (uint32_t)below(world,
+		    3900));
+		break;
+	default:
+		sim_cover(world, SIM_COVER_CLOCK_JUMPS);
+		sim_clock_change(world, span, 1000);
+		break;
 	}
 }
 

@@ -83,7 +83,7 @@ parse_faults(const char *text, uint32_t *faults, struct err_buf *err)
 			    "a kind of fault (none, or a list of crash, "
 			    "pause, partition, loss, delay, dup, reorder, "
 			    "disk, full, fail, wipe, old, timeout, death, "
-			    "short)", word);
+			    "short, clock)", word);
 		} else {
 			*faults |= 1u << i;
 		}

@@ -47,7 +47,7 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	if (node->dying || world->failed) {
 		return;
 	}
-	event->now_ns = world->now_ns;
+	event->now_ns = sim_clock(world);
 	event->random = prng_next(&world->prng_core);
 	raft_shadow(node->before, node->raft);
 	raft_step(node->raft, event, update);
@@ -94,7 +94,7 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 		if (event->at_ns == node->tick_ns) {
 			node->tick_ns = UINT64_MAX;
 		}
-		if (node->world->now_ns >= node->deadline_ns) {
+		if (sim_clock(node->world) >= node->deadline_ns) {
 			sim_node_step(node, &step);
 		}
 		break;
@@ -136,6 +136,7 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 	case SIM_RESTART:
 	case SIM_REPLY:
 	case SIM_CLIENT:
+	case SIM_CLOCK:
 		assert(0);
 	}
 }
@@ -158,9 +159,8 @@ sim_node_settle(struct sim_node *node)
 	}
 	sim_disk_kick(node);
 	sim_apply_wake(node);
-	if (node->deadline_ns < node->tick_ns) {
-		tick.at_ns = node->deadline_ns > world->now_ns ?
-		    node->deadline_ns : world->now_ns;
+	tick.at_ns = sim_clock_when(world, node->deadline_ns);
+	if (tick.at_ns < node->tick_ns) {
 		tick.a = node->run;
 		node->tick_ns = tick.at_ns;
 		sim_push(world, &tick);
@@ -237,7 +237,7 @@ node_role_changes(struct sim_node *node)
 	}
 	if (leads && (!led || term != node->term)) {
 		sim_cover(world, SIM_COVER_ELECTIONS);
-		node->term_began_ns = world->now_ns;
+		node->term_began_ns = sim_clock(world);
 		node->term_log_time_ns = node->log_time_ns;
 		sim_check_election(node);
 		sim_check_completeness(node);
@@ -288,6 +288,6 @@ node_shorts(struct sim_node *node)
 	}
 	if (node->short_count > 0) {
 		/* What these steps sent: at the next turn, very soon. */
-		node->deadline_ns = node->world->now_ns;
+		node->deadline_ns = sim_clock(node->world);
 	}
 }

@@ -22,6 +22,7 @@
 #define SCRIPT_STORY_MAX	((size_t)1 << 22)
 #define SCRIPT_STEPS_MAX	2000000
 #define SCRIPT_WORDS_MAX	70
+#define SCRIPT_NUMBER_MAX	UINT64_C(1000000)	/* of most operands */
 
 struct script_text {
 	char *bytes;			/* NULL: empty */
@@ -51,7 +52,7 @@ int	script_read(const char *path, struct script_text *, struct err_buf *)
 	    MUST_CHECK;
 void	script_text_add(struct script_text *, const char *, size_t);
 
-/* ------------------------------------------- script.c and script_verbs.c */
+/* --------------------------------------------------- the script*.c alone */
 
 struct script {
 	const char *name;
@@ -73,5 +74,22 @@ int	script_bad(struct script *, int code, const char *fmt, ...)
 void	script_tell(struct script *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Does what the words of one line say; count > 0. */
 int	script_verb(struct script *, char **words, int count) MUST_CHECK;
+
+/* Operands: ERR_OK, or script_bad() was called. */
+int	script_number(struct script *, const char *what, const char *word,
+	    uint64_t min, uint64_t max, uint64_t *) MUST_CHECK;
+/* A number, or `leader`. */
+int	script_node(struct script *, const char *word, struct sim_node **)
+	    MUST_CHECK;
+/* One that is up. */
+int	script_live(struct script *, const char *word, struct sim_node **)
+	    MUST_CHECK;
+/* One event at a node, now, and its effects. */
+void	script_step(struct script *, struct sim_node *, struct raft_event *);
+
+/* The verbs of script_faults.c. */
+typedef int	script_verb_fn(struct script *, char **words, int count);
+script_verb_fn	script_disk, script_store, script_room, script_link,
+		script_isolate, script_heal, script_short, script_clock;
 
 #endif

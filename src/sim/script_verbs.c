@@ -13,13 +13,10 @@
 #include "sim/script.h"
 
 #define MS_MAX		UINT64_C(10000000)	/* of one verb */
-#define NUMBER_MAX	UINT64_C(1000000)
 #define PATIENCE_NS	(10000 * SIM_MS)	/* of elect and settle */
 
-typedef int	verb_fn(struct script *, char **, int);
-
-static int
-number(struct script *script, const char *what, const char *word,
+int
+script_number(struct script *script, const char *what, const char *word,
     uint64_t min, uint64_t max, uint64_t *value)
 {
 	struct err_buf err = { "" };
@@ -29,14 +26,15 @@ number(struct script *script, const char *what, const char *word,
 }
 
 /* A number, or `leader`. */
-static int
-node_of(struct script *script, const char *word, struct sim_node **node)
+int
+script_node(struct script *script, const char *word, struct sim_node **node)
 {
 	uint64_t id = sim_leader(script->world);
 	int code = ERR_OK;
 
 	if (strcmp(word, "leader") != 0) {
-		code = number(script, "node", word, 1, script->plan.nodes,
+		code = script_number(script, "node", word, 1,
+		    script->plan.nodes,
 		    &id);
 	} else if (id == 0) {
 		code = script_bad(script, ERR_USAGE, "there is no leader");
@@ -48,10 +46,10 @@ node_of(struct script *script, const char *word, struct sim_node **node)
 }
 
 /* A node that is up. */
-static int
-live_of(struct script *script, const char *word, struct sim_node **node)
+int
+script_live(struct script *script, const char *word, struct sim_node **node)
 {
-	int code = node_of(script, word, node);
+	int code = script_node(script, word, node);
 
 	if (code == ERR_OK && (*node)->raft == NULL) {
 		code = script_bad(script, ERR_USAGE, "node %s is down", word);
@@ -63,7 +61,7 @@ live_of(struct script *script, const char *word, struct sim_node **node)
 static int
 new_of(struct script *script, const char *word, struct sim_node **node)
 {
-	int code = node_of(script, word, node);
+	int code = script_node(script, word, node);
 
 	if (code == ERR_OK && (*node)->run != 0) {
 		code = script_bad(script, ERR_USAGE, "node %s was started "
@@ -81,8 +79,9 @@ on_or_off(struct script *script, const char *word, bool *on)
 }
 
 /* One event at a node, now. */
-static void
-step(struct script *script, struct sim_node *node, struct raft_event *event)
+void
+script_step(struct script *script, struct sim_node *node,
+    struct raft_event *event)
 {
 	if (script->steps > 0) {
 		script->steps--;
@@ -123,7 +122,7 @@ static int
 verb_nodes(struct script *script, char **words, int count UNUSED)
 {
 	uint64_t nodes;
-	int code = number(script, "nodes", words[1], 1, SIM_NODES_MAX,
+	int code = script_number(script, "nodes", words[1], 1, SIM_NODES_MAX,
 	    &nodes);
 
 	if (code != ERR_OK) {
@@ -192,8 +191,8 @@ verb_log(struct script *script, char **words, int count)
 		    "already", words[1]);
 	}
 	for (i = 2; i < count && code == ERR_OK; i++) {
-		code = number(script, "term", words[i], last, NUMBER_MAX,
-		    &term);
+		code = script_number(script, "term", words[i], last,
+		    SCRIPT_NUMBER_MAX, &term);
 		if (code == ERR_OK) {
 			last = term;
 			log_add(script, node, term);
@@ -211,12 +210,12 @@ verb_term(struct script *script, char **words, int count)
 	int code = new_of(script, words[1], &node);
 
 	if (code == ERR_OK) {
-		code = number(script, "term", words[2], sim_log_term(
-		    &node->disk.log, node->disk.log.count), NUMBER_MAX,
-		    &term);
+		code = script_number(script, "term", words[2], sim_log_term(
+		    &node->disk.log, node->disk.log.count),
+		    SCRIPT_NUMBER_MAX, &term);
 	}
 	if (code == ERR_OK && count > 3) {
-		code = number(script, "node", words[3], 1,
+		code = script_number(script, "node", words[3], 1,
 		    script->plan.nodes, &vote);
 	}
 	if (code != ERR_OK) {
@@ -237,7 +236,8 @@ verb_limit(struct script *script, char **words, int count UNUSED)
 {
 	struct sim_plan *plan = &script->world->plan;
 	uint64_t value;
-	int code = number(script, words[0], words[1], 1, NUMBER_MAX, &value);
+	int code = script_number(script, words[0], words[1], 1,
+	    SCRIPT_NUMBER_MAX, &value);
 
 	if (code != ERR_OK) {
 		return code;
@@ -282,7 +282,7 @@ verb_start(struct script *script, char **words, int count)
 		}
 	}
 	for (i = 1; i < count && code == ERR_OK; i++) {
-		code = node_of(script, words[i], &node);
+		code = script_node(script, words[i], &node);
 		if (code == ERR_OK) {
 			code = start_one(script, node);
 		}
@@ -301,7 +301,7 @@ verb_each(struct script *script, char **words, int count)
 	int code, i;
 
 	for (i = 1; i < count; i++) {
-		code = live_of(script, words[i], &node);
+		code = script_live(script, words[i], &node);
 		if (code != ERR_OK) {
 			return code;
 		}
@@ -311,20 +311,37 @@ verb_each(struct script *script, char **words, int count)
 			sim_node_crash(node);
 		} else if (strcmp(verb, "pause") == 0) {
 			node->paused_until_ns = UINT64_MAX;
-		} else if (strcmp(verb, "resume") == 0) {
-			sim_world_resume(script->world, node->id);
 		} else if (node->paused_until_ns != 0) {
 			return script_bad(script, ERR_USAGE, "node %s is "
 			    "paused", words[i]);
 		} else if (strcmp(verb, "timeout") == 0) {
-			step(script, node, &timeout);
+			script_step(script, node, &timeout);
 		} else {
 			node->raft->election_deadline_ns =
-			    script->world->now_ns;
-			step(script, node, &tick);
+			    sim_clock(script->world);
+			script_step(script, node, &tick);
 		}
 	}
 	return ERR_OK;
+}
+
+static int
+verb_resume(struct script *script, char **words, int count)
+{
+	struct sim_node *node;
+	int code = ERR_OK, i;
+	uint32_t id;
+
+	for (id = 1; id <= script->plan.nodes && count == 1; id++) {
+		sim_world_resume(script->world, id);
+	}
+	for (i = 1; i < count && code == ERR_OK; i++) {
+		code = script_live(script, words[i], &node);
+		if (code == ERR_OK) {
+			sim_world_resume(script->world, node->id);
+		}
+	}
+	return code;
 }
 
 /* Everyone learns that the last run of a node is dead. */
@@ -335,15 +352,15 @@ verb_dead(struct script *script, char **words, int count)
 	struct sim_node *node, *other;
 	uint64_t apart = 10;
 	uint32_t id;
-	int code = node_of(script, words[1], &node);
+	int code = script_node(script, words[1], &node);
 
 	if (code == ERR_OK && (node->raft != NULL || node->run == 0)) {
 		code = script_bad(script, ERR_USAGE, "node %s is not dead",
 		    words[1]);
 	}
 	if (code == ERR_OK && count > 2) {
-		code = number(script, "milliseconds", words[2], 0, NUMBER_MAX,
-		    &apart);
+		code = script_number(script, "milliseconds", words[2], 0,
+		    SCRIPT_NUMBER_MAX, &apart);
 	}
 	for (id = 1; id <= script->plan.nodes && code == ERR_OK; id++) {
 		other = sim_node(script->world, id);
@@ -353,7 +370,7 @@ verb_dead(struct script *script, char **words, int count)
 		event.peer_dead.id = node->id;
 		event.peer_dead.run = node->run;
 		event.peer_dead.delay_ns = (1 + (id - 1) * apart) * SIM_MS;
-		step(script, other, &event);
+		script_step(script, other, &event);
 	}
 	return code;
 }
@@ -365,10 +382,10 @@ verb_step_down(struct script *script, char **words, int count UNUSED)
 		.type = RAFT_EVENT_STEP_DOWN, .reason = "told to by a script",
 	};
 	struct sim_node *node;
-	int code = live_of(script, words[1], &node);
+	int code = script_live(script, words[1], &node);
 
 	if (code == ERR_OK) {
-		step(script, node, &event);
+		script_step(script, node, &event);
 	}
 	return code;
 }
@@ -378,10 +395,11 @@ verb_propose(struct script *script, char **words, int count)
 {
 	struct sim_node *node;
 	uint64_t times = 1;
-	int code = live_of(script, words[1], &node), result;
+	int code = script_live(script, words[1], &node), result;
 
 	if (code == ERR_OK && count > 2) {
-		code = number(script, "count", words[2], 1, 10000, &times);
+		code = script_number(script, "count", words[2], 1, 10000,
+		    &times);
 	}
 	for (; times > 0 && code == ERR_OK && node->raft != NULL &&
 	    !script->world->failed; times--) {
@@ -407,11 +425,11 @@ verb_read(struct script *script, char **words, int count UNUSED)
 {
 	struct raft_event event = { .type = RAFT_EVENT_READ };
 	struct sim_node *node;
-	int code = live_of(script, words[1], &node), result;
+	int code = script_live(script, words[1], &node), result;
 
 	if (code == ERR_OK) {
-		code = number(script, "number", words[2], 0, NUMBER_MAX,
-		    &event.read.id);
+		code = script_number(script, "number", words[2], 0,
+		    SCRIPT_NUMBER_MAX, &event.read.id);
 	}
 	if (code != ERR_OK) {
 		return code;
@@ -426,173 +444,14 @@ verb_read(struct script *script, char **words, int count UNUSED)
 	return ERR_OK;
 }
 
-/* --------------------------------------------------------------- disks */
-
-static int
-verb_disk(struct script *script, char **words, int count)
-{
-	struct sim_event again = { .type = SIM_DISK_AGAIN };
-	struct sim_node *node;
-	struct sim_disk *disk;
-	uint64_t ms = 0;
-	int code = node_of(script, words[1], &node);
-
-	if (code == ERR_OK && count > 2) {
-		code = number(script, "milliseconds", words[2], 1, NUMBER_MAX,
-		    &ms);
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	disk = &node->disk;
-	if (strcmp(words[0], "slow") == 0) {
-		disk->slow_max_ns = disk->slow_min_ns = ms * SIM_MS;
-	} else if (strcmp(words[0], "stick") == 0) {
-		disk->stuck = true;
-	} else if (strcmp(words[0], "fail") == 0) {
-		disk->failing = true;
-	} else {
-		disk->stuck = false;
-		if (disk->stuck_done) {
-			disk->stuck_done = false;
-			again.node = node->id;
-			again.a = node->run;
-			again.at_ns = script->world->now_ns;
-			sim_push(script->world, &again);
-		}
-	}
-	return ERR_OK;
-}
-
-/* Another store in its place. */
-static int
-verb_store(struct script *script, char **words, int count UNUSED)
-{
-	struct sim_node *node;
-	int code = node_of(script, words[1], &node);
-
-	if (code == ERR_OK && node->raft != NULL) {
-		return script_bad(script, ERR_USAGE, "node %s is up",
-		    words[1]);
-	}
-	if (code == ERR_OK) {
-		sim_disk_replace(node, strcmp(words[0], "wipe") == 0);
-	}
-	return code;
-}
-
-static int
-verb_room(struct script *script, char **words, int count UNUSED)
-{
-	static const char *const names[] = { "ok", "low", "none" };
-	struct raft_event event = { .type = RAFT_EVENT_ROOM };
-	struct sim_node *node;
-	size_t i;
-	int code = live_of(script, words[1], &node);
-
-	for (i = 0; i < COUNT_OF(names) && code == ERR_OK; i++) {
-		if (strcmp(words[2], names[i]) == 0) {
-			event.room = (enum raft_room)i;
-			step(script, node, &event);
-			return ERR_OK;
-		}
-	}
-	return code != ERR_OK ? code : script_bad(script, ERR_USAGE,
-	    "room is ok, low or none, not %s", words[2]);
-}
-
-/* --------------------------------------------------------------- links */
-
-static int
-verb_link(struct script *script, char **words, int count)
-{
-	const char *verb = words[0];
-	struct sim_node *from, *to;
-	struct sim_link *link;
-	uint64_t ms = 0;
-	int code = node_of(script, words[1], &from);
-
-	if (code == ERR_OK) {
-		code = node_of(script, words[2], &to);
-	}
-	if (code == ERR_OK && count > 3) {
-		code = number(script, "milliseconds", words[3], 0, NUMBER_MAX,
-		    &ms);
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	link = &script->world->links[from->id][to->id];
-	if (strcmp(verb, "delay") == 0) {
-		link->delay_ns = ms * SIM_MS;
-	} else if (strcmp(verb, "hold") == 0) {
-		link->held = true;
-	} else if (strcmp(verb, "release") == 0) {
-		sim_world_release(script->world, from->id, to->id);
-	} else if (strcmp(verb, "twice") == 0 || strcmp(verb, "once") == 0) {
-		link->duplicate = strcmp(verb, "twice") == 0 ? 1000000 : 0;
-	} else {
-		link->cut = strcmp(verb, "cut") == 0;
-	}
-	return ERR_OK;
-}
-
-static int
-verb_isolate(struct script *script, char **words, int count UNUSED)
-{
-	struct sim_node *node;
-	uint32_t id;
-	int code = node_of(script, words[1], &node);
-
-	for (id = 1; id <= script->plan.nodes && code == ERR_OK; id++) {
-		script->world->links[node->id][id].cut = id != node->id;
-		script->world->links[id][node->id].cut = id != node->id;
-	}
-	return code;
-}
-
-static int
-verb_heal(struct script *script, char **words UNUSED, int count UNUSED)
-{
-	struct sim_world *world = script->world;
-	uint32_t from, to;
-
-	for (from = 1; from <= script->plan.nodes; from++) {
-		for (to = 1; to <= script->plan.nodes; to++) {
-			if (world->links[from][to].held) {
-				sim_world_release(world, from, to);
-			}
-			world->links[from][to] = (struct sim_link){ 0 };
-		}
-	}
-	return ERR_OK;
-}
-
-/* How many entries a message of a node carries; 0: all. */
-static int
-verb_short(struct script *script, char **words, int count UNUSED)
-{
-	struct sim_node *node;
-	uint64_t entries;
-	int code = node_of(script, words[1], &node);
-
-	if (code == ERR_OK) {
-		code = number(script, "entries", words[2], 0, NUMBER_MAX,
-		    &entries);
-	}
-	if (code == ERR_OK) {
-		node->carry_max = (uint32_t)entries;
-	}
-	return code;
-}
-
 /* ---------------------------------------------------------------- time */
 
 static int
 verb_run(struct script *script, char **words, int count UNUSED)
 {
 	uint64_t ms, until;
-	int code = number(script, "milliseconds", words[1], 0, MS_MAX, &ms);
+	int code = script_number(script, "milliseconds", words[1], 0, MS_MAX,
+	    &ms);
 
 	if (code == ERR_OK) {
 		until = script->world->now_ns + ms * SIM_MS;
@@ -723,7 +582,7 @@ verb_status(struct script *script, char **words UNUSED, int count UNUSED)
 static const struct {
 	const char *name;
 	int count_min, count_max;
-	verb_fn *run;
+	script_verb_fn *run;
 } verbs[] = {
 	{ "nodes", 2, 2, verb_nodes },
 	{ "log", 3, SCRIPT_WORDS_MAX, verb_log },
@@ -736,31 +595,32 @@ static const struct {
 	{ "crash", 2, EACH_MAX, verb_each },
 	{ "crash-kept", 2, EACH_MAX, verb_each },
 	{ "pause", 2, EACH_MAX, verb_each },
-	{ "resume", 2, EACH_MAX, verb_each },
+	{ "resume", 1, EACH_MAX, verb_resume },
 	{ "timeout", 2, EACH_MAX, verb_each },
 	{ "expire", 2, EACH_MAX, verb_each },
 	{ "dead", 2, 3, verb_dead },
 	{ "step-down", 2, 2, verb_step_down },
 	{ "propose", 2, 3, verb_propose },
 	{ "read", 3, 3, verb_read },
-	{ "stick", 2, 2, verb_disk },
-	{ "unstick", 2, 2, verb_disk },
-	{ "slow", 3, 3, verb_disk },
-	{ "fail", 2, 2, verb_disk },
-	{ "wipe", 2, 2, verb_store },
-	{ "old", 2, 2, verb_store },
-	{ "room", 3, 3, verb_room },
-	{ "cut", 3, 3, verb_link },
-	{ "join", 3, 3, verb_link },
-	{ "hold", 3, 3, verb_link },
-	{ "release", 3, 3, verb_link },
-	{ "twice", 3, 3, verb_link },
-	{ "once", 3, 3, verb_link },
-	{ "delay", 4, 4, verb_link },
-	{ "short", 3, 3, verb_short },
-	{ "isolate", 2, 2, verb_isolate },
-	{ "heal", 1, 1, verb_heal },
+	{ "stick", 2, 2, script_disk },
+	{ "unstick", 2, 2, script_disk },
+	{ "slow", 3, 3, script_disk },
+	{ "fail", 2, 2, script_disk },
+	{ "wipe", 2, 2, script_store },
+	{ "old", 2, 2, script_store },
+	{ "room", 3, 3, script_room },
+	{ "cut", 3, 3, script_link },
+	{ "join", 3, 3, script_link },
+	{ "hold", 3, 3, script_link },
+	{ "release", 3, 3, script_link },
+	{ "twice", 3, 3, script_link },
+	{ "once", 3, 3, script_link },
+	{ "delay", 4, 4, script_link },
+	{ "short", 3, 3, script_short },
+	{ "isolate", 2, 2, script_isolate },
+	{ "heal", 1, 1, script_heal },
 	{ "run", 2, 2, verb_run },
+	{ "clock", 3, 3, script_clock },
 	{ "elect", 1, 1, verb_elect },
 	{ "settle", 1, 1, verb_settle },
 	{ "rpc", 2, 2, verb_rpc },

@@ -5,6 +5,7 @@
  *
  *	plan.c		what the seed draws: sizes, times, kinds of faults
  *	world.c		the queue of events; safety phase, liveness phase
+ *	clock.c		the clock that the nodes read
  *	node.c		the twin of src/node: one event in, its effects out
  *	boot.c		a node's start and its death
  *	disk.c		what is durable, what is under way, what a crash leaves
@@ -51,7 +52,8 @@
 	X(LOSS, "loss") X(DELAY, "delay") X(DUPLICATE, "dup")                 \
 	X(REORDER, "reorder") X(DISK, "disk") X(FULL, "full")                 \
 	X(FAIL, "fail") X(WIPE, "wipe") X(OLD, "old")                         \
-	X(TIMEOUT, "timeout") X(DEATH, "death") X(SHORT, "short")
+	X(TIMEOUT, "timeout") X(DEATH, "death") X(SHORT, "short")         \
+	X(CLOCK, "clock")
 
 #define SIM_FAULT_ENUM_(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM_) SIM_FAULT_COUNT };
@@ -114,6 +116,7 @@ enum sim_event_type {
 	SIM_RESTART,
 	SIM_REPLY,
 	SIM_CLIENT,
+	SIM_CLOCK,
 };
 
 struct sim_event {
@@ -339,6 +342,12 @@ struct sim_link {
 	uint64_t last_at_ns;
 };
 
+/* Reads base_ns at since_ns, and goes on at rate/1000. */
+struct sim_clock {
+	uint64_t since_ns, base_ns;
+	uint32_t rate;
+};
+
 struct sim_chunk {
 	struct sim_chunk *next;
 	size_t used, size;
@@ -350,6 +359,7 @@ struct sim_world {
 	struct sim_plan plan;
 	struct prng prng_net, prng_disk, prng_fault, prng_client, prng_core;
 	uint64_t now_ns;
+	struct sim_clock clock;
 	uint64_t step;
 	uint64_t order;
 	struct sim_event *heap;
@@ -427,6 +437,14 @@ sim_cover(struct sim_world *world, enum sim_cover what)
 }
 /* The live leader of the highest term, 0: none. */
 uint32_t sim_leader(const struct sim_world *);
+
+/* clock.c */
+void	sim_clock_init(struct sim_world *);
+uint64_t sim_clock(const struct sim_world *);
+/* When the clock will read at_ns; UINT64_MAX: it stands still. */
+uint64_t sim_clock_when(const struct sim_world *, uint64_t at_ns);
+/* Ahead by so much, then so many parts of a thousand. */
+void	sim_clock_change(struct sim_world *, uint64_t jump_ns, uint32_t rate);
 
 /* plan.c */
 void	sim_plan_draw(struct sim_plan *, const struct sim_options *);

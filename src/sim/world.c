@@ -252,6 +252,7 @@ world_reset(struct sim_world *world)
 	world->values = 0;
 	world->step = world->order = 0;
 	world->now_ns = SIM_BEGIN_NS;
+	sim_clock_init(world);
 	world->calm = world->failed = false;
 	world->involved = world->lost_count = 0;
 	world->invariant[0] = world->reason[0] = '\0';
@@ -343,6 +344,9 @@ world_event(struct sim_world *world, const struct sim_event *event)
 		return;
 	case SIM_CLIENT:
 		sim_client_wake(world, event);
+		return;
+	case SIM_CLOCK:
+		sim_clock_change(world, 0, (uint32_t)event->a);
 		return;
 	case SIM_PACKET:
 	case SIM_TICK:
