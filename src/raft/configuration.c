@@ -15,6 +15,8 @@
 
 #include "raft/core.h"
 
+static bool replaces(const struct raft_server *,
+	    const struct raft_server *);
 static void in_force(struct raft *, const char *);
 static uint32_t u32_at(const uint8_t *);
 static uint64_t u64_at(const uint8_t *);
@@ -73,14 +75,17 @@ configuration_check(const struct raft_configuration *c)
 	}
 	for (i = 0; i < c->count; i++) {
 		suffrage = c->servers[i].suffrage;
-		if (c->servers[i].id == 0 ||
-		    (i > 0 && c->servers[i].id <= c->servers[i - 1].id)) {
+		if (c->servers[i].id == 0 || (i > 0 &&
+		    c->servers[i].id <= c->servers[i - 1].id &&
+		    !replaces(&c->servers[i - 1], &c->servers[i]))) {
 			return "the ids of a configuration do not rise";
 		}
-		if (suffrage == 0 || suffrage >
-		    (RAFT_VOTER | RAFT_VOTER_OLD | RAFT_LEARNER) ||
+		if (suffrage == 0 || suffrage > (RAFT_VOTER |
+		    RAFT_VOTER_OLD | RAFT_LEARNER | RAFT_PROMOTE) ||
 		    (suffrage & (RAFT_VOTER | RAFT_LEARNER)) ==
-		    (RAFT_VOTER | RAFT_LEARNER)) {
+		    (RAFT_VOTER | RAFT_LEARNER) ||
+		    (suffrage & (RAFT_PROMOTE | RAFT_LEARNER)) ==
+		    RAFT_PROMOTE) {
 			return "a suffrage is unknown";
 		}
 	}
@@ -149,6 +154,15 @@ configuration_has_vote(const struct raft *r)
 
 	return s != NULL && s->store_id == r->config.store_id &&
 	    quorum_is_voter(c, r->config.id);
+}
+
+/* The old store of an id leaves while the new one is a learner already. */
+static bool
+replaces(const struct raft_server *old, const struct raft_server *new)
+{
+	return old->id == new->id && old->suffrage == RAFT_VOTER_OLD &&
+	    (new->suffrage & ~(uint32_t)RAFT_PROMOTE) == RAFT_LEARNER &&
+	    old->store_id != new->store_id;
 }
 
 /* Another configuration has come into force. */

@@ -39,6 +39,7 @@ message_reply(struct raft *r, const struct raft_message *request)
 	m = message_new(r, (enum raft_message_type)(request->type + 1),
 	    request->from);
 	m->to_run = request->from_run;
+	m->to_store = request->from_store;
 	m->request = request->request;
 	return m;
 }
@@ -96,6 +97,7 @@ message_new(struct raft *r, enum raft_message_type type, uint32_t to)
 		.to = to,
 		.cluster_id = r->config.cluster_id,
 		.from_run = r->config.run,
+		.from_store = r->config.store_id,
 		.term = r->hard.term,
 	};
 	return m;

@@ -118,6 +118,12 @@ raft_message_type_name(enum raft_message_type type)
 		return "heartbeat";
 	case RAFT_HEARTBEAT_REPLY:
 		return "heartbeat-reply";
+	case RAFT_INSTALL:
+		return "install";
+	case RAFT_INSTALL_REPLY:
+		return "install-reply";
+	case RAFT_TIMEOUT_NOW:
+		return "timeout-now";
 	}
 	return "unknown";
 }
@@ -165,6 +171,21 @@ describe(const struct raft_message *m, char *text, size_t size)
 		snprintf(text, size, "term %" PRIu64 ", commit %" PRIu64,
 		    m->term, m->commit);
 		return;
+	case RAFT_INSTALL:
+		snprintf(text, size, "term %" PRIu64 ", snapshot %" PRIu64
+		    " of term %" PRIu64 ", %" PRIu32 " bytes at %" PRIu64
+		    " of %" PRIu64, m->term, m->index, m->log_term,
+		    m->chunk.size, m->chunk.offset, m->chunk.total);
+		return;
+	case RAFT_INSTALL_REPLY:
+		snprintf(text, size, "term %" PRIu64 ", snapshot %" PRIu64
+		    "%s %" PRIu64, m->term, m->index,
+		    m->done ? " is in place after" : m->reject ?
+		    ", go back to" : ", go on from", m->hint_index);
+		return;
+	case RAFT_TIMEOUT_NOW:
+		snprintf(text, size, "term %" PRIu64, m->term);
+		return;
 	}
 	text[0] = '\0';
 }
@@ -181,6 +202,9 @@ rpc_name(enum raft_message_type type)
 		[RAFT_APPEND_REPLY] = "AppendEntries reply",
 		[RAFT_HEARTBEAT] = "heartbeat",
 		[RAFT_HEARTBEAT_REPLY] = "heartbeat reply",
+		[RAFT_INSTALL] = "InstallSnapshot",
+		[RAFT_INSTALL_REPLY] = "InstallSnapshot reply",
+		[RAFT_TIMEOUT_NOW] = "TimeoutNow",
 	};
 
 	return names[type];

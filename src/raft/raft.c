@@ -403,6 +403,17 @@ step_event(struct raft *r, const struct raft_event *e)
 			become_follower(r, r->hard.term, 0, 0, e->reason);
 		}
 		return;
+	case RAFT_EVENT_CHANGE:
+	case RAFT_EVENT_TRANSFER:
+		r->update->result = ERR_NOT_APPLIED;
+		r->update->why = "this operation does not exist yet";
+		return;
+	case RAFT_EVENT_CHECKPOINT:
+	case RAFT_EVENT_VIEW:
+		r->update->result = ERR_AGAIN;
+		return;
+	case RAFT_EVENT_RECEIVED:
+		return;
 	}
 	raft_latch(r, "event of type %d", (int)e->type);
 }
@@ -491,11 +502,22 @@ static void
 update_init(struct raft_update *u)
 {
 	u->result = ERR_OK;
+	u->why = NULL;
+	u->change_index = 0;
 	u->persist_seq = 0;
 	u->hard_state_changed = false;
 	u->truncate_from = 0;
 	u->entries = NULL;
 	u->entry_count = 0;
+	u->snapshot = NULL;
+	u->install_id = 0;
+	u->drop_log = false;
+	u->first_index = 0;
+	u->view_wanted = false;
+	u->view_close = 0;
+	u->chunk = NULL;
+	u->receive_id = 0;
+	u->receive_forget = 0;
 	u->message_count = 0;
 	u->read_count = 0;
 }

@@ -12,9 +12,12 @@
  *	    2. send	a message leaves once every persist up to its
  *			after_seq is durable; after_seq 0 leaves at once
  *	    3. apply	committed entries, in order, up to commit_index
+ *	    4. at leisure  delete old entries, open and close views, write
+ *			parts of a snapshot aside
  *
  * The caller reports finished work by events: RAFT_EVENT_PERSISTED,
- * RAFT_EVENT_APPLIED, RAFT_EVENT_SENT.  Equal state and equal event give an
+ * RAFT_EVENT_APPLIED, RAFT_EVENT_SENT, RAFT_EVENT_CHECKPOINT,
+ * RAFT_EVENT_VIEW, RAFT_EVENT_RECEIVED.  Equal state and equal event give an
  * equal update.  Time is CLOCK_MONOTONIC in nanoseconds, an input; so is the
  * random number that a step may use.
  *
@@ -35,12 +38,15 @@
 
 #include "base/attr.h"
 
-#define RAFT_SERVERS_MAX	8	/* servers of one configuration */
+#define RAFT_SERVERS_MAX	8	/* servers of one configuration, also
+					 * of a joint one */
 #define RAFT_RUNS_MAX		8192	/* distinct terms the log may hold */
 #define RAFT_WINDOW		65536	/* entries whose sizes are known */
-#define RAFT_MESSAGES_MAX	32	/* messages of one update */
+#define RAFT_MESSAGES_MAX	64	/* messages of one update */
 #define RAFT_READS_MAX		1024	/* reads waiting at once */
 #define RAFT_ENTRY_SIZE_MAX	(1u << 21)	/* bytes of one entry's data */
+#define RAFT_CHUNK_SIZE_MAX	(1u << 20)	/* bytes of one chunk */
+#define RAFT_CHAIN_SIZE		16	/* bytes, opaque to the core */
 
 /* ------------------------------------------------------------ the log */
 
@@ -77,9 +83,15 @@ enum raft_suffrage {
 	RAFT_VOTER = 1,			/* votes in the (new) configuration */
 	RAFT_VOTER_OLD = 2,		/* votes in the old one of a joint */
 	RAFT_LEARNER = 4,		/* receives the log, has no vote */
+	RAFT_PROMOTE = 8,		/* with LEARNER: the leader makes it
+					 * a voter when it has caught up */
 };
 
-/* Raft's identity of a server is (id, store_id): see docs/INVARIANTS.md. */
+/*
+ * Raft's identity of a server is (id, store_id): see docs/INVARIANTS.md.  An
+ * id is there once, except while a replacement is under way: then the server
+ * that leaves (VOTER_OLD alone) is followed by the LEARNER with the new store.
+ */
 struct raft_server {
 	uint32_t id;			/* 1, 2, ...: what people type */
 	uint32_t suffrage;		/* set of enum raft_suffrage */
@@ -90,6 +102,53 @@ struct raft_configuration {
 	uint64_t index;			/* of its entry; 0: none */
 	uint32_t count;
 	struct raft_server servers[RAFT_SERVERS_MAX];	/* by rising id */
+};
+
+/*
+ * A change of the configuration: several at once are one step, through a joint
+ * configuration when any voter comes or goes (dissertation 4.3).
+ */
+enum raft_change_type {
+	RAFT_CHANGE_ADD = 1,	/* a learner, promoted when caught up; also
+				 * marks a learner that is there */
+	RAFT_CHANGE_LEARNER,	/* a learner that stays one: added, or demoted
+				 * from voter, or no longer to be promoted */
+	RAFT_CHANGE_VOTER,	/* a voter at once: added or promoted */
+	RAFT_CHANGE_REMOVE,	/* of that id and store */
+	RAFT_CHANGE_REPLACE,	/* the id goes on with this other store, as a
+				 * learner to be promoted; the old store has
+				 * no vote from then on */
+};
+
+struct raft_change {
+	enum raft_change_type type;
+	uint32_t id;
+	uint64_t store_id;
+};
+
+/* ----------------------------------------------------------- snapshots */
+
+/* What takes the place of the log up to index. */
+struct raft_snapshot {
+	uint64_t index;			/* 0: none */
+	uint64_t term;			/* of the entry at index */
+	struct raft_configuration configuration;	/* in force there */
+	uint8_t chain[RAFT_CHAIN_SIZE];	/* the caller's: of the log there */
+};
+
+/* A part of a snapshot on its way. */
+struct raft_chunk {
+	uint64_t view;		/* of the sender, in its run */
+	uint64_t offset;	/* of the first byte */
+	uint64_t total;		/* bytes of the whole */
+	uint32_t size;		/* bytes of this part, at least 1 */
+	uint32_t configuration_size;
+	const void *configuration;	/* raft_configuration_encode(); the
+				 * entry's index is configuration_index */
+	uint64_t configuration_index;
+	uint8_t chain[RAFT_CHAIN_SIZE];
+	const void *data;	/* incoming: borrowed; outgoing: NULL, the
+				 * caller carries all of it or nothing */
 };
 
 /* ------------------------------------------------------------ messages */
@@ -103,8 +162,11 @@ enum raft_message_type {
 	RAFT_APPEND_REPLY = 6,
 	RAFT_HEARTBEAT = 7,
 	RAFT_HEARTBEAT_REPLY = 8,
+	RAFT_INSTALL = 9,		/* a chunk of a snapshot */
+	RAFT_INSTALL_REPLY = 10,
+	RAFT_TIMEOUT_NOW = 11,		/* the leader hands over; no reply */
 };
-#define RAFT_MESSAGE_TYPE_MAX	8
+#define RAFT_MESSAGE_TYPE_MAX	11
 
 /*
  * One record for all types; a field that a type does not use is 0.
@@ -117,6 +179,16 @@ enum raft_message_type {
  *	  with reject		refused index	-		-
  *	HEARTBEAT		-		-		min(match,
  *								commit)
+ *	INSTALL			snapshot index	snapshot term	-
+ *	INSTALL_REPLY		snapshot index	-		-
+ *
+ * INSTALL_REPLY: hint_term is the view, hint_index how much of it is written
+ * aside without a gap: the sender goes on from there; with reject it goes back
+ * there.  done: the snapshot is in place, or was not needed.
+ *
+ * Requests for votes carry in hint_index the index of the configuration that
+ * the sender campaigns in; a refusal with `removed` says that a later one is
+ * committed, and that the sender is not in it.
  *
  * A PRE_VOTE carries the term it would campaign in; its reply echoes that
  * term when granted and the voter's own term when refused.
@@ -129,6 +201,9 @@ struct raft_message {
 	uint64_t from_run;		/* the sender's run */
 	uint64_t to_run;		/* addressee's run; 0: not known yet,
 					 * in requests only */
+	uint64_t from_store;		/* a vote or an acknowledgement counts
+					 * for this store alone */
+	uint64_t to_store;		/* 0: whichever is there */
 	uint64_t request;		/* a reply echoes its request's; from
 					 * one counter that never goes back
 					 * within a run */
@@ -140,7 +215,10 @@ struct raft_message {
 	uint64_t hint_term;		/* and the follower's term there */
 	bool reject;
 	bool leader_dead;		/* vote requests: the sender knows
-					 * that the leader's run is dead */
+					 * that the leader's run is dead, or
+					 * was told by it to take over */
+	bool removed;			/* refused votes: see above */
+	bool done;			/* INSTALL_REPLY: see above */
 	/*
 	 * APPEND.  Outgoing: entry_first, entry_count tell which entries to
 	 * carry (entries is NULL); the caller may carry fewer, at least
@@ -152,6 +230,8 @@ struct raft_message {
 	uint32_t entry_count;
 	uint32_t bytes_max;
 	const struct raft_entry *entries;
+	/* INSTALL.  Outgoing: pointers are the core's, until the next step. */
+	struct raft_chunk chunk;
 	/*
 	 * Outgoing only: send once every persist up to this is durable.
 	 */
@@ -167,11 +247,17 @@ enum raft_event_type {
 	RAFT_EVENT_READ,	/* a linearizable read wants an index */
 	RAFT_EVENT_PERSISTED,	/* persists up to seq are durable */
 	RAFT_EVENT_APPLIED,	/* the state machine has reached index */
-	RAFT_EVENT_SENT,	/* an APPEND carried less than asked for */
+	RAFT_EVENT_SENT,	/* an APPEND carried less than asked for, or
+				 * an INSTALL could not be sent */
 	RAFT_EVENT_PEER_DEAD,	/* a run of a peer is known to be dead */
 	RAFT_EVENT_TIMEOUT,	/* an operator fires the election timer */
 	RAFT_EVENT_ROOM,	/* what the disk has room for changed */
 	RAFT_EVENT_STEP_DOWN,	/* a leader gives up (its disk hangs) */
+	RAFT_EVENT_CHANGE,	/* an operator changes the configuration */
+	RAFT_EVENT_TRANSFER,	/* an operator moves the leadership */
+	RAFT_EVENT_CHECKPOINT,	/* the state at index is durable by itself */
+	RAFT_EVENT_VIEW,	/* a view for peers that need a snapshot */
+	RAFT_EVENT_RECEIVED,	/* chunks are written aside, or are not */
 };
 
 enum raft_room {
@@ -206,7 +292,8 @@ struct raft_event {
 		struct {
 			uint32_t to;
 			uint64_t request;
-			uint64_t next_index;	/* first entry not carried */
+			uint64_t next_index;	/* first entry not carried;
+						 * INSTALL: not looked at */
 		} sent;
 		struct {
 			uint32_t id;
@@ -216,6 +303,36 @@ struct raft_event {
 		} peer_dead;
 		enum raft_room room;
 		const char *reason;	/* step down */
+		struct {
+			const struct raft_change *changes;
+			uint32_t count;
+			uint64_t base_index;	/* index of the configuration
+						 * that they were made for; 0:
+						 * whichever is in force */
+		} change;
+		struct {
+			uint32_t to;	/* 0: the best placed voter */
+		} transfer;
+		struct {
+			uint64_t index;	/* at most the applied, and the
+					 * durable, index */
+			uint8_t chain[RAFT_CHAIN_SIZE];
+		} checkpoint;
+		struct {
+			uint64_t id;	/* the caller's, not 0, rising within
+					 * a run */
+			uint64_t index;	/* as of checkpoint */
+			uint64_t size;	/* bytes, at least 1 */
+			uint8_t chain[RAFT_CHAIN_SIZE];
+		} view;
+		struct {
+			uint64_t id;		/* update.receive_id */
+			uint64_t offset;	/* all before it is written */
+			bool complete;		/* all of it is verified, and
+						 * durable aside */
+			bool failed;		/* it cannot be written, or
+						 * is not what it should be */
+		} received;
 	};
 };
 
@@ -232,12 +349,31 @@ struct raft_update {
 	 * PROPOSE: ERR_OK, all entries are in the log and their index and
 	 * term set; or none is: ERR_NOT_APPLIED not the leader, ERR_BUSY too
 	 * much is uncommitted, ERR_FULL no room on the disk.
+	 * PROPOSE is also ERR_BUSY while the leadership is transferred.
 	 * READ: ERR_OK, the answer comes in reads[] of this or a later
 	 * update; ERR_NOT_APPLIED not the leader; ERR_BUSY too many wait.
+	 * CHANGE: ERR_OK, the entry is in the log at change_index; or
+	 * nothing has changed and why tells the reason: ERR_NOT_APPLIED not
+	 * the leader; ERR_BUSY another change or a transfer is under way;
+	 * ERR_AGAIN a majority of the new voters is not in contact, or
+	 * nothing is committed in this term yet; ERR_MISMATCH base_index is
+	 * not in force, or the id belongs to another store; ERR_EXISTS
+	 * nothing would change; ERR_NOT_FOUND no such member; ERR_TOO_LARGE
+	 * too many servers; ERR_USAGE no voter would be left, or nonsense;
+	 * ERR_FULL no room.
+	 * TRANSFER: ERR_OK, under way (or `to` leads already); or with why:
+	 * ERR_NOT_APPLIED not the leader; ERR_BUSY another one is under way;
+	 * ERR_NOT_FOUND no voter of that id; ERR_AGAIN it is known dead.
+	 * CHECKPOINT: ERR_OK; ERR_AGAIN what the core knows of the log does
+	 * not reach back to index: take a later one.
+	 * VIEW: ERR_OK; ERR_AGAIN it is of no use: close it.
 	 * Other events: ERR_OK; ERR_INTERNAL: an invariant is broken, the
 	 * core is latched and the text is in raft_status.latched.
 	 */
 	int result;
+	const char *why;		/* NULL, or the reason of a refusal;
+					 * the core's, until the next step */
+	uint64_t change_index;
 
 	/* 1. Persist, when persist_seq is not 0. */
 	uint64_t persist_seq;		/* rises by one each time */
@@ -246,8 +382,18 @@ struct raft_update {
 	uint64_t truncate_from;		/* 0, or delete from here to the end */
 	const struct raft_entry *entries;	/* then append these: */
 	uint32_t entry_count;		/* borrowed from the event; a leader's
-					 * no-op is the core's, until the next
-					 * step */
+					 * no-op or configuration is the
+					 * core's, until the next step */
+	/*
+	 * NULL, or record this as what the log continues; the core's, until
+	 * the next step.  With install_id: the state machine becomes what was
+	 * received under that id, in the same unit; entries that were handed
+	 * out before and are not applied are forgotten.  With drop_log: the
+	 * whole log is deleted, its next entry is snapshot->index + 1.
+	 */
+	const struct raft_snapshot *snapshot;
+	uint64_t install_id;
+	bool drop_log;
 
 	/* 2. Send. */
 	uint32_t message_count;
@@ -258,6 +404,24 @@ struct raft_update {
 
 	uint32_t read_count;
 	struct raft_read reads[RAFT_READS_MAX];
+
+	/*
+	 * 4. At leisure.  Entries before first_index are not needed any more:
+	 * delete them in bounded steps, once every persist up to this update's
+	 * is durable (also without a change).
+	 */
+	uint64_t first_index;
+	bool view_wanted;		/* open a view of the latest
+					 * checkpoint, and step VIEW */
+	uint64_t view_close;		/* 0, or this view is not needed */
+	/*
+	 * Write aside what chunk->data holds, if chunk is not NULL, under
+	 * receive_id; with offset 0 it is a new one, and what was received
+	 * under other ids is forgotten.  Borrowed from the event.
+	 */
+	const struct raft_chunk *chunk;
+	uint64_t receive_id;
+	uint64_t receive_forget;	/* 0, or this one is not needed */
 
 	/* Step a TICK at this time at the latest; UINT64_MAX: never. */
 	uint64_t deadline_ns;
@@ -287,6 +451,8 @@ enum raft_tell {
 	RAFT_TELL_RPC,		/* every message both ways */
 	RAFT_TELL_COMMIT,	/* commit index advances */
 	RAFT_TELL_FATAL,	/* an invariant is broken */
+	RAFT_TELL_TRANSFER,	/* of the leadership: begun, done, given up */
+	RAFT_TELL_SNAPSHOT,	/* taken, sent, received, installed */
 };
 
 struct raft_config {
@@ -302,6 +468,11 @@ struct raft_config {
 	uint32_t append_entries_max;	/* per message; 0: 1024 */
 	uint32_t append_bytes_max;	/* per message; 0: 64 KiB */
 	uint32_t uncommitted_bytes_max;	/* ERR_BUSY above; 0: 16 MiB */
+	uint32_t chunk_bytes;		/* of a snapshot; 0: 64 KiB */
+	uint64_t trailing_entries;	/* kept before the snapshot */
+	uint64_t install_timeout_ns;	/* a peer that takes nothing for so
+					 * long holds no entries back; 0: ten
+					 * times election_max_ns */
 	bool tell_rpc;			/* tell the level `rpc` too */
 	/*
 	 * Called within raft_step(); must not call back.  NULL: silent.
@@ -322,8 +493,11 @@ struct raft_boot {
 	uint64_t applied_index;		/* known committed: at least this */
 	const struct raft_run *runs;	/* of [first_index, last_index] */
 	size_t run_count;
-	/* The configurations in the log (or of the snapshot), rising by
-	 * index; the last one is in force. At least one. */
+	/*
+	 * The configurations of the snapshot and in the log, rising by index;
+	 * the last one is in force.  At least one; a server that joins and
+	 * knows none gives one of index 0 without servers.
+	 */
 	const struct raft_configuration *configurations;
 	size_t configuration_count;
 	const uint32_t *sizes;		/* of the last size_count entries, */
@@ -336,8 +510,13 @@ struct raft_peer_status {
 	uint32_t id;
 	uint64_t match_index;
 	uint64_t next_index;
-	bool replicating;		/* else probing */
+	bool replicating;		/* else probing, or: */
+	bool installing;		/* it receives a snapshot: */
+	uint64_t install_offset;	/* so much has arrived */
+	uint64_t install_total;		/* of this; 0: not begun */
 	uint32_t inflight;
+	uint32_t suffrage;
+	uint32_t rounds;		/* to catch up: so many are over */
 	uint64_t last_contact_ns;
 };
 
@@ -354,8 +533,22 @@ struct raft_status {
 	uint64_t commit_index;
 	uint64_t applied_index;
 	uint64_t uncommitted_bytes;
+	uint64_t snapshot_index;	/* 0: none */
+	uint64_t snapshot_term;
 	uint32_t quorum;		/* votes needed (new configuration) */
 	struct raft_configuration configuration;
+	bool joint;			/* it is */
+	bool configuration_committed;	/* it is */
+	bool member;			/* this store is in it */
+	bool removed;			/* and others say that it was taken
+					 * out since */
+	uint32_t transfer_to;		/* 0: none is under way */
+	uint64_t transfer_end_ns;	/* given up then */
+	const char *refused;		/* the last change or transfer: why;
+					 * NULL: none was */
+	uint64_t receive_index;		/* a snapshot arrives; 0: none */
+	uint64_t receive_offset;
+	uint64_t receive_total;
 	uint32_t peer_count;
 	struct raft_peer_status peers[RAFT_SERVERS_MAX];
 	/* Counts since the start of this run. */

@@ -56,6 +56,11 @@ recv_message(struct raft *r, const struct raft_message *m)
 	case RAFT_HEARTBEAT_REPLY:
 		replicate_recv_heartbeat_reply(r, m);
 		break;
+	case RAFT_INSTALL:
+	case RAFT_INSTALL_REPLY:
+	case RAFT_TIMEOUT_NOW:
+		r->dropped++;		/* docs/CORE.md, "Not there yet" */
+		break;
 	}
 }
 
@@ -83,6 +88,9 @@ foreign(const struct raft *r, const struct raft_message *m)
 	    (m->to_run != 0 || is_reply(m->type))) {
 		return "it is meant for another run of this node";
 	}
+	if (m->to_store != 0 && m->to_store != r->config.store_id) {
+		return "it is meant for another store";
+	}
 	if (is_reply(m->type) && (m->request < r->request_floor ||
 	    m->request > r->request)) {
 		return "it answers what is no longer asked";
@@ -98,11 +106,14 @@ is_reply(enum raft_message_type type)
 	case RAFT_VOTE_REPLY:
 	case RAFT_APPEND_REPLY:
 	case RAFT_HEARTBEAT_REPLY:
+	case RAFT_INSTALL_REPLY:
 		return true;
 	case RAFT_PRE_VOTE:
 	case RAFT_VOTE:
 	case RAFT_APPEND:
 	case RAFT_HEARTBEAT:
+	case RAFT_INSTALL:
+	case RAFT_TIMEOUT_NOW:
 		break;
 	}
 	return false;
@@ -157,6 +168,7 @@ look_at_term(struct raft *r, const struct raft_message *m)
 		return m->reject;	/* any refusal counts as one */
 	case RAFT_APPEND:
 	case RAFT_HEARTBEAT:
+	case RAFT_INSTALL:
 		TELL(r, RAFT_TELL_RPC, "Node %" PRIu32 " leads in term %"
 		    PRIu64 ", which is over -> told so", m->from, m->term);
 		reply = message_reply(r, m);
@@ -168,6 +180,8 @@ look_at_term(struct raft *r, const struct raft_message *m)
 	case RAFT_VOTE_REPLY:
 	case RAFT_APPEND_REPLY:
 	case RAFT_HEARTBEAT_REPLY:
+	case RAFT_INSTALL_REPLY:
+	case RAFT_TIMEOUT_NOW:
 		break;
 	}
 	return false;

@@ -199,7 +199,7 @@ volatile uint32_t *segment_sync_word(struct segment *, uint32_t slot);
 /* Counters, one writer (the node), readable by all, alive after death.
  * Names in segment_counter_name(). */
 enum segment_counter {
-	/* by message type, enum raft_message_type 1..8 */
+	/* by message type, enum raft_message_type 1..11 */
 	SEGMENT_SENT = 0,		/* + type */
 	SEGMENT_RECEIVED = 16,		/* + type */
 	SEGMENT_DROPPED = 32,		/* + type: full ring, bad record */

@@ -129,7 +129,10 @@ segment_counters(const struct segment *segment, uint32_t slot)
 	[(first) + 5] = what "_append",                                        \
 	[(first) + 6] = what "_append_reply",                                  \
 	[(first) + 7] = what "_heartbeat",                                     \
-	[(first) + 8] = what "_heartbeat_reply"
+	[(first) + 8] = what "_heartbeat_reply",                               \
+	[(first) + 9] = what "_install",                                       \
+	[(first) + 10] = what "_install_reply",                                \
+	[(first) + 11] = what "_timeout_now"
 
 const char *
 segment_counter_name(uint32_t counter)

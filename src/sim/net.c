@@ -215,6 +215,9 @@ cover_received(struct sim_node *node, const struct raft_message *message)
 	case RAFT_VOTE:
 	case RAFT_HEARTBEAT:
 	case RAFT_HEARTBEAT_REPLY:
+	case RAFT_INSTALL:
+	case RAFT_INSTALL_REPLY:
+	case RAFT_TIMEOUT_NOW:
 		break;
 	}
 }

@@ -7,10 +7,10 @@
  *	  4	u32 flags		 80	u64 hint index
  *	  8	u32 from		 88	u64 hint term
  *	 12	u32 to			 96	u32 entry count
- *	 16	u64 cluster id		100	44 bytes of zero
- *	 24	u64 run of the sender
- *	 32	u64 run of the addressee
- *	 40	u64 request
+ *	 16	u64 cluster id		100	12 bytes of zero
+ *	 24	u64 run of the sender	112	u64 sender's store
+ *	 32	u64 run of the addressee	120	u64 addressee's store
+ *	 40	u64 request		128	16 bytes of zero
  *	 48	u64 term
  *	 56	u64 index
  *	 64	u64 term of the log
@@ -19,6 +19,15 @@
  *	  0	u64 index		 20	u32 size of the data
  *	  8	u64 term		 24	u32 checksum
  *	 16	u32 type		 28	u32 zero
+ *
+ *	chunk of a snapshot, 64 bytes, behind the header of an Install; the
+ *	configuration, zeros up to a multiple of 8; the data to the end
+ *	  0	u64 view		 36	u32 checksum of configuration
+ *	  8	u64 offset			and data
+ *	 16	u64 total		 40	chain, 16 bytes
+ *	 24	u64 configuration's index	 56	u32 size of the
+ *	 32	u32 size of the data			configuration
+ *					 60	u32 zero
  *
  * What is left after decoding must be consistent in itself, because the core
  * believes it: entries follow one another from index + 1 on, terms do not
@@ -33,13 +42,18 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/err.h"
 
 #define FLAG_REJECT	 1u
 #define FLAG_LEADER_DEAD 2u
-#define FLAGS_ALL	 (FLAG_REJECT | FLAG_LEADER_DEAD)
+#define FLAG_REMOVED	 4u
+#define FLAG_DONE	 8u
+#define FLAGS_ALL	 15u
 
 #define HEADER_USED	100
+#define HEADER_STORES	112
+#define HEADER_END	128
 
 _Static_assert(WIRE_HEADER_SIZE % 8 == 0, "entries begin aligned");
 _Static_assert(WIRE_ENTRY_SIZE % 8 == 0, "data begin aligned");
@@ -47,6 +61,8 @@ _Static_assert(WIRE_ENTRY_SIZE % 8 == 0, "data begin aligned");
 static int	decode_header(struct raft_message *, const uint8_t *);
 static int	decode_entry(struct raft_entry *, const uint8_t **,
 		    size_t *left);
+static int	decode_chunk(struct raft_chunk *, const uint8_t *, size_t);
+static size_t	padded(size_t size);
 static int	check_order(const struct raft_message *,
 		    const struct raft_entry *);
 static bool	is_zero(const uint8_t *, size_t size);
@@ -62,6 +78,12 @@ wire_encode_header(const struct raft_message *message, uint32_t entry_count,
 	}
 	if (message->leader_dead) {
 		flags |= FLAG_LEADER_DEAD;
+	}
+	if (message->removed) {
+		flags |= FLAG_REMOVED;
+	}
+	if (message->done) {
+		flags |= FLAG_DONE;
 	}
 	bytes_put_u32(header, message->type);
 	bytes_put_u32(header + 4, flags);
@@ -79,6 +101,33 @@ wire_encode_header(const struct raft_message *message, uint32_t entry_count,
 	bytes_put_u64(header + 88, message->hint_term);
 	bytes_put_u32(header + 96, entry_count);
 	memset(header + HEADER_USED, 0, WIRE_HEADER_SIZE - HEADER_USED);
+	bytes_put_u64(header + HEADER_STORES, message->from_store);
+	bytes_put_u64(header + HEADER_STORES + 8, message->to_store);
+}
+
+size_t
+wire_encode_chunk(const struct raft_chunk *chunk, const void *data,
+    uint8_t *to)
+{
+	size_t size = padded(chunk->configuration_size);
+	uint32_t checksum;
+
+	checksum = crc32c(0, chunk->configuration, chunk->configuration_size);
+	checksum = crc32c(checksum, data, chunk->size);
+	bytes_put_u64(to, chunk->view);
+	bytes_put_u64(to + 8, chunk->offset);
+	bytes_put_u64(to + 16, chunk->total);
+	bytes_put_u64(to + 24, chunk->configuration_index);
+	bytes_put_u32(to + 32, chunk->size);
+	bytes_put_u32(to + 36, checksum);
+	memcpy(to + 40, chunk->chain, RAFT_CHAIN_SIZE);
+	bytes_put_u32(to + 56, chunk->configuration_size);
+	bytes_put_u32(to + 60, 0);
+	to += WIRE_CHUNK_SIZE;
+	memcpy(to, chunk->configuration, chunk->configuration_size);
+	memset(to + chunk->configuration_size, 0,
+	    size - chunk->configuration_size);
+	return WIRE_CHUNK_SIZE + size;
 }
 
 void
@@ -112,6 +161,9 @@ wire_decode(struct raft_message *message, struct raft_entry *entries,
 	}
 	data += WIRE_HEADER_SIZE;
 	size -= WIRE_HEADER_SIZE;
+	if (message->type == RAFT_INSTALL) {
+		return decode_chunk(&message->chunk, data, size);
+	}
 	for (i = 0; i < message->entry_count; i++) {
 		if (decode_entry(&entries[i], &data, &size) != ERR_OK) {
 			return ERR_CORRUPT;
@@ -136,12 +188,15 @@ decode_header(struct raft_message *message, const uint8_t *data)
 	memset(message, 0, sizeof(*message));
 	if (type < 1 || type > RAFT_MESSAGE_TYPE_MAX ||
 	    (flags & ~FLAGS_ALL) != 0 ||
-	    !is_zero(data + HEADER_USED, WIRE_HEADER_SIZE - HEADER_USED)) {
+	    !is_zero(data + HEADER_USED, HEADER_STORES - HEADER_USED) ||
+	    !is_zero(data + HEADER_END, WIRE_HEADER_SIZE - HEADER_END)) {
 		return ERR_CORRUPT;
 	}
 	message->type = type;
 	message->reject = (flags & FLAG_REJECT) != 0;
 	message->leader_dead = (flags & FLAG_LEADER_DEAD) != 0;
+	message->removed = (flags & FLAG_REMOVED) != 0;
+	message->done = (flags & FLAG_DONE) != 0;
 	message->from = bytes_get_u32(data + 8);
 	message->to = bytes_get_u32(data + 12);
 	message->cluster_id = bytes_get_u64(data + 16);
@@ -155,6 +210,8 @@ decode_header(struct raft_message *message, const uint8_t *data)
 	message->hint_index = bytes_get_u64(data + 80);
 	message->hint_term = bytes_get_u64(data + 88);
 	message->entry_count = bytes_get_u32(data + 96);
+	message->from_store = bytes_get_u64(data + HEADER_STORES);
+	message->to_store = bytes_get_u64(data + HEADER_STORES + 8);
 	if (message->from == 0 || message->to == 0 ||
 	    message->entry_count > WIRE_ENTRIES_MAX ||
 	    (message->entry_count > 0 && type != RAFT_APPEND)) {
@@ -195,6 +252,49 @@ decode_entry(struct raft_entry *entry, const uint8_t **data, size_t *left)
 	*data += size;
 	*left -= size;
 	return ERR_OK;
+}
+
+static int
+decode_chunk(struct raft_chunk *chunk, const uint8_t *data, size_t left)
+{
+	struct raft_configuration configuration;
+	uint32_t size, checksum;
+
+	if (left < WIRE_CHUNK_SIZE) {
+		return ERR_CORRUPT;
+	}
+	chunk->view = bytes_get_u64(data);
+	chunk->offset = bytes_get_u64(data + 8);
+	chunk->total = bytes_get_u64(data + 16);
+	chunk->configuration_index = bytes_get_u64(data + 24);
+	chunk->size = bytes_get_u32(data + 32);
+	memcpy(chunk->chain, data + 40, RAFT_CHAIN_SIZE);
+	size = bytes_get_u32(data + 56);
+	if (size > RAFT_CONFIGURATION_SIZE_MAX ||
+	    bytes_get_u32(data + 60) != 0 || chunk->size == 0 ||
+	    chunk->size > RAFT_CHUNK_SIZE_MAX ||
+	    left != WIRE_CHUNK_SIZE + padded(size) + chunk->size ||
+	    chunk->offset > chunk->total ||
+	    chunk->size > chunk->total - chunk->offset ||
+	    !is_zero(data + WIRE_CHUNK_SIZE + size, padded(size) - size)) {
+		return ERR_CORRUPT;
+	}
+	chunk->configuration = data + WIRE_CHUNK_SIZE;
+	chunk->configuration_size = size;
+	chunk->data = data + WIRE_CHUNK_SIZE + padded(size);
+	checksum = crc32c(0, chunk->configuration, size);
+	checksum = crc32c(checksum, chunk->data, chunk->size);
+	if (checksum != bytes_get_u32(data + 36)) {
+		return ERR_CORRUPT;
+	}
+	return raft_configuration_decode(&configuration,
+	    chunk->configuration, size);
+}
+
+static size_t
+padded(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
 }
 
 static int

@@ -3,9 +3,10 @@
  * The core's messages as bytes in a link's channel.
  *
  * A message is a fixed header, then, for an AppendEntries, its entries: a
- * fixed head each and the data, padded to 8 bytes.  Little-endian.  Decoding
- * checks everything (type, sizes, contiguity of entries, their checksums);
- * entries' data stay where they are, in the ring or the channel's memory.
+ * fixed head each and the data, padded to 8 bytes; or, for an Install, what a
+ * chunk of a snapshot is part of, and the chunk.  Little-endian.  Decoding
+ * checks everything (type, sizes, contiguity of entries, checksums); entries'
+ * data and chunks stay where they are, in the ring or the channel's memory.
  */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
@@ -19,6 +20,10 @@
 #define WIRE_HEADER_SIZE	144	/* bytes of a message without entries */
 #define WIRE_ENTRY_SIZE		32	/* bytes of an entry without data */
 #define WIRE_ENTRIES_MAX	1024	/* of one message */
+#define WIRE_CHUNK_SIZE		64	/* bytes of a chunk's head, */
+/* and with the configuration behind it */
+#define WIRE_CHUNK_HEAD_MAX	(WIRE_CHUNK_SIZE + \
+				    RAFT_CONFIGURATION_SIZE_MAX + 4)
 
 /* Bytes that an entry with this much data takes in a message. */
 static inline size_t
@@ -33,6 +38,13 @@ void	wire_encode_header(const struct raft_message *, uint32_t entry_count,
 	    uint8_t header[WIRE_HEADER_SIZE]);
 /* One entry into wire_entry_size(entry->size) bytes: head, data, padding. */
 void	wire_encode_entry(const struct raft_entry *, uint8_t *);
+
+/*
+ * What goes between the header of an Install and the chunk->size bytes of
+ * data: at most WIRE_CHUNK_HEAD_MAX bytes.  Returns how many.
+ */
+size_t	wire_encode_chunk(const struct raft_chunk *, const void *data,
+	    uint8_t *);
 
 /*
  * entries: room for WIRE_ENTRIES_MAX, pointed to by the message afterwards.

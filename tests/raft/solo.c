@@ -265,6 +265,8 @@ solo_message(struct solo *s, enum raft_message_type type, uint32_t from,
 		.cluster_id = CLUSTER_ID,
 		.from_run = RUN(from),
 		.to_run = s->config.run,
+		.from_store = STORE_ID(from),
+		.to_store = s->config.store_id,
 		.request = ++s->requests,
 		.term = term,
 	};

@@ -86,6 +86,10 @@ check_same_header(const struct raft_message *a, const struct raft_message *b)
 	ck_assert_uint_eq(a->hint_term, b->hint_term);
 	ck_assert_uint_eq(a->reject, b->reject);
 	ck_assert_uint_eq(a->leader_dead, b->leader_dead);
+	ck_assert_uint_eq(a->removed, b->removed);
+	ck_assert_uint_eq(a->done, b->done);
+	ck_assert_uint_eq(a->from_store, b->from_store);
+	ck_assert_uint_eq(a->to_store, b->to_store);
 }
 
 START_TEST(test_entry_size)
@@ -108,7 +112,10 @@ START_TEST(test_types)
 
 	prng_init(&random, 1);
 	for (type = 1; type <= RAFT_MESSAGE_TYPE_MAX; type++) {
-		for (flags = 0; flags < 4; flags++) {
+		for (flags = 0; flags < 16; flags++) {
+			if (type == RAFT_INSTALL) {
+				continue;	/* needs its chunk */
+			}
 			in = (struct raft_message){
 				.type = type,
 				.from = 1 + flags,
@@ -116,6 +123,8 @@ START_TEST(test_types)
 				.cluster_id = prng_next(&random),
 				.from_run = prng_next(&random),
 				.to_run = prng_next(&random),
+				.from_store = prng_next(&random),
+				.to_store = prng_next(&random),
 				.request = prng_next(&random),
 				.term = prng_next(&random),
 				.index = prng_next(&random) >> 1,
@@ -125,6 +134,8 @@ START_TEST(test_types)
 				.hint_term = prng_next(&random),
 				.reject = (flags & 1) != 0,
 				.leader_dead = (flags & 2) != 0,
+				.removed = (flags & 4) != 0,
+				.done = (flags & 8) != 0,
 			};
 			memset(header, 0xff, sizeof(header));
 			wire_encode_header(&in, 0, header);
@@ -219,7 +230,7 @@ static const struct {
 	{ "type unknown", 0, 4, RAFT_MESSAGE_TYPE_MAX + 1 },
 	{ "type huge", 0, 4, UINT32_MAX },
 	{ "entries in a heartbeat", 0, 4, RAFT_HEARTBEAT },
-	{ "unknown flag", 4, 4, 4 },
+	{ "unknown flag", 4, 4, 16 },
 	{ "from nobody", 8, 4, 0 },
 	{ "to nobody", 12, 4, 0 },
 	{ "term below the entries'", 48, 8, 20 },
@@ -232,6 +243,7 @@ static const struct {
 	{ "count too high", 96, 4, 9 },
 	{ "count huge", 96, 4, UINT32_MAX },
 	{ "reserved not zero", 100, 1, 1 },
+	{ "reserved after the stores", 128, 1, 1 },
 	{ "reserved end not zero", 143, 1, 1 },
 	{ "entry index", SECOND, 8, 103 },
 	{ "entry index repeated", SECOND, 8, 101 },
@@ -463,6 +475,138 @@ START_TEST(test_random)
 }
 END_TEST
 
+/* A part of a snapshot, with a configuration of three servers. */
+static size_t
+encode_install(uint8_t *to, struct raft_message *message, uint32_t size)
+{
+	static const uint8_t data[4096] = "the key-value tree, in order";
+	static uint8_t servers[RAFT_CONFIGURATION_SIZE_MAX];
+	struct raft_configuration c = { .count = 3 };
+	size_t head;
+	uint32_t i;
+
+	for (i = 0; i < c.count; i++) {
+		c.servers[i] = (struct raft_server){
+			.id = i + 1,
+			.suffrage = i < 2 ? RAFT_VOTER :
+			    RAFT_LEARNER | RAFT_PROMOTE,
+			.store_id = 77 + i,
+		};
+	}
+	*message = (struct raft_message){
+		.type = RAFT_INSTALL,
+		.from = 1,
+		.to = 2,
+		.from_run = 7,
+		.from_store = 77,
+		.to_store = 78,
+		.request = 11,
+		.term = 6,
+		.index = 100,
+		.log_term = 5,
+		.chunk = {
+			.view = 9,
+			.offset = 4096,
+			.total = 100000,
+			.size = size,
+			.configuration = servers,
+			.configuration_size =
+			    raft_configuration_encode(&c, servers),
+			.configuration_index = 60,
+			.chain = "0123456789abcde",
+		},
+	};
+	wire_encode_header(message, 0, to);
+	head = wire_encode_chunk(&message->chunk, data,
+	    to + WIRE_HEADER_SIZE);
+	ck_assert_uint_le(head, WIRE_CHUNK_HEAD_MAX);
+	memcpy(to + WIRE_HEADER_SIZE + head, data, size);
+	return WIRE_HEADER_SIZE + head + size;
+}
+
+START_TEST(test_install)
+{
+	static const uint32_t sizes[] = { 1, 7, 8, 1000, 4096 };
+	uint8_t buffer[8192];
+	struct raft_message in, out;
+	size_t i, size;
+
+	for (i = 0; i < COUNT_OF(sizes); i++) {
+		size = encode_install(buffer, &in, sizes[i]);
+		ck_assert_int_eq(decode(&out, guarded(buffer, size), size),
+		    ERR_OK);
+		check_same_header(&in, &out);
+		ck_assert_uint_eq(out.chunk.view, 9);
+		ck_assert_uint_eq(out.chunk.offset, 4096);
+		ck_assert_uint_eq(out.chunk.total, 100000);
+		ck_assert_uint_eq(out.chunk.configuration_index, 60);
+		ck_assert_uint_eq(out.chunk.size, sizes[i]);
+		ck_assert_mem_eq(out.chunk.chain, in.chunk.chain,
+		    RAFT_CHAIN_SIZE);
+		ck_assert_uint_eq(out.chunk.configuration_size,
+		    in.chunk.configuration_size);
+		ck_assert_mem_eq(out.chunk.configuration,
+		    in.chunk.configuration, in.chunk.configuration_size);
+		ck_assert_mem_eq(out.chunk.data, buffer + size - sizes[i],
+		    sizes[i]);
+	}
+}
+END_TEST
+
+/* Every byte of a chunk is covered by a rule or by the checksum. */
+START_TEST(test_install_faults)
+{
+	static const struct {
+		const char *what;
+		size_t offset, size;
+		uint64_t value;
+	} cases[] = {
+		{ "offset behind the end", 8, 8, 100001 },
+		{ "offset near the end", 8, 8, 99999 },
+		{ "offset huge", 8, 8, UINT64_MAX },
+		{ "total too small", 16, 8, 4099 },
+		{ "no data", 32, 4, 0 },
+		{ "more data", 32, 4, 9 },
+		{ "data huge", 32, 4, UINT32_MAX },
+		{ "another checksum", 36, 4, 1 },
+		{ "configuration size", 56, 4, 4 },
+		{ "configuration too large", 56, 4,
+		    RAFT_CONFIGURATION_SIZE_MAX + 1 },
+		{ "reserved", 60, 4, 1 },
+		{ "a configuration's byte", WIRE_CHUNK_SIZE + 20, 1, 3 },
+		{ "padding", WIRE_CHUNK_SIZE + 52, 1, 3 },
+		{ "a byte of the data", WIRE_CHUNK_SIZE + 56 + 3, 1, 'x' },
+	};
+	uint8_t buffer[1024];
+	struct raft_message in, out;
+	size_t i, size, cut;
+
+	for (i = 0; i < COUNT_OF(cases); i++) {
+		size = encode_install(buffer, &in, 8);
+		memcpy(buffer + WIRE_HEADER_SIZE + cases[i].offset,
+		    &cases[i].value, cases[i].size);
+		ck_assert_msg(decode(&out, guarded(buffer, size), size) ==
+		    ERR_CORRUPT, "decoded: %s", cases[i].what);
+	}
+	size = encode_install(buffer, &in, 8);
+	for (cut = 0; cut < size; cut++) {
+		ck_assert_int_eq(decode(&out, guarded(buffer, cut), cut),
+		    ERR_CORRUPT);
+	}
+	/* entries do not belong here */
+	bytes_put_u32(buffer + 96, 1);
+	ck_assert_int_eq(decode(&out, buffer, size), ERR_CORRUPT);
+	/* sizes and checksum are right, and it is no configuration */
+	in.chunk.configuration_size = 4;
+	wire_encode_header(&in, 0, buffer);
+	cut = wire_encode_chunk(&in.chunk, "12345678",
+	    buffer + WIRE_HEADER_SIZE);
+	memcpy(buffer + WIRE_HEADER_SIZE + cut, "12345678", 8);
+	ck_assert_int_eq(decode(&out, buffer, WIRE_HEADER_SIZE + cut + 8),
+	    ERR_CORRUPT);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -481,6 +625,8 @@ make_suite(void)
 	tcase_add_test(tcase, test_cut);
 	tcase_add_test(tcase, test_mutated);
 	tcase_add_test(tcase, test_random);
+	tcase_add_test(tcase, test_install);
+	tcase_add_test(tcase, test_install_faults);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
