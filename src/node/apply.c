@@ -18,6 +18,7 @@
 
 /* Pages changed since the last checkpoint that make the next one due. */
 #define APPLY_DIRTY_PAGES	2048
+#define APPLY_DIRTY_FEW		64	/* with little room */
 
 enum apply_state { APPLY_IDLE, APPLY_RUNNING, APPLY_DONE };
 
@@ -51,13 +52,15 @@ struct apply {
 	struct store *store;
 	struct state *machine_state;
 	struct kv *kv;
+	bool lost;			/* the open transaction is spoilt */
 	bool threaded;
 	struct doorbell bell;
 	struct apply_job jobs[2];
 	struct apply_job *filling;
 	struct apply_job *running;
 	uint64_t checkpoint_index;
-	_Atomic uint64_t dirty;
+	_Atomic uint64_t dirty;		/* pages since then */
+	_Atomic uint64_t free_pages;	/* inside the file */
 	_Atomic int state;
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -77,8 +80,11 @@ static int	apply_item_run(struct apply *, struct apply_job *,
 		    struct apply_item *);
 static void	apply_keep_answer(struct apply_job *,
 		    const struct apply_item *, const struct kv_answer *);
+static int	apply_entry(struct apply *, struct apply_job *,
+		    struct apply_item *, const void *);
 static int	apply_checkpoint(struct apply *);
-static int	apply_rewind(struct apply *, int);
+static void	apply_look(struct apply *);
+static int	apply_rewind(struct apply *);
 static void	bytes_reserve(struct bytes *, size_t);
 
 int
@@ -289,10 +295,19 @@ apply_pinned(const struct apply *apply)
 }
 
 bool
-apply_is_dirty(const struct apply *apply)
+apply_is_dirty(const struct apply *apply, bool little_room)
 {
 	return atomic_load_explicit(&apply->dirty, memory_order_relaxed) >=
-	    APPLY_DIRTY_PAGES;
+	    (little_room ? APPLY_DIRTY_FEW : APPLY_DIRTY_PAGES);
+}
+
+enum store_room
+apply_room(const struct apply *apply, uint64_t bytes, uint64_t entry_count)
+{
+	return store_state_room(apply->store,
+	    atomic_load_explicit(&apply->dirty, memory_order_relaxed),
+	    atomic_load_explicit(&apply->free_pages, memory_order_relaxed),
+	    bytes, entry_count);
 }
 
 static int
@@ -312,6 +327,7 @@ apply_open(struct apply *apply)
 		    err_text(result));
 	}
 	apply->checkpoint_index = kv_position(apply->kv)->applied_index;
+	apply_look(apply);
 	return ERR_OK;
 }
 
@@ -367,34 +383,52 @@ static void
 apply_run(struct apply *apply)
 {
 	struct apply_job *job = apply->running;
+	struct apply_done *done = &job->done;
 	int result = ERR_OK;
 
 	job->answers.size = 0;
-	job->done.result_count = 0;
+	memset(done, 0, sizeof(*done));
 	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
 		result = apply_item_run(apply, job, &job->items[i]);
 	}
 	if (result == ERR_OK && job->checkpoint) {
 		result = apply_checkpoint(apply);
+		if (result == ERR_FULL) {
+			/* All was applied, and stays so in memory. */
+			done->checkpoint_failed = true;
+			result = ERR_OK;
+		}
 	}
-	if (result != ERR_OK) {
-		result = apply_rewind(apply, result);
+	if (apply->lost) {
+		int worse = apply_rewind(apply);
+
+		done->rewound = true;
+		result = worse != ERR_OK ? worse : result;
 	}
 	/* Offsets become pointers once the buffer no longer moves. */
-	for (size_t i = 0; i < job->done.result_count; i++) {
+	for (size_t i = 0; i < done->result_count; i++) {
 		job->results[i].answer = job->answers.data +
 		    (uintptr_t)job->results[i].answer;
 	}
-	job->done.result = result;
-	job->done.results = job->results;
-	job->done.applied_index = kv_position(apply->kv)->applied_index;
-	job->done.log_time_ns = kv_position(apply->kv)->log_time_ns;
-	job->done.checkpoint_index = apply->checkpoint_index;
-	atomic_store_explicit(&apply->dirty,
-	    state_dirty(apply->machine_state), memory_order_relaxed);
+	done->result = result;
+	done->results = job->results;
+	done->applied_index = kv_position(apply->kv)->applied_index;
+	done->log_time_ns = kv_position(apply->kv)->log_time_ns;
+	done->checkpoint_index = apply->checkpoint_index;
+	apply_look(apply);
 	/* Pairs with apply_poll(). */
 	atomic_store_explicit(&apply->state, APPLY_DONE,
 	    memory_order_release);
+}
+
+/* For the loop, which asks for room. */
+static void
+apply_look(struct apply *apply)
+{
+	atomic_store_explicit(&apply->dirty,
+	    state_dirty(apply->machine_state), memory_order_relaxed);
+	atomic_store_explicit(&apply->free_pages,
+	    state_free(apply->machine_state), memory_order_relaxed);
 }
 
 static int
@@ -403,33 +437,43 @@ apply_item_run(struct apply *apply, struct apply_job *job,
 {
 	const void *data = item->copied_at == SIZE_MAX ? item->entry.data :
 	    job->copied.data + item->copied_at;
+	struct kv_command command;
+	struct kv_answer answer;
+
+	if (item->entry.index != 0) {
+		return apply_entry(apply, job, item, data);
+	}
+	memset(&answer, 0, sizeof(answer));
+	answer.status = KV_BAD_COMMAND;
+	if (kv_command_decode(&command, data, item->entry.size) == ERR_OK) {
+		kv_query(apply->kv, &command, &answer);
+	}
+	apply_keep_answer(job, item, &answer);
+	return ERR_OK;
+}
+
+static int
+apply_entry(struct apply *apply, struct apply_job *job,
+    struct apply_item *item, const void *data)
+{
 	struct kv_answer answer;
 	int result;
 
-	if (item->entry.index == 0) {
-		struct kv_command command;
-
-		memset(&answer, 0, sizeof(answer));
-		answer.status = KV_BAD_COMMAND;
-		if (kv_command_decode(&command, data, item->entry.size) ==
-		    ERR_OK) {
-			kv_query(apply->kv, &command, &answer);
-		}
-		apply_keep_answer(job, item, &answer);
-		return ERR_OK;
-	}
 	if (item->entry.index <= kv_position(apply->kv)->applied_index) {
 		return ERR_OK;
 	}
-	result = state_room(apply->machine_state, item->entry.size);
-	if (result != ERR_OK) {
-		return result;
+	/* More does not go into memory: wait for a checkpoint. */
+	if (state_dirty(apply->machine_state) >= STATE_DIRTY_MAX) {
+		return ERR_FULL;
 	}
 	result = kv_apply(apply->kv, item->entry.index, item->entry.term,
 	    item->entry.type == RAFT_ENTRY_COMMAND, data, item->entry.size,
 	    &answer);
 	if (result == ERR_OK && item->want_answer) {
 		apply_keep_answer(job, item, &answer);
+	} else if (result == ERR_FULL) {
+		/* In the middle of it. */
+		apply->lost = true;
 	}
 	return result;
 }
@@ -480,25 +524,30 @@ apply_checkpoint(struct apply *apply)
 		return ERR_OK;
 	}
 	result = kv_flush(apply->kv);
+	if (result == ERR_OK &&
+	    state_room(apply->machine_state, 0) == STORE_ROOM_OUT) {
+		/* A commit that fails would cost all that is in memory. */
+		return ERR_FULL;
+	}
 	if (result == ERR_OK) {
 		result = state_checkpoint(apply->machine_state);
 	}
 	if (result == ERR_OK) {
 		apply->checkpoint_index = applied;
+	} else {
+		apply->lost = true;
 	}
 	return result;
 }
 
-/* Back to the last checkpoint.  What was wrong, or worse. */
+/* Back to the last checkpoint. */
 static int
-apply_rewind(struct apply *apply, int result)
+apply_rewind(struct apply *apply)
 {
-	int worse = state_abort(apply->machine_state);
+	int result = state_abort(apply->machine_state);
 
-	if (worse == ERR_OK) {
-		worse = kv_reload(apply->kv);
-	}
-	return worse == ERR_OK ? result : worse;
+	apply->lost = false;
+	return result == ERR_OK ? kv_reload(apply->kv) : result;
 }
 
 /* Room for size more bytes; no memory ends the node, nothing is lost. */

@@ -10,6 +10,10 @@
  *	apply_add_entry(), apply_add_read() --> apply_kick() --> apply_poll()
  *
  * A job's reads see at least the state after its entries.
+ *
+ * A full disk stops checkpoints, not applying: what is committed is applied
+ * in memory and can be read, up to a bound far above what a leader accepts
+ * on a disk with little room.
  */
 #ifndef NODE_APPLY_H
 #define NODE_APPLY_H
@@ -39,9 +43,10 @@ struct apply_result {
 };
 
 struct apply_done {
-	int result;		/* ERR_OK; ERR_FULL: no room, applied may
-				 * have gone back, try again later; else the
-				 * store is latched */
+	int result;		/* ERR_OK; ERR_FULL: not all was applied, try
+				 * again later; else the store is latched */
+	bool checkpoint_failed;	/* for lack of room: try again later */
+	bool rewound;		/* applied went back to the checkpoint */
 	uint64_t applied_index;
 	uint64_t checkpoint_index;
 	uint64_t log_time_ns;
@@ -73,7 +78,11 @@ void	apply_want_checkpoint(struct apply *);
 void	apply_kick(struct apply *);
 bool	apply_poll(struct apply *, struct apply_done *);
 uint64_t apply_pinned(const struct apply *);
-/* True when enough was applied since the last checkpoint to make one. */
-bool	apply_is_dirty(const struct apply *);
+/* True when enough was applied since the last checkpoint to make one; with
+ * little room on the disk that is less. */
+bool	apply_is_dirty(const struct apply *, bool little_room);
+/* What the disk has room for, with this much still to be applied. */
+enum store_room apply_room(const struct apply *, uint64_t bytes,
+	    uint64_t entry_count);
 
 #endif

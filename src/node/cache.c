@@ -147,6 +147,24 @@ cache_position(const struct cache *cache)
 	return cache->position;
 }
 
+uint64_t
+cache_next(const struct cache *cache)
+{
+	return cache->next_index;
+}
+
+uint64_t
+cache_bytes_from(const struct cache *cache, uint64_t index)
+{
+	if (index >= cache->next_index) {
+		return 0;
+	}
+	if (index < cache->first_index) {
+		index = cache->first_index;
+	}
+	return cache->position - slot_of(cache, index)->position;
+}
+
 static struct slot *
 slot_of(const struct cache *cache, uint64_t index)
 {

@@ -51,5 +51,9 @@ const struct raft_entry *cache_get(const struct cache *, uint64_t index);
 uint64_t cache_position_of(const struct cache *, uint64_t index);
 /* Where the next entry's bytes go. */
 uint64_t cache_position(const struct cache *);
+/* The next entry's index. */
+uint64_t cache_next(const struct cache *);
+/* Bytes of the entries from this one on, as far as they are here. */
+uint64_t cache_bytes_from(const struct cache *, uint64_t index);
 
 #endif

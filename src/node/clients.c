@@ -93,6 +93,7 @@ static void	client_request(struct node *, uint32_t,
 		    const struct channel_message *);
 static void	client_write(struct node *, const struct waiter *,
 		    const struct wire_request *);
+static bool	client_has_disk(const struct node *, enum kv_op, uint32_t);
 static void	client_read(struct node *, const struct waiter *,
 		    const struct wire_request *);
 static void	clients_propose(struct node *);
@@ -293,6 +294,10 @@ client_write(struct node *node, const struct waiter *waiter,
 		client_reply(node, waiter, WIRE_BAD, NULL, 0);
 		return;
 	}
+	if (!client_has_disk(node, command.op, request->size)) {
+		client_reply(node, waiter, WIRE_FULL, NULL, 0);
+		return;
+	}
 	kv_command_stamp(copy, node_stamp(node));
 	clients->waiters[clients->entry_count] = *waiter;
 	entry = &clients->entries[clients->entry_count++];
@@ -302,6 +307,29 @@ client_write(struct node *node, const struct waiter *waiter,
 	entry->data = copy;
 	entry->checksum = raft_entry_checksum(entry->type, copy, entry->size);
 	clients->arena_used += (request->size + 7u) & ~(size_t)7;
+}
+
+/*
+ * On a full disk what adds something is refused first, so that deletions,
+ * and the sessions that they need, go on (U17).
+ */
+static bool
+client_has_disk(const struct node *node, enum kv_op op, uint32_t size)
+{
+	const struct clients *clients = node->clients;
+	enum store_room room = node_room_for(node,
+	    clients->arena_used + size, clients->entry_count + 1);
+
+	switch (op) {
+	case KV_OP_NOOP:
+	case KV_OP_DEL:
+	case KV_OP_OPEN:
+	case KV_OP_CLOSE:
+	case KV_OP_SETTLE:
+		return room <= STORE_ROOM_FEW;
+	default:
+		return room == STORE_ROOM_OK && !node->peers_lack_room;
+	}
 }
 
 static void

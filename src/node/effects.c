@@ -15,6 +15,9 @@
 #define APPLY_AGAIN_NS		100000000ull	/* after a full disk */
 #define DISK_AGAIN_NS		50000000ull
 #define CHECKPOINT_EVERY_NS	2000000000ull
+#define CHECKPOINT_AGAIN_NS	100000000ull	/* after a full disk */
+#define NODE_ROOM_BYTES		(64u << 10)	/* always, besides */
+#define NODE_RECORD_SIZE	48u	/* of the log, but for the data */
 
 static void	node_persist(struct node *);
 static void	node_messages(struct node *);
@@ -62,7 +65,31 @@ node_has_room(struct node *node, uint64_t bytes, uint32_t count)
 {
 	/* What was handed to apply since the last step is pinned too. */
 	node_pins(node);
-	return (cache_has_room(node->cache, bytes, count));
+	return cache_has_room(node->cache, bytes, count);
+}
+
+enum store_room
+node_room_for(const struct node *node, uint64_t bytes, uint32_t count)
+{
+	const struct cache *cache = node->cache;
+	uint64_t end = cache_next(cache) + count;
+	uint64_t not_written = end - (node->durable_index + 1);
+	uint64_t not_applied = end - (node->applied_index + 1);
+	enum store_room log, state;
+
+	/* Far behind, it makes checkpoints on the way. */
+	if (not_applied > NODE_BATCH_MAX) {
+		not_applied = NODE_BATCH_MAX;
+	}
+	log = store_room(node->store, bytes + NODE_ROOM_BYTES +
+	    cache_bytes_from(cache, node->durable_index + 1) +
+	    not_written * NODE_RECORD_SIZE);
+	state = apply_room(node->apply, bytes + NODE_ROOM_BYTES +
+	    cache_bytes_from(cache, node->applied_index + 1), not_applied);
+	if (state > STORE_ROOM_LOW) {
+		state = STORE_ROOM_LOW;
+	}
+	return log > state ? log : state;
 }
 
 /* Copies entries into the cache and hands the persist to the disk. */
@@ -222,8 +249,9 @@ node_apply_turn(struct node *node)
 	}
 	node_feed_apply(node);
 	clients_apply_reads(node);
-	if ((apply_is_dirty(node->apply) ||
+	if ((apply_is_dirty(node->apply, node->room != STORE_ROOM_OK) ||
 	    node->now_ns >= node->checkpoint_at_ns) &&
+	    node->now_ns >= node->checkpoint_again_ns &&
 	    node->apply_next - 1 <= node->durable_index) {
 		/* Only what is durable in the own log. */
 		apply_want_checkpoint(node->apply);
@@ -248,7 +276,7 @@ node_feed_apply(struct node *node)
 	uint64_t end = node->commit_index, stored;
 
 	/* When a checkpoint is due, wait for the own disk to catch up. */
-	if (apply_is_dirty(node->apply) && end > node->durable_index) {
+	if (apply_is_dirty(node->apply, false) && end > node->durable_index) {
 		end = node->durable_index;
 	}
 	while (node->apply_next <= end && apply_has_room(node->apply)) {
@@ -301,8 +329,16 @@ node_apply_results(struct node *node, const struct apply_done *done)
 		clients_answer(node, &done->results[i]);
 	}
 	node->state_full = done->result == ERR_FULL;
-	if (done->result == ERR_FULL) {
+	if (done->checkpoint_failed) {
+		node->checkpoint_again_ns = node->now_ns +
+		    CHECKPOINT_AGAIN_NS;
+		node->checkpoint_at_ns = node->checkpoint_again_ns;
+	}
+	if (done->rewound || done->result == ERR_FULL) {
+		/* Applied once more, at once if there is memory for it. */
 		node->apply_next = done->applied_index + 1;
+	}
+	if (done->result == ERR_FULL) {
 		clients_apply_failed(node);
 		node->apply_again_ns = node->now_ns + APPLY_AGAIN_NS;
 	} else if (done->result != ERR_OK) {

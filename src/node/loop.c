@@ -26,7 +26,6 @@
 #define STATUS_EVERY_NS		1000000ull
 #define HOUSEKEEPING_NS		100000000ull
 #define ROOM_EVERY_NS		20000000ull
-#define ROOM_BYTES		(2u << 20)	/* of the next batches */
 #define HANG_NS_MIN		1000000000ull
 
 static bool	node_turn(struct node *);
@@ -157,25 +156,44 @@ node_shorts(struct node *node)
 static void
 node_room(struct node *node)
 {
+	static const enum raft_room for_core[] = {
+	    [STORE_ROOM_OK] = RAFT_ROOM_OK,
+	    /* What adds nothing is proposed; clients.c refuses the rest. */
+	    [STORE_ROOM_FEW] = RAFT_ROOM_OK,
+	    [STORE_ROOM_LOW] = RAFT_ROOM_LOW,
+	    [STORE_ROOM_NONE] = RAFT_ROOM_NONE,
+	    [STORE_ROOM_OUT] = RAFT_ROOM_NONE,
+	};
+	static const char *const texts[] = {
+	    [STORE_ROOM_OK] = "has room on its disk again",
+	    [STORE_ROOM_FEW] = "has little room on its disk: only what adds "
+	    "nothing is taken",
+	    [STORE_ROOM_LOW] = "has little room on its disk: no proposals are "
+	    "taken",
+	    [STORE_ROOM_NONE] = "has no room on its disk: nothing is appended",
+	};
 	struct raft_event event = { .type = RAFT_EVENT_ROOM };
-	enum raft_room room = store_room(node->store, ROOM_BYTES);
+	enum store_room room = node_room_for(node, 0, 0);
 
 	node->room_at_ns = node->now_ns + ROOM_EVERY_NS;
-	if (room == RAFT_ROOM_OK && node->state_full) {
-		room = RAFT_ROOM_LOW;
+	node->peers_lack_room = peers_lack_room(node);
+	if (room == STORE_ROOM_OUT) {
+		room = STORE_ROOM_NONE;
+	}
+	if (room < STORE_ROOM_LOW && node->state_full) {
+		room = STORE_ROOM_LOW;
 	}
 	if (room == node->room) {
 		return;
 	}
-	events_write(node->events, EVENT_DISK, false,
-	    room == RAFT_ROOM_OK ? "Node %u has room on its disk again" :
-	    room == RAFT_ROOM_LOW ? "Node %u has little room on its disk: "
-	    "no proposals are taken" : "Node %u has no room on its disk: "
-	    "nothing is appended", node->id);
+	events_write(node->events, EVENT_DISK, false, "Node %u %s", node->id,
+	    texts[room]);
+	event.room = for_core[room];
+	if (event.room != for_core[node->room]) {
+		node_step(node, &event);
+	}
 	node->room = room;
 	node->status_dirty = true;
-	event.room = room;
-	node_step(node, &event);
 }
 
 /* A leader whose own disk hangs hands over (U2). */
@@ -288,10 +306,13 @@ node_wake_at(const struct node *node, bool pending)
 	    node->timeout_at_ns,
 	    node->checkpoint_at_ns > now ? node->checkpoint_at_ns :
 	    UINT64_MAX,
+	    node->checkpoint_again_ns > now ? node->checkpoint_again_ns :
+	    UINT64_MAX,
 	    pending ? now + node->pending_ns : UINT64_MAX,
 	    node->apply_again_ns > now ? node->apply_again_ns : UINT64_MAX,
 	    node->disk_again_ns > now ? node->disk_again_ns : UINT64_MAX,
-	    node->room != RAFT_ROOM_OK ? node->room_at_ns : UINT64_MAX,
+	    node->room != STORE_ROOM_OK || node->peers_lack_room ?
+	    node->room_at_ns : UINT64_MAX,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(candidates); i++) {

@@ -79,6 +79,7 @@ struct node {
 	uint64_t housekeeping_ns;	/* next slow look at everything */
 	uint64_t apply_again_ns;	/* after a full disk */
 	uint64_t checkpoint_at_ns;	/* time-driven checkpoint */
+	uint64_t checkpoint_again_ns;	/* not before, after a full disk */
 	uint64_t status_at_ns;		/* status was published */
 	uint64_t pending_ns;		/* until fragments are tried again */
 
@@ -88,7 +89,8 @@ struct node {
 	struct raft_message *waiting;	/* ring of NODE_WAITING_MAX */
 	uint32_t waiting_first;
 	uint32_t waiting_count;
-	enum raft_room room;
+	enum store_room room;		/* as of the last look */
+	bool peers_lack_room;		/* no quorum of others has room */
 	bool hang_told;
 	uint64_t room_at_ns;		/* next look at the room */
 	uint64_t disk_again_ns;		/* after a full disk */
@@ -131,6 +133,13 @@ void	node_latch(struct node *, int code, const char *fmt, ...)
 void	node_step(struct node *, struct raft_event *);
 /* True when the cache takes that much now, before a step that appends it. */
 bool	node_has_room(struct node *, uint64_t bytes, uint32_t count);
+/*
+ * What the disk has room for after all that is under way and these entries
+ * too, in the log, and to be applied.  The state's room is the leader's
+ * business: it accepts no more than can be applied; here never below LOW.
+ */
+enum store_room node_room_for(const struct node *, uint64_t bytes,
+	    uint32_t count);
 /* Takes finished disk work into the core; true when there was some. */
 bool	node_disk_done(struct node *);
 /* Feeds apply with what is committed, takes what is done. */
@@ -152,6 +161,8 @@ void	peers_send(struct node *, const struct raft_message *);
 /* Publishes what was sent, rings; true while fragments wait for room. */
 bool	peers_flush(struct node *);
 bool	peers_is_quiet(struct node *);
+/* True when so many others lack room that no quorum has it. */
+bool	peers_lack_room(struct node *);
 /* Tells the core of runs that are known to be dead. */
 void	peers_look_for_deaths(struct node *);
 /* Life tokens to sleep on; how many.  PEERS_DEATH: there is news. */

@@ -191,7 +191,42 @@ peer_fits(struct node *node, const struct raft_message *message)
 	for (uint32_t i = 0; i < message->entry_count; i++) {
 		bytes += message->entries[i].size;
 	}
-	return cache_has_room(node->cache, bytes, message->entry_count);
+	return cache_has_room(node->cache, bytes, message->entry_count) &&
+	    node_room_for(node, bytes, message->entry_count) <=
+	    STORE_ROOM_LOW;
+}
+
+/*
+ * From the status pages.  A leader that went on until they refuse would have
+ * entries of which nobody can say whether they will be committed.
+ */
+bool
+peers_lack_room(struct node *node)
+{
+	struct raft_status own;
+	uint32_t with_room = 1, without = 0;
+
+	if (node->role != RAFT_LEADER) {
+		return false;
+	}
+	raft_status(node->raft, &own);
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		struct segment_status status;
+		uint64_t run;
+
+		if (node->peers->peers[slot].id == 0 ||
+		    life_look(node->segment, slot, node->slot, &run) !=
+		    LIFE_ALIVE || segment_status_read(node->segment, slot,
+		    &status) != ERR_OK || status.ready == 0) {
+			continue;
+		}
+		if (status.room == RAFT_ROOM_OK) {
+			with_room++;
+		} else {
+			without++;
+		}
+	}
+	return without > 0 && with_room < own.quorum;
 }
 
 void

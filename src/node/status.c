@@ -28,7 +28,8 @@ node_status_publish(struct node *node)
 	status->last_index = raft.last_index;
 	status->last_term = raft.last_term;
 	status->quorum = raft.quorum;
-	status->room = node->state_full ? RAFT_ROOM_LOW : node->room;
+	status->room = node->room == STORE_ROOM_OK ? RAFT_ROOM_OK :
+	    node->room < STORE_ROOM_NONE ? RAFT_ROOM_LOW : RAFT_ROOM_NONE;
 	status->serving = raft_is_ready(node->raft);
 	status->voters = 0;
 	status->learner = 1;

@@ -237,13 +237,21 @@ append_one(struct store *store, const struct raft_entry *entry)
 	return rc;
 }
 
-/* RAFT_ROOM_LOW is enough here: the core decides what it still takes. */
-static bool
-have_room(struct store *store, uint64_t size)
+static enum store_room
+log_room(struct store *store, uint64_t size)
 {
-	return env_room(&store->log, size, 0) != RAFT_ROOM_NONE ||
-	       env_room(&store->log, size, env_free_pages(&store->log, NULL)) !=
-	           RAFT_ROOM_NONE;
+	enum store_room room;
+
+	if (env_latched(&store->shared) != 0) {
+		return STORE_ROOM_OUT;
+	}
+	room = env_room(&store->log, size, 0);
+	if (room != STORE_ROOM_OK) {
+		/* The file cannot grow; it may have room inside. */
+		room = env_room(
+		    &store->log, size, env_free_pages(&store->log));
+	}
+	return room;
 }
 
 /* The bytes came from another node: a verdict, not an assertion. */
@@ -278,7 +286,8 @@ store_append(
 		store->txn_bytes += entries[i].size;
 	}
 	store->txn_entries += count;
-	if (!have_room(store, store->txn_size)) {
+	/* What the core still takes, it decides. */
+	if (log_room(store, store->txn_size) > STORE_ROOM_LOW) {
 		fail(store, ERR_FULL);
 		return;
 	}
@@ -335,22 +344,10 @@ store_abort(struct store *store)
 	drop(store);
 }
 
-enum raft_room
+enum store_room
 store_room(struct store *store, uint64_t bytes)
 {
-	uint64_t size = TXN_SIZE + 2 * bytes;
-	enum raft_room room;
-
-	if (env_latched(&store->shared) != 0) {
-		return RAFT_ROOM_NONE;
-	}
-	room = env_room(&store->log, size, 0);
-	if (room != RAFT_ROOM_OK) {
-		/* The file cannot grow; it may have room inside. */
-		room = env_room(
-		    &store->log, size, env_free_pages(&store->log, NULL));
-	}
-	return room;
+	return log_room(store, TXN_SIZE + 2 * bytes);
 }
 
 int

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One LMDB environment.  The three things that this file is careful about:
+ * One LMDB environment.  The two things that this file is careful about:
  *
  *	sync	The sync word is set before each sync and cleared after it
  *		succeeded, so that it stays set over a failed one and over a
  *		death in the middle.  A failed sync is never tried again: the
  *		kernel has dropped the pages and would say "done" (U18).
- *
- *	room	A full disk must show before a transaction begins.  Blocks
- *		are allocated ahead of the last page in use, with the file's
- *		size (so a commit does not change it), and the last part of
- *		them is a reserve that only hard state and truncation use
- *		(U17).  The map is reserved once, at its largest (U7).
  *
  *	fork	An environment belongs to the process that opened it; LMDB
  *		does not notice a fork.  A counter, incremented in the child,
@@ -27,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -35,7 +28,6 @@
 
 #define AHEAD_SIZE_MIN      (64u << 10)
 #define RESERVE_SIZE_MAX    (4u << 20)
-#define FULL_RETRY_NS       100000000ull /* ask a full disk that often */
 #define SHORTFALL_PAGES_MAX 16           /* see env_check_length() */
 #define COMPARE_SIZE        (8u << 20)   /* tail compared with the disk */
 #define COMPARE_CHUNK       (256u << 10)
@@ -378,6 +370,23 @@ look(struct env *env)
 	    &env->used_end, (uint64_t)(info.me_last_pgno + 1) * env->page_size);
 }
 
+/* Blocks that a former run allocated are the reserve on a full disk. */
+static void
+look_ahead(struct env *env)
+{
+	uint64_t used = atomic_load(&env->used_end), size;
+	struct stat st;
+
+	atomic_store(&env->ahead_end, used);
+	if (env->read_only || fstat(env->fd, &st) == -1) {
+		return;
+	}
+	size = (uint64_t)st.st_size & ~(env->page_size - 1);
+	if (size > used && (uint64_t)st.st_blocks * 512 >= size) {
+		atomic_store(&env->ahead_end, size);
+	}
+}
+
 int
 env_open(struct env *env, struct env_shared *shared, const char *dir,
     const char *name, const struct env_options *options, struct err_buf *err)
@@ -416,8 +425,10 @@ env_open(struct env *env, struct env_shared *shared, const char *dir,
 		mdb_env_info(env->mdb, &info);
 		env->map_size = info.me_mapsize;
 		look(env);
-		atomic_store(&env->ahead_end, atomic_load(&env->used_end));
 		code = check_length(env, dir, err);
+	}
+	if (code == ERR_OK) {
+		look_ahead(env);
 	}
 	if (code == ERR_OK) {
 		/* Slots of readers that were killed would pin pages. */
@@ -538,141 +549,6 @@ env_sync(struct env *env)
 	sync_ends(env->shared, clock_now_ns() - begun_ns);
 	mdb_reader_check(env->mdb, &dead);
 	return ERR_OK;
-}
-
-/* ------------------------------------------------------------------ room */
-
-/* Without allocation in advance (some file systems): what is free there. */
-static int
-extend_sparse(struct env *env, uint64_t end)
-{
-	struct statvfs vfs;
-	struct stat st;
-
-	if (fstatvfs(env->fd, &vfs) == -1 || fstat(env->fd, &st) == -1) {
-		return errno;
-	}
-	if (vfs.f_bavail * vfs.f_frsize < end - (uint64_t)st.st_blocks * 512) {
-		return ENOSPC;
-	}
-	if ((uint64_t)st.st_size < end &&
-	    ftruncate(env->fd, (off_t)end) == -1) {
-		return errno;
-	}
-	return 0;
-}
-
-static int
-extend(struct env *env, uint64_t end)
-{
-	uint64_t begin = atomic_load(&env->ahead_end);
-	int rc;
-
-	if (end <= begin) {
-		return 0;
-	}
-	if (end > env->map_size) {
-		return MDB_MAP_FULL;
-	}
-	do {
-		rc = fallocate(
-			 env->fd, 0, (off_t)begin, (off_t)(end - begin)) == -1
-		         ? errno
-		         : 0;
-	} while (rc == EINTR);
-	if (rc == EOPNOTSUPP || rc == ENOSYS) {
-		rc = extend_sparse(env, end);
-	}
-	if (rc == 0) {
-		atomic_store(&env->ahead_end, end);
-	}
-	return rc;
-}
-
-enum raft_room
-env_room(struct env *env, uint64_t size, uint64_t free_pages)
-{
-	uint64_t reserve = env->reserve_size, used, want, free_size;
-	int rc = 0;
-
-	free_size = free_pages * env->page_size / 4 * 3;
-	size = size > free_size ? size - free_size : 0;
-	used = atomic_load(&env->used_end);
-	if (atomic_load(&env->ahead_end) >= used + size + 2 * reserve) {
-		return RAFT_ROOM_OK;
-	}
-
-	pthread_mutex_lock(&env->ahead_lock);
-	if (clock_now_ns() >= env->next_try_ns) {
-		/* A whole step ahead, or just what is needed, or less. */
-		want = used + size + 2 * reserve;
-		want = (want + env->page_size - 1) & ~(env->page_size - 1);
-		rc = extend(env, want + env->ahead_size);
-		rc = rc == 0 ? 0 : extend(env, want);
-		rc = rc == 0 ? 0 : extend(env, want - reserve);
-		rc = rc == 0 ? 0 : extend(env, used + reserve);
-		if (rc != 0) {
-			env->next_try_ns = clock_now_ns() + FULL_RETRY_NS;
-		}
-	}
-	want = atomic_load(&env->ahead_end);
-	pthread_mutex_unlock(&env->ahead_lock);
-	if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC && rc != EDQUOT &&
-	    rc != EFBIG) {
-		env_error(env, rc, "allocating blocks");
-		return RAFT_ROOM_NONE;
-	}
-	return want >= used + size + 2 * reserve ? RAFT_ROOM_OK
-	       : want >= used + size + reserve   ? RAFT_ROOM_LOW
-	                                         : RAFT_ROOM_NONE;
-}
-
-uint64_t
-env_free_pages(struct env *env, MDB_txn *txn)
-{
-	MDB_txn *own = NULL;
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	uint64_t count = 0;
-	size_t pages;
-
-	if (txn == NULL) {
-		if (env_begin(env, false, &own) != ERR_OK) {
-			return 0;
-		}
-		txn = own;
-	}
-	/* LMDB's database 0: transaction -> count, page numbers. */
-	if (mdb_cursor_open(txn, 0, &cursor) == 0) {
-		while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-			memcpy(&pages, value.mv_data, sizeof(pages));
-			count += pages;
-		}
-		mdb_cursor_close(cursor);
-	}
-	if (own != NULL) {
-		mdb_txn_abort(own);
-	}
-	return count;
-}
-
-uint64_t
-env_used(const struct env *env)
-{
-	return atomic_load(&env->used_end);
-}
-
-uint64_t
-env_record_size(size_t key_size, size_t value_size)
-{
-	size_t size = 8 + 2 + key_size + value_size;
-
-	/* LMDB keeps at least two records in a page of 4096 bytes, and
-	 * moves larger values to pages of their own. */
-	if (size <= 2038) {
-		return size + (size & 1);
-	}
-	return 16 + key_size + ((value_size + 16 + 4095) & ~4095ull);
 }
 
 /* ------------------------------------------------------ the disk's truth */

@@ -102,13 +102,12 @@ int	env_sync(struct env *) MUST_CHECK;
 int	env_error(struct env *, int lmdb_code, const char *what);
 
 /*
- * Room for size bytes of new pages, besides the reserve?  Allocates ahead as
+ * What size bytes of new pages leave of the reserve.  Allocates ahead as
  * needed.  free_pages are such that can be used again, 0 if not counted.
  */
-enum raft_room env_room(struct env *, uint64_t size, uint64_t free_pages);
-/* Pages that can be used again, as of this transaction, or (NULL) of the
- * last commit. */
-uint64_t env_free_pages(struct env *, MDB_txn *);
+enum store_room env_room(struct env *, uint64_t size, uint64_t free_pages);
+/* Pages that the write transaction which is open or comes next uses again. */
+uint64_t env_free_pages(struct env *);
 /* Bytes in use, up to the last page. */
 uint64_t env_used(const struct env *);
 

@@ -216,8 +216,7 @@ begin(struct state *state)
 			state->changes[space].pages_before =
 			    tree_pages(state, (enum kv_space)space);
 		}
-		state->free_pages =
-		    env_free_pages(&state->store->state, state->txn);
+		state->free_pages = env_free_pages(&state->store->state);
 	}
 	return ERR_OK;
 }
@@ -357,21 +356,33 @@ state_dirty(const struct state *state)
 	return pages;
 }
 
-int
-state_room(struct state *state, uint64_t bytes)
+uint64_t
+state_free(const struct state *state)
 {
-	struct env *env = &state->store->state;
-	uint64_t size;
-	int code = env_latched(&state->store->shared);
+	return state->free_pages;
+}
 
-	if (code != 0) {
-		return code;
+enum store_room
+store_state_room(struct store *store, uint64_t dirty_pages,
+    uint64_t free_pages, uint64_t bytes, uint64_t entry_count)
+{
+	struct env *env = &store->state;
+	uint64_t size;
+
+	if (env_latched(&store->shared) != 0) {
+		return STORE_ROOM_OUT;
 	}
 	/* Value, answer and session, each perhaps on pages of its own. */
-	size = (state_dirty(state) + PAGES_SLACK) * env->page_size + 2 * bytes;
-	return env_room(env, size, state->free_pages) == RAFT_ROOM_NONE
-	           ? ERR_FULL
-	           : ERR_OK;
+	size = (dirty_pages + entry_count + PAGES_SLACK) * env->page_size +
+	       2 * bytes;
+	return env_room(env, size, free_pages);
+}
+
+enum store_room
+state_room(struct state *state, uint64_t bytes)
+{
+	return store_state_room(
+	    state->store, state_dirty(state), state->free_pages, bytes, 0);
 }
 
 /* ----------------------------------------------------- for the log's side */

@@ -38,7 +38,13 @@ int	state_refresh(struct state *) MUST_CHECK;	/* read_only */
  * LMDB's limit (STATE_DIRTY_MAX). */
 #define STATE_DIRTY_MAX	65536
 uint64_t state_dirty(const struct state *);
-/* Room for one more command of this size?  ERR_OK or ERR_FULL. */
-int	state_room(struct state *, uint64_t bytes) MUST_CHECK;
+/* Pages inside the file that the open transaction can use again. */
+uint64_t state_free(const struct state *);
+/*
+ * What is left when the open transaction and commands of so many bytes more
+ * are committed.  STORE_ROOM_OUT: a checkpoint would fail; the transaction
+ * goes on in memory, and what it holds can be read.
+ */
+enum store_room state_room(struct state *, uint64_t bytes);
 
 #endif

@@ -17,7 +17,7 @@
  * latched: every later call fails with the same code and text, nothing is
  * retried (U18).  Room is made before it is needed: blocks are allocated
  * ahead, so a full disk is ERR_FULL before a transaction begins, and
- * truncation, term and vote still fit (U17).
+ * truncation, term and vote still fit (U17); see enum store_room.
  *
  * Threads: store_begin() to store_commit() belong to one thread.  store_read()
  * and store_room() may run in another one at the same time.
@@ -111,10 +111,27 @@ int	store_commit(struct store *) MUST_CHECK;
 void	store_abort(struct store *);
 
 /*
- * Is there room for a batch of this many bytes (allocating ahead as needed)?
- * RAFT_ROOM_LOW and _NONE as in raft.h.
+ * What there is room for on the disk (U17), the better first.  Both
+ * environments keep a reserve of allocated blocks, so that a full disk never
+ * stops what makes room, nor what Raft cannot do without.
  */
-enum raft_room store_room(struct store *, uint64_t bytes);
+enum store_room {
+	STORE_ROOM_OK,		/* everything */
+	STORE_ROOM_FEW,		/* what adds nothing: deletions, sessions */
+	STORE_ROOM_LOW,		/* what others have accepted; nothing new */
+	STORE_ROOM_NONE,	/* term, vote, truncation, checkpoints */
+	STORE_ROOM_OUT,		/* it does not fit at all */
+};
+
+/* For this many bytes of entries more, in the log (allocating ahead). */
+enum store_room store_room(struct store *, uint64_t bytes);
+/*
+ * The same for the state: with dirty_pages since its last checkpoint,
+ * free_pages inside the file (state_free()), and this many entries of so
+ * many bytes still to be applied.  Any thread.
+ */
+enum store_room store_state_room(struct store *, uint64_t dirty_pages,
+	    uint64_t free_pages, uint64_t bytes, uint64_t entry_count);
 
 /* Forces everything to the disk; a failure latches the store. */
 int	store_sync(struct store *) MUST_CHECK;

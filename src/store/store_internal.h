@@ -12,6 +12,7 @@
  *	state.c		kv's table on the state environment
  *	record.c	records <-> bytes, checksums, the chain
  *	env.c		one LMDB environment
+ *	room.c		blocks for it, ahead of the need
  */
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H

@@ -130,7 +130,7 @@ is_latched(struct store *store, int code)
 	    store_read(store, 1, 2, 1, test_matches, &count), code);
 	ck_assert_int_eq(store_log_info(store, &info), code);
 	ck_assert_int_eq(store_chain(store, 1, &chain), code);
-	ck_assert_int_eq(store_room(store, 100), RAFT_ROOM_NONE);
+	ck_assert_int_eq(store_room(store, 100), STORE_ROOM_OUT);
 	ck_assert_str_eq(store_latched(store), text);
 	ck_assert_uint_eq(sync_calls, syncs);
 	ck_assert_uint_eq(count, 0);
@@ -264,7 +264,7 @@ START_TEST(test_checkpoint_stops)
 	ck_assert_uint_eq(sync_calls, 1);
 	is_latched(store, ERR_IO);
 	ck_assert_int_eq(state_checkpoint(state), ERR_IO);
-	ck_assert_int_eq(state_room(state, 1), ERR_IO);
+	ck_assert_int_eq(state_room(state, 1), STORE_ROOM_OUT);
 	ck_assert_int_eq(table->get(table->arg, KV_DATA, key, &value), ERR_IO);
 	ck_assert_int_eq(table->put(table->arg, KV_DATA, key, value), ERR_IO);
 	ck_assert_int_eq(state_abort(state), ERR_IO);
@@ -349,29 +349,30 @@ END_TEST
 START_TEST(test_no_blocks)
 {
 	struct raft_hard_state hard_state = { .term = 9, .vote = 3 };
-	enum raft_room room, last = RAFT_ROOM_OK;
+	enum store_room room, last = STORE_ROOM_OK;
 	struct store_log_info info;
 	struct store *store;
 	uint64_t next = 2;
-	bool seen_low = false;
+	bool seen_few = false, seen_low = false;
 	int i, code;
 
 	test_create(STORE_PROCESS);
 	store = open_with_word(STORE_PROCESS);
 	set_fault(FAULT_ALLOCATE, ENOSPC);
-	for (i = 0; i < 10000 && last != RAFT_ROOM_NONE; i++) {
+	for (i = 0; i < 10000 && last != STORE_ROOM_NONE; i++) {
 		room = store_room(store, 4000);
 		ck_assert_int_ge(room, last);
-		seen_low |= room == RAFT_ROOM_LOW;
+		seen_few |= room == STORE_ROOM_FEW;
+		seen_low |= room == STORE_ROOM_LOW;
 		last = room;
-		if (room != RAFT_ROOM_NONE) {
+		if (room != STORE_ROOM_NONE) {
 			ck_assert_int_eq(
 			    test_commit(store, next, next + 10, 1), ERR_OK);
 			next += 10;
 		}
 	}
-	ck_assert_int_eq(last, RAFT_ROOM_NONE);
-	ck_assert(seen_low);
+	ck_assert_int_eq(last, STORE_ROOM_NONE);
+	ck_assert(seen_few && seen_low);
 	write_calls = meta_calls = 0;
 	for (code = ERR_OK; code == ERR_OK; next += 100) {
 		code = test_commit(store, next, next + 100, 1);
@@ -401,10 +402,10 @@ START_TEST(test_no_blocks)
 		store_set_hard_state(store, &hard_state);
 		ck_assert_int_eq(store_commit(store), ERR_OK);
 	}
-	ck_assert_int_ne(store_room(store, 4000), RAFT_ROOM_NONE);
+	ck_assert_int_ne(store_room(store, 4000), STORE_ROOM_NONE);
 	ck_assert_int_eq(test_commit(store, 5, 55, hard_state.term), ERR_OK);
 	set_fault(FAULT_NONE, 0);
-	for (i = 0; store_room(store, 1 << 20) != RAFT_ROOM_OK; i++) {
+	for (i = 0; store_room(store, 1 << 20) != STORE_ROOM_OK; i++) {
 		ck_assert_int_lt(i, 1000);
 		usleep(10000);
 	}
@@ -424,7 +425,7 @@ START_TEST(test_sparse)
 	set_fault(FAULT_ALLOCATE, EOPNOTSUPP);
 	test_create(STORE_PROCESS);
 	store = open_with_word(STORE_PROCESS);
-	ck_assert_int_eq(store_room(store, 1 << 20), RAFT_ROOM_OK);
+	ck_assert_int_eq(store_room(store, 1 << 20), STORE_ROOM_OK);
 	ck_assert_uint_gt(allocate_calls, 0);
 	ck_assert_int_eq(test_commit(store, 2, 5000, 2), ERR_OK);
 	test_is_whole(store, 4999);
@@ -456,7 +457,7 @@ START_TEST(test_map_full)
 	ck_assert_int_eq(code, ERR_FULL);
 	next -= 50;
 	ck_assert_ptr_null(store_latched(store));
-	ck_assert_int_eq(store_room(store, 4000), RAFT_ROOM_NONE);
+	ck_assert_int_eq(store_room(store, 4000), STORE_ROOM_NONE);
 	test_is_whole(store, next - 1);
 	ck_assert_int_eq(test_commit(store, 5, 6, 2), ERR_OK);
 	test_is_whole(store, 5);

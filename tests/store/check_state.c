@@ -227,7 +227,7 @@ START_TEST(test_dirty)
 	dirty = state_dirty(state);
 	ck_assert_uint_ge(dirty, 50);
 	ck_assert_uint_le(dirty, 200);
-	ck_assert_int_eq(state_room(state, 1 << 20), ERR_OK);
+	ck_assert_int_eq(state_room(state, 1 << 20), STORE_ROOM_OK);
 	ck_assert_int_eq(state_abort(state), ERR_OK);
 	ck_assert_uint_eq(state_dirty(state), 0);
 }

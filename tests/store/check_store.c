@@ -673,6 +673,38 @@ START_TEST(test_figures)
 }
 END_TEST
 
+/* Blocks of a fresh node's two environments, reserve and all. */
+START_TEST(test_fresh_is_small)
+{
+	struct store_options options = { .durability = STORE_POWER };
+	static const char *const names[] = { "log", "state.0" };
+	struct store *store;
+	uint64_t blocks = 0;
+	char path[300];
+	struct stat st;
+	size_t i;
+
+	ck_assert_int_eq(store_create(test_dir, &test_identity,
+			     &test_configuration, &options, &test_err),
+	    ERR_OK);
+	ck_assert_int_eq(
+	    store_open(&store, test_dir, NULL, &options, &test_err), ERR_OK);
+	ck_assert_int_eq(store_room(store, 64 << 10), STORE_ROOM_OK);
+	ck_assert_int_eq(
+	    store_state_room(store, 0, 0, 64 << 10, 10), STORE_ROOM_OK);
+	store_close(store);
+	for (i = 0; i < COUNT_OF(names); i++) {
+		snprintf(path, sizeof(path), "%s/store/%s/data.mdb", test_dir,
+		    names[i]);
+		ck_assert_int_eq(stat(path, &st), 0);
+		blocks += (uint64_t)st.st_blocks;
+		/* The reserve: two parts of a MiB each. */
+		ck_assert_uint_ge((uint64_t)st.st_blocks * 512, 2 << 20);
+	}
+	ck_assert_uint_lt(blocks * 512, 7 << 20);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -680,6 +712,7 @@ make_suite(void)
 	TCase *tcase = tcase_create("store");
 
 	tcase_add_checked_fixture(tcase, test_setup, test_teardown);
+	tcase_add_test(tcase, test_fresh_is_small);
 	tcase_add_loop_test(tcase, test_create_open, 0, 2);
 	tcase_add_test(tcase, test_create_twice);
 	tcase_add_test(tcase, test_create_leftovers);

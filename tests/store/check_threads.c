@@ -38,7 +38,7 @@ read_beside(void *arg)
 		    store_read(beside->store, 1, info.last_index + 1,
 			UINT64_MAX, next_index, &last) != ERR_OK ||
 		    last != info.last_index ||
-		    store_room(beside->store, 1000) == RAFT_ROOM_NONE) {
+		    store_room(beside->store, 1000) == STORE_ROOM_NONE) {
 			beside->failed = 1;
 			break;
 		}

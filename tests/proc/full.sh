@@ -1,0 +1,113 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# U17 on a disk that is really full, a small tmpfs in a namespace of its own:
+# `set` is refused with one clear line; reads, deletions and elections go on;
+# nothing that was answered OK is lost; and sets go on when there is room.
+
+set -u
+if [ "${1-}" != inside ]; then
+	unshare -rm true 2>/dev/null || {
+		echo 'skipped: no mount namespace can be made here'
+		exit 77
+	}
+	for durability in process power; do
+		unshare -rm sh "$0" inside "$durability" || exit $?
+	done
+	exit 0
+fi
+durability=$2
+build=${RAFTSUP_BUILDDIR:-.}
+work=$(mktemp -d) || exit 99
+RAFTSUP_DIR=$work/disk/cluster
+export RAFTSUP_DIR
+mkdir "$work/disk" && mount -t tmpfs -o size=40m tmpfs "$work/disk" || exit 99
+
+sup() {
+	"$build/raftsup" "$@" </dev/null
+}
+ctl() {
+	"$build/raftctl" -t 10s "$@" </dev/null
+}
+end() {
+	sup stop >/dev/null 2>&1
+	umount "$work/disk"
+	rm -rf "$work"
+}
+trap end EXIT
+trap 'exit 99' HUP INT PIPE TERM
+die() {
+	echo "full.sh: $durability: $*"
+	sup status
+	sup log | tail -n 40
+	df "$work/disk"
+	exit 1
+}
+# All keys below $1 have their value, but for those that were deleted.
+all_there() {
+	key=$deleted
+	while [ "$key" -lt "$1" ]; do
+		[ "$(ctl get "k$key" | wc -c)" -eq 50001 ] ||
+		    die "k$key is lost"
+		key=$((key + 1))
+	done
+}
+refuses() {
+	"$build/raftctl" -t 2s set --file "$work/value" more >/dev/null \
+	    2>"$work/err" </dev/null
+	[ $? -eq 69 ] && grep -q 'full' "$work/err"
+}
+await() {
+	what=$1
+	shift
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || die "in vain: $what"
+		sleep 0.2
+	done
+}
+sets() {
+	ctl set --file "$work/value" more >/dev/null 2>&1
+}
+
+head -c 50000 /dev/zero | tr '\0' x >"$work/value"
+deleted=0
+sup start -n 3 --durability "$durability" >/dev/null || die 'no cluster'
+i=0
+while "$build/raftctl" -t 2s set --file "$work/value" "k$i" >/dev/null \
+    2>"$work/err" </dev/null; do
+	i=$((i + 1))
+	[ "$i" -lt 2000 ] || die 'the disk is never full'
+done
+[ "$i" -gt 20 ] || die "full after $i: $(cat "$work/err")"
+grep -q 'full' "$work/err" || die "set: $(cat "$work/err")"
+# Whatever is left, another program takes.
+cat /dev/zero >"$work/disk/rest" 2>/dev/null
+refuses || die "set: $(cat "$work/err")"
+all_there "$i"
+[ "$(ctl del k0)" = 1 ] || die "del: exit $?"
+deleted=1
+
+# The leader dies: another one leads, and reads and deletions go on.
+sup kill --hold leader >/dev/null || die "kill: exit $?"
+await 'a read without the old leader' ctl get k1 >/dev/null
+[ "$(ctl del k1)" = 1 ] || die "del without the old leader: exit $?"
+deleted=2
+all_there "$i"
+
+# Deletions in large number, one after another: the room they need is
+# given back.
+while [ "$deleted" -lt $((i - 20)) ]; do
+	[ "$(ctl del "k$deleted")" = 1 ] || die "del k$deleted: exit $?"
+	deleted=$((deleted + 1))
+done
+all_there "$i"
+rm "$work/disk/rest"
+mount -o remount,size=120m "$work/disk"
+sup start all >/dev/null
+await 'sets go on' sets
+all_there "$i"
+sup stop >/dev/null || die "stop: exit $?"
+"$build/raftck" "$RAFTSUP_DIR" >"$work/err" || die "raftck: $(cat "$work/err")"
+exit 0
