@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 
 static int read_fd(int, size_t, char **, size_t *);
 static int write_new(const char *, const void *, size_t, struct err_buf *);
@@ -64,10 +65,12 @@ fs_write_file(
 	if (result != 0) {
 		goto fail;
 	}
+	CRASH_POINT("file: written aside");
 	if (rename(new_path, path) != 0) {
 		result = err_set_errno(err, "cannot rename %s", new_path);
 		goto fail;
 	}
+	CRASH_POINT("file: renamed");
 	return fs_sync_parent(path, err);
 fail:
 	unlink(new_path);

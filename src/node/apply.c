@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "kv/kv.h"
 #include "store/state.h"
 
@@ -466,9 +467,11 @@ apply_entry(struct apply *apply, struct apply_job *job,
 	if (state_dirty(apply->machine_state) >= STATE_DIRTY_MAX) {
 		return ERR_FULL;
 	}
+	CRASH_POINT("apply: before an entry");
 	result = kv_apply(apply->kv, item->entry.index, item->entry.term,
 	    item->entry.type == RAFT_ENTRY_COMMAND, data, item->entry.size,
 	    &answer);
+	CRASH_POINT("apply: after an entry");
 	if (result == ERR_OK && item->want_answer) {
 		apply_keep_answer(job, item, &answer);
 	} else if (result == ERR_FULL) {
@@ -523,6 +526,7 @@ apply_checkpoint(struct apply *apply)
 	if (applied == apply->checkpoint_index) {
 		return ERR_OK;
 	}
+	CRASH_POINT("checkpoint: begins");
 	result = kv_flush(apply->kv);
 	if (result == ERR_OK &&
 	    state_room(apply->machine_state, 0) == STORE_ROOM_OUT) {
@@ -530,7 +534,9 @@ apply_checkpoint(struct apply *apply)
 		return ERR_FULL;
 	}
 	if (result == ERR_OK) {
+		CRASH_POINT("checkpoint: before commit");
 		result = state_checkpoint(apply->machine_state);
+		CRASH_POINT("checkpoint: committed");
 	}
 	if (result == ERR_OK) {
 		apply->checkpoint_index = applied;

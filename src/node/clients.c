@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "kv/kv.h"
 #include "node/node.h"
 #include "shm/channel.h"
@@ -391,6 +392,7 @@ clients_propose(struct node *node)
 	} else if (clients->pending_count + count <= PENDING_MAX / 2 &&
 	    node_has_room(node, clients->arena_used, count)) {
 		node_step(node, &event);
+		CRASH_POINT("propose: appended, not yet noted");
 		refused = node->update->result == ERR_OK ? WIRE_OK :
 		    node->update->result == ERR_FULL ? WIRE_FULL :
 		    node->update->result == ERR_BUSY ? WIRE_BUSY :
@@ -438,6 +440,7 @@ clients_ask_reads(struct node *node)
 	clients->gathered.first = NONE;
 	event.read.id = clients->batch++;
 	node_step(node, &event);
+	CRASH_POINT("read: asked");
 	if (node->update->result == ERR_OK) {
 		return;
 	}
@@ -599,7 +602,9 @@ clients_flush(struct node *node)
 		uint32_t slot = clients->touched[i];
 		struct client *client = &clients->clients[slot];
 
+		CRASH_POINT("reply: before publishing");
 		if (channel_flush(client->tx)) {
+			CRASH_POINT("reply: published, before the bell");
 			node->pending_ns = NODE_PENDING_NS;
 			(void)doorbell_ring(&client->bell);
 		}

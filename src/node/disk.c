@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/crash.h"
 #include "base/err.h"
 
 enum disk_state { DISK_IDLE, DISK_WRITING, DISK_DONE };
@@ -275,6 +276,7 @@ disk_write(struct disk *disk)
 	struct disk_batch *batch = disk->writing;
 	int result = store_begin(disk->store);
 
+	CRASH_POINT("disk: transaction begun");
 	if (result == ERR_OK) {
 		for (size_t i = 0; i < batch->op_count; i++) {
 			const struct disk_op *op = &batch->ops[i];
@@ -293,7 +295,9 @@ disk_write(struct disk *disk)
 				    op->entry_count);
 			}
 		}
+		CRASH_POINT("disk: before commit");
 		result = store_commit(disk->store);
+		CRASH_POINT("disk: committed");
 	}
 	batch->done.result = result;
 	/* Pairs with disk_poll(). */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "node/node.h"
 
 #define APPLY_AGAIN_NS		100000000ull	/* after a full disk */
@@ -45,14 +46,18 @@ node_step(struct node *node, struct raft_event *event)
 		return;
 	}
 	if (update->persist_seq != 0) {
+		CRASH_POINT("step: before persist");
 		node_persist(node);
+		CRASH_POINT("step: persist handed over");
 	}
 	/* Before the messages: a leader's first ones follow its role. */
 	node_role_changes(node);
 	node_messages(node);
+	CRASH_POINT("step: messages queued");
 	if (update->commit_index > node->commit_index) {
 		node->commit_index = update->commit_index;
 		node->status_dirty = true;
+		CRASH_POINT("step: commit index moved");
 	}
 	for (uint32_t i = 0; i < update->read_count; i++) {
 		clients_reads(node, &update->reads[i]);
@@ -189,11 +194,13 @@ node_disk_done(struct node *node)
 		    err_text(done.result));
 		return true;
 	}
+	CRASH_POINT("disk: done, not yet told");
 	node->durable_seq = done.seq;
 	if (raft_term_at(node->raft, done.last_index) == done.last_term) {
 		node->durable_index = done.last_index;
 	}
 	node_release_waiting(node);
+	CRASH_POINT("disk: done, replies queued");
 	event.persisted.seq = done.seq;
 	event.persisted.last_index = done.last_index;
 	event.persisted.last_term = done.last_term;
@@ -257,6 +264,7 @@ node_apply_turn(struct node *node)
 		apply_want_checkpoint(node->apply);
 		node->checkpoint_at_ns = UINT64_MAX;
 	}
+	CRASH_POINT("apply: entries handed over");
 	apply_kick(node->apply);
 	if (apply_poll(node->apply, &done)) {
 		node_apply_results(node, &done);
@@ -325,6 +333,7 @@ node_apply_results(struct node *node, const struct apply_done *done)
 {
 	struct raft_event event = { .type = RAFT_EVENT_APPLIED };
 
+	CRASH_POINT("apply: results taken");
 	for (size_t i = 0; i < done->result_count; i++) {
 		clients_answer(node, &done->results[i]);
 	}

@@ -18,6 +18,7 @@
 #include <bsd/string.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "node/node.h"
 
 #define POLL_NS			50000ull	/* look again this long */
@@ -80,13 +81,16 @@ node_turn(struct node *node)
 		node_room(node);
 	}
 	work = peers_receive(node);
+	CRASH_POINT("loop: messages taken");
 	work = node_shorts(node) || work;
 	peers_look_for_deaths(node);
 	work = clients_receive(node, slow) || work;
+	CRASH_POINT("loop: requests taken");
 	node_timers(node);
 	work = node_shorts(node) || work;
 	/* The followers' disks and ours work at the same time. */
 	(void)peers_flush(node);
+	CRASH_POINT("send: published, before the own disk");
 	if (node->now_ns >= node->disk_again_ns) {
 		disk_kick(node->disk, node->now_ns);
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "node/node.h"
 #include "shm/channel.h"
 #include "wire/message.h"
@@ -359,7 +360,9 @@ peers_flush(struct node *node)
 		    !channel_is_pending(peer->tx))) {
 			continue;
 		}
+		CRASH_POINT("send: before publishing");
 		if (channel_flush(peer->tx)) {
+			CRASH_POINT("send: published, before the bell");
 			node->pending_ns = NODE_PENDING_NS;
 			if (doorbell_ring(&peer->bell)) {
 				node->counters[SEGMENT_BELLS]++;

@@ -26,6 +26,7 @@
 #include <bsd/string.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/options.h"
@@ -79,6 +80,7 @@ node_serve(int argc, char **argv)
 		return err_exit_status(result);
 	}
 	serve_signals(&node);
+	CRASH_POINT("start: attached");
 	result = serve_lock(&node, &err);
 	if (result == ERR_OK) {
 		result = serve_open_store(&node, &row, &err);
@@ -227,8 +229,10 @@ serve_open_store(struct node *node, const struct segment_row *row,
 	    .durability = node->power ? STORE_POWER : STORE_PROCESS,
 	    .sync_word = segment_sync_word(node->segment, node->slot),
 	};
-	int result = store_open(&node->store, node->dir, &expect, &options,
-	    err);
+	int result;
+
+	CRASH_POINT("start: locked");
+	result = store_open(&node->store, node->dir, &expect, &options, err);
 
 	if (result != ERR_OK) {
 		return result;
@@ -241,6 +245,7 @@ serve_open_store(struct node *node, const struct segment_row *row,
 		    (unsigned long long)store_run(node->store),
 		    (unsigned long long)row->run_admitted);
 	}
+	CRASH_POINT("start: store open");
 	/* Durable before anything is sent in its name. */
 	result = store_set_run(node->store, node->run);
 	if (result != ERR_OK) {
@@ -254,12 +259,16 @@ static int
 serve_announce(struct node *node, struct err_buf *err)
 {
 	struct segment_status *status = &node->status;
-	int result = life_begin(node->segment, node->slot, node->run);
+	int result;
+
+	CRASH_POINT("start: run durable");
+	result = life_begin(node->segment, node->slot, node->run);
 
 	if (result != ERR_OK) {
 		return err_set(err, result, "the life tokens of node %u "
 		    "cannot be taken: %s", node->id, err_text(result));
 	}
+	CRASH_POINT("start: life tokens held");
 	segment_hint_set(node->segment, node->slot, 0);
 	status->run = node->run;
 	status->id = node->id;
@@ -294,7 +303,10 @@ serve_boot(struct node *node, struct err_buf *err)
 {
 	struct apply_done first;
 	struct raft_boot boot;
-	int result = apply_new(&node->apply, node->store, node->power,
+	int result;
+
+	CRASH_POINT("start: admitted");
+	result = apply_new(&node->apply, node->store, node->power,
 	    &node->bell, &first, err);
 
 	if (result != ERR_OK) {
@@ -324,6 +336,7 @@ serve_boot(struct node *node, struct err_buf *err)
 	}
 	node_rows(node);
 	node_status_publish(node);
+	CRASH_POINT("start: ready");
 	return ERR_OK;
 }
 
@@ -393,6 +406,7 @@ serve_end(struct node *node)
 		node->disk = NULL;
 		(void)done;
 	}
+	CRASH_POINT("stop: disk at rest");
 	if (node->apply != NULL) {
 		result = apply_free(node->apply,
 		    node->apply_next - 1 <= node->durable_index);
@@ -402,9 +416,11 @@ serve_end(struct node *node)
 		/* The log has it all. */
 		result = ERR_OK;
 	}
+	CRASH_POINT("stop: checkpoint made");
 	if (result == ERR_OK && node->store != NULL) {
 		result = store_sync(node->store);
 	}
+	CRASH_POINT("stop: synced");
 	if (result == ERR_OK) {
 		events_write(node->events, EVENT_START, false,
 		    "Node %u stops", node->id);

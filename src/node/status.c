@@ -6,6 +6,7 @@
 
 #include <bsd/string.h>
 
+#include "base/crash.h"
 #include "node/node.h"
 
 void
@@ -46,7 +47,9 @@ node_status_publish(struct node *node)
 	}
 	status->updated_ns = node->now_ns;
 	strlcpy(status->latched, node->latched, sizeof(status->latched));
+	CRASH_POINT("status: before");
 	segment_status_publish(node->segment, node->slot, status);
+	CRASH_POINT("status: published");
 	store_figures(node->store, &figures);
 	node->counters[SEGMENT_COMMITS] = figures.commits;
 	node->counters[SEGMENT_SYNCS] = figures.syncs;

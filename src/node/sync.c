@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/err.h"
 
 #define SYNC_EVERY_NS	3000000000ull
@@ -83,9 +84,11 @@ sync_thread(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&sync->mutex);
+		CRASH_POINT("sync: begins");
 		if (store_sync(sync->store) == ERR_OK) {
 			synced = figures.commits;
 		}
+		CRASH_POINT("sync: done");
 		pthread_mutex_lock(&sync->mutex);
 	}
 	pthread_mutex_unlock(&sync->mutex);

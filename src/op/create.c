@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/fs.h"
 #include "raft/raft.h"
 #include "store/store.h"
@@ -148,6 +149,7 @@ create_stores(struct cluster *cluster, const char *dir, struct err_buf *err)
 	if (result != ERR_OK) {
 		return result;
 	}
+	CRASH_POINT("create: all stores made");
 	cluster->creating = false;
 	return cluster_save(cluster, dir, err);
 }
@@ -171,6 +173,7 @@ create_store(struct cluster *cluster, struct cluster_node *node,
 	if (result != ERR_OK) {
 		return result;
 	}
+	CRASH_POINT("create: node directory made");
 	configuration.count = cluster->node_count;
 	for (i = 0; i < cluster->node_count; i++) {
 		configuration.servers[i].id = cluster->nodes[i].id;

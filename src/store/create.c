@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/fs.h"
 #include "store/store_internal.h"
 
@@ -162,6 +163,7 @@ build(struct store *store, const char *dir,
 	if (code != ERR_OK) {
 		return code;
 	}
+	CRASH_POINT("create: log environment made");
 	store->log_open = true;
 	code = make_env(
 	    store, &store->state, dir, LAYOUT_STATE, options, true, err);
@@ -171,6 +173,7 @@ build(struct store *store, const char *dir,
 	store->state_open = true;
 	code = fill_log(store, identity, configuration);
 	if (code == ERR_OK) {
+		CRASH_POINT("create: log filled");
 		code = fill_state(store);
 	}
 	if (code != ERR_OK) {
@@ -256,8 +259,10 @@ store_create(const char *node_dir, const struct store_identity *identity,
 	if (code != ERR_OK) {
 		return code;
 	}
+	CRASH_POINT("create: store built");
 	if (rename(path_new, path) == -1) {
 		return err_set_errno(err, "renaming %s", path_new);
 	}
+	CRASH_POINT("create: store renamed");
 	return fs_sync_dir(node_dir, err);
 }

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/options.h"
 #include "base/process.h"
 #include "shm/doorbell.h"
@@ -347,6 +348,7 @@ launch(struct sup *sup, struct sup_node *node)
 	node->look_ns = node->started_ns + STRAY_AFTER_NS;
 	nodes_step(sup, node, MACHINE_SPAWNED);
 	nodes_publish(sup, node);
+	CRASH_POINT("supervisor: before fork");
 	pid = fork();
 	if (pid == 0) {
 		run_node(sup, node);
@@ -367,6 +369,7 @@ launch(struct sup *sup, struct sup_node *node)
 		    node->record->id, row->why);
 		return;
 	}
+	CRASH_POINT("supervisor: forked, row without pid");
 	node->child = true;
 	row->pid = pid;
 	row->pid_start = process_start_time(pid);
@@ -540,6 +543,7 @@ admit(struct sup *sup)
 		}
 		return;
 	}
+	CRASH_POINT("supervisor: runs recorded, not admitted");
 	for (i = 0; i < sup->count; i++) {
 		node = &sup->nodes[i];
 		if ((pending & 1u << i) != 0) {

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/process.h"
 #include "sup/proc.h"
 #include "sup/state.h"
@@ -323,6 +324,7 @@ mark_running(struct sup *sup, struct err_buf *err)
 		return result;
 	}
 	memcpy(sup->cluster->boot_id, sup->boot_id, FS_BOOT_ID_SIZE);
+	CRASH_POINT("supervisor: segment made");
 	sup->cluster->clean = false;
 	sup->cluster->creating = false;
 	return cluster_save(sup->cluster, sup->options->dir, err);
@@ -533,6 +535,7 @@ finish(struct sup *sup, struct err_buf *err)
 	struct err_buf second;
 	int result = ERR_OK, failed;
 
+	CRASH_POINT("stop: nodes are gone");
 	/*
 	 * Nodes that were killed have not synced what the page cache holds.
 	 */
@@ -545,11 +548,13 @@ finish(struct sup *sup, struct err_buf *err)
 		sup->cluster->clean = true;
 		result = cluster_save(sup->cluster, sup->options->dir, err);
 	}
+	CRASH_POINT("stop: marked clean");
 	failed = segment_unlink(sup->name, &second);
 	if (failed != ERR_OK && failed != ERR_NOT_FOUND && result == ERR_OK) {
 		*err = second;
 		result = failed;
 	}
+	CRASH_POINT("stop: segment unlinked");
 	unlinkat(sup->dir_fd, CONTROL_NAME, 0);
 	unlinkat(sup->dir_fd, SUP_PID_FILE, 0);
 	events_tell(sup, result == ERR_OK ? "Supervisor ends: stopped cleanly" :

@@ -14,30 +14,20 @@
  * UNKNOWN: either.  A counter lies between its OKs and its OKs plus its
  * UNKNOWNs, and no answer repeats a number.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/prng.h"
+#include "tests/proc/client.h"
 #include "tests/proc/cluster.h"
 
 #define CLIENTS_MAX	16
 #define INCR_EVERY	10
-
-enum outcome { NOT_ASKED, OK, FAILED, UNKNOWN };
-
-struct pipe_client {
-	pid_t pid;
-	FILE *to;
-	FILE *from;
-};
 
 struct writer {
 	int number;
@@ -64,15 +54,11 @@ static int kills, leader_kills, rounds;
 static void	parse(int, char **);
 static void	start(struct cluster *);
 static void	*write_thread(void *);
-static enum outcome ask(struct pipe_client *, const char *, long long *);
-static void	write_counters(struct writer *, struct pipe_client *);
+static void	write_counters(struct writer *, struct client *);
 static void	kill_loop(struct cluster *);
 static void	kill_some(struct cluster *, struct prng *);
 static void	verify(struct cluster *, struct writer *);
-static void	verify_counters(struct pipe_client *, struct writer *);
-static long long get_number(struct pipe_client *, const char *);
-static void	client_open(struct cluster *, struct pipe_client *);
-static void	client_close(struct pipe_client *);
+static void	verify_counters(struct client *, struct writer *);
 
 int
 main(int argc, char **argv)
@@ -185,20 +171,20 @@ static void *
 write_thread(void *arg)
 {
 	struct writer *writer = arg;
-	struct pipe_client client;
+	struct client client;
 	char line[128];
 
 	client_open(writer->cluster, &client);
 	for (int i = 0; i < writer->ops; i++) {
-		enum outcome outcome;
+		enum client_outcome outcome;
 
 		snprintf(line, sizeof(line), "set k%d:%d v%d:%d",
 		    writer->number, i, writer->number, i);
-		outcome = ask(&client, line, NULL);
+		outcome = client_ask(&client, line, NULL);
 		writer->outcomes[i] = (uint8_t)outcome;
-		writer->ok += outcome == OK;
-		writer->failed += outcome == FAILED;
-		writer->unknown += outcome == UNKNOWN;
+		writer->ok += outcome == CLIENT_OK;
+		writer->failed += outcome == CLIENT_FAILED;
+		writer->unknown += outcome == CLIENT_UNKNOWN;
 		if (i % INCR_EVERY == 0) {
 			write_counters(writer, &client);
 		}
@@ -209,51 +195,26 @@ write_thread(void *arg)
 }
 
 static void
-write_counters(struct writer *writer, struct pipe_client *client)
+write_counters(struct writer *writer, struct client *client)
 {
 	char line[64];
 	long long number;
-	enum outcome outcome;
+	enum client_outcome outcome;
 
 	snprintf(line, sizeof(line), "incr own%d", writer->number);
-	outcome = ask(client, line, &number);
-	writer->incr_ok += outcome == OK;
-	writer->incr_unknown += outcome == UNKNOWN;
-	if (outcome == OK) {
+	outcome = client_ask(client, line, &number);
+	writer->incr_ok += outcome == CLIENT_OK;
+	writer->incr_unknown += outcome == CLIENT_UNKNOWN;
+	if (outcome == CLIENT_OK) {
 		if (number <= writer->last_own) {
 			die("own%d: incr answered %lld after %lld",
 			    writer->number, number, writer->last_own);
 		}
 		writer->last_own = number;
 	}
-	outcome = ask(client, "incr all", &number);
-	writer->all_ok += outcome == OK;
-	writer->all_unknown += outcome == UNKNOWN;
-}
-
-static enum outcome
-ask(struct pipe_client *client, const char *line, long long *number)
-{
-	char answer[4096];
-
-	fprintf(client->to, "%s\n", line);
-	fflush(client->to);
-	if (fgets(answer, sizeof(answer), client->from) == NULL) {
-		die("%s: raftctl ended", line);
-	}
-	if (strncmp(answer, "OK ", 3) == 0) {
-		return OK;
-	}
-	if (number != NULL && sscanf(answer, "VALUE %lld", number) == 1) {
-		return OK;
-	}
-	if (strncmp(answer, "UNKNOWN ", 8) == 0) {
-		return UNKNOWN;
-	}
-	if (strncmp(answer, "FAILED ", 7) == 0) {
-		return FAILED;
-	}
-	die("%s: answer %s", line, answer);
+	outcome = client_ask(client, "incr all", &number);
+	writer->all_ok += outcome == CLIENT_OK;
+	writer->all_unknown += outcome == CLIENT_UNKNOWN;
 }
 
 static void
@@ -303,33 +264,23 @@ kill_some(struct cluster *cluster, struct prng *prng)
 static void
 verify(struct cluster *cluster, struct writer *writers)
 {
-	struct pipe_client client;
-	char line[64], answer[4096], want[64];
+	struct client client;
+	char key[64], value[64];
 
 	client_open(cluster, &client);
 	for (int w = 0; w < options.clients; w++) {
 		for (int i = 0; i < writers[w].ops; i++) {
-			enum outcome outcome = writers[w].outcomes[i];
+			enum client_outcome outcome = writers[w].outcomes[i];
 			bool there;
 
-			snprintf(line, sizeof(line), "get k%d:%d", w, i);
-			snprintf(want, sizeof(want), "VALUE v%d:%d\n", w, i);
-			fprintf(client.to, "%s\n", line);
-			fflush(client.to);
-			if (fgets(answer, sizeof(answer), client.from) ==
-			    NULL) {
-				die("%s: raftctl ended", line);
+			snprintf(key, sizeof(key), "k%d:%d", w, i);
+			snprintf(value, sizeof(value), "v%d:%d", w, i);
+			there = client_has(&client, key, value);
+			if (outcome == CLIENT_OK && !there) {
+				die("%s: was answered OK, is lost", key);
 			}
-			there = strcmp(answer, want) == 0;
-			if (!there && strcmp(answer, "NOT_FOUND\n") != 0) {
-				die("%s: answer %s", line, answer);
-			}
-			if (outcome == OK && !there) {
-				die("%s: was answered OK, is lost", line);
-			}
-			if (outcome == FAILED && there) {
-				die("%s: was answered FAILED, is there",
-				    line);
+			if (outcome == CLIENT_FAILED && there) {
+				die("%s: was answered FAILED, is there", key);
 			}
 		}
 	}
@@ -338,7 +289,7 @@ verify(struct cluster *cluster, struct writer *writers)
 }
 
 static void
-verify_counters(struct pipe_client *client, struct writer *writers)
+verify_counters(struct client *client, struct writer *writers)
 {
 	int ok = 0, unknown = 0;
 	long long number;
@@ -347,7 +298,7 @@ verify_counters(struct pipe_client *client, struct writer *writers)
 		char line[64];
 
 		snprintf(line, sizeof(line), "get own%d", w);
-		number = get_number(client, line);
+		number = client_number(client, line);
 		if (number < writers[w].incr_ok || number >
 		    writers[w].incr_ok + writers[w].incr_unknown) {
 			die("own%d is %lld after %d OK, %d UNKNOWN", w,
@@ -357,61 +308,9 @@ verify_counters(struct pipe_client *client, struct writer *writers)
 		ok += writers[w].all_ok;
 		unknown += writers[w].all_unknown;
 	}
-	number = get_number(client, "get all");
+	number = client_number(client, "get all");
 	if (number < ok || number > ok + unknown) {
 		die("all is %lld after %d OK, %d UNKNOWN", number, ok,
 		    unknown);
-	}
-}
-
-static long long
-get_number(struct pipe_client *client, const char *line)
-{
-	char answer[4096];
-	long long number = 0;
-
-	fprintf(client->to, "%s\n", line);
-	fflush(client->to);
-	if (fgets(answer, sizeof(answer), client->from) == NULL) {
-		die("%s: raftctl ended", line);
-	}
-	if (sscanf(answer, "VALUE %lld", &number) != 1 &&
-	    strcmp(answer, "NOT_FOUND\n") != 0) {
-		die("%s: answer %s", line, answer);
-	}
-	return number;
-}
-
-static void
-client_open(struct cluster *cluster, struct pipe_client *client)
-{
-	const char *program = cluster_program("raftctl");
-	int to[2], from[2];
-
-	if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) {
-		die("pipe: %s", strerror(errno));
-	}
-	client->pid = fork();
-	if (client->pid == 0) {
-		dup2(to[0], 0);
-		dup2(from[1], 1);
-		execl(program, program, "-d", cluster->data, "-t", "20s",
-		    (char *)NULL);
-		_exit(127);
-	}
-	close(to[0]);
-	close(from[1]);
-	client->to = fdopen(to[1], "w");
-	client->from = fdopen(from[0], "r");
-}
-
-static void
-client_close(struct pipe_client *client)
-{
-	int status;
-
-	fclose(client->to);
-	fclose(client->from);
-	while (waitpid(client->pid, &status, 0) == -1 && errno == EINTR) {
 	}
 }
