@@ -324,7 +324,7 @@ mark_running(struct sup *sup, struct err_buf *err)
 		return result;
 	}
 	memcpy(sup->cluster->boot_id, sup->boot_id, FS_BOOT_ID_SIZE);
-	CRASH_POINT("supervisor: segment made");
+	CRASH_POINT("restart: segment made");
 	sup->cluster->clean = false;
 	sup->cluster->creating = false;
 	return cluster_save(sup->cluster, sup->options->dir, err);
