@@ -7,6 +7,7 @@
  * granted run is durable before anything is sent in its name.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ sim_node_crash(struct sim_node *node)
 	sim_story(world, node->id, "Node %u %s", node->id,
 	    node->latching ? "has stopped" : "is dead");
 	sim_disk_crash(node);
+	tla_crash(node);
 	sim_apply_crash(node);
 	raft_free(node->raft);
 	node->raft = NULL;
@@ -182,7 +184,10 @@ node_boot(struct sim_node *node)
 	}
 	boot.hard_state = node->disk.hard_state;
 	boot.last_index = log->count;
-	boot.applied_index = node->applied_index;
+	boot.applied_index = tla_durable_commit(node);
+	if (boot.applied_index < node->applied_index) {
+		boot.applied_index = node->applied_index;
+	}
 	boot.runs = runs;
 	boot.sizes = sizes;
 	boot.size_count = log->count;
@@ -223,6 +228,7 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	if (result != ERR_OK) {
 		return result;
 	}
+	tla_start(node);
 	if (node->before == NULL) {
 		node->before = raft_clone(node->raft);
 		assert(node->before != NULL);

@@ -8,6 +8,7 @@
  * only handed over.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -275,5 +276,6 @@ disk_commit(struct sim_node *node, struct sim_batch *batch)
 			    &batch->entries[op->entry_first + j]);
 		}
 	}
+	tla_durable(node, batch->ops[batch->op_count - 1].seq);
 	batch->op_count = batch->entry_count = 0;
 }

@@ -17,9 +17,10 @@
 #include "sim/report.h"
 #include "sim/script.h"
 #include "sim/sim.h"
+#include "sim/tla.h"
 
-enum { OPTION_COVERAGE = 256, OPTION_TRACE, OPTION_SCRIPT,
-	OPTION_HELP, OPTION_VERSION };
+enum { OPTION_COVERAGE = 256, OPTION_TRACE, OPTION_TRACE_TLA,
+	OPTION_SCRIPT, OPTION_HELP, OPTION_VERSION };
 
 struct arguments {
 	struct sim_options options;
@@ -27,7 +28,7 @@ struct arguments {
 	uint64_t jobs;
 	bool require_coverage, verbose, json;
 	bool has_seed;
-	const char *trace, *script;
+	const char *trace, *trace_tla, *script;
 };
 
 static const struct option long_options[] = {
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
 	{ "jobs", required_argument, NULL, 'J' },
 	{ "require-coverage", no_argument, NULL, OPTION_COVERAGE },
 	{ "trace", required_argument, NULL, OPTION_TRACE },
+	{ "trace-tla", required_argument, NULL, OPTION_TRACE_TLA },
 	{ "script", required_argument, NULL, OPTION_SCRIPT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "json", no_argument, NULL, 'j' },
@@ -54,7 +56,8 @@ usage(FILE *out)
 	    "usage: raftsim [--seed N | --seeds A-B] [--nodes N] [--steps N]\n"
 	    "               [--faults LIST|none] [--jobs N] "
 	    "[--require-coverage]\n"
-	    "               [--trace FILE] [--script FILE] [-v] [-j]\n");
+	    "               [--trace FILE] [--trace-tla FILE] [--script FILE]\n"
+	    "               [-v] [-j]\n");
 }
 
 /* LIST: names of kinds, separated by commas. */
@@ -137,6 +140,10 @@ parse_option(int option, struct arguments *args, struct err_buf *err)
 	case OPTION_TRACE:
 		args->trace = optarg;
 		return ERR_OK;
+	case OPTION_TRACE_TLA:
+		args->trace_tla = optarg;
+		args->options.tla = true;
+		return ERR_OK;
 	case OPTION_SCRIPT:
 		args->script = optarg;
 		return ERR_OK;
@@ -192,49 +199,69 @@ parse(int argc, char **argv, struct arguments *args)
 		    "are, and is for one seed");
 		exit(err_exit_status(ERR_USAGE));
 	}
-	if (args->trace != NULL && args->first != args->last) {
-		log_warnx("--trace is for one seed: give --seed");
+	if (args->script != NULL && args->trace_tla != NULL) {
+		log_warnx("--trace-tla is for seeds, not for --script");
+		exit(err_exit_status(ERR_USAGE));
+	}
+	if ((args->trace != NULL || args->trace_tla != NULL) &&
+	    args->first != args->last) {
+		log_warnx("a trace is of one seed: give --seed");
 		exit(err_exit_status(ERR_USAGE));
 	}
 }
 
 static FILE *
-trace_open(const struct arguments *args)
+trace_open(const char *name)
 {
 	FILE *trace;
 
-	if (args->trace == NULL) {
+	if (name == NULL) {
 		return NULL;
 	}
-	trace = fopen(args->trace, "w");
+	trace = fopen(name, "w");
 	if (trace == NULL) {
-		log_warn("%s", args->trace);
+		log_warn("%s", name);
 		exit(err_exit_status(ERR_IO));
 	}
 	return trace;
 }
 
 static void
-trace_close(const struct arguments *args, FILE *trace)
+trace_close(const char *name, FILE *trace)
 {
-	if (trace != NULL && fclose(trace) != 0) {
-		log_warn("%s", args->trace);
+	bool failed = trace != NULL && ferror(trace);
+
+	if (trace != NULL && (fclose(trace) != 0 || failed)) {
+		log_warn("%s", name);
 		exit(err_exit_status(ERR_IO));
 	}
 }
 
-/* One seed with its story in a file. */
+/* One seed with its story, or its trace, in a file. */
 static void
 write_trace(const struct arguments *args)
 {
 	struct sim_world *world = sim_world_new();
 	struct sim_options options = args->options;
+	FILE *trace_tla = trace_open(args->trace_tla);
 	struct sim_outcome outcome;
+	uint64_t lines;
+	bool ended;
 
 	options.seed = args->first;
-	options.trace = trace_open(args);
+	options.trace = trace_open(args->trace);
 	sim_world_run(world, &options, &outcome);
-	trace_close(args, options.trace);
+	trace_close(args->trace, options.trace);
+	if (trace_tla != NULL) {
+		lines = tla_write(world, trace_tla, &ended);
+		if (ended) {
+			log_warnx("%s ends after %" PRIu64 " events: a leader "
+			    "has forgotten what a former run acknowledged, "
+			    "which the specification does not know",
+			    args->trace_tla, lines);
+		}
+	}
+	trace_close(args->trace_tla, trace_tla);
 	sim_world_free(world);
 }
 
@@ -254,10 +281,10 @@ run_script(const struct arguments *args)
 		return err_exit_status(code);
 	}
 	options.seed = args->has_seed ? args->first : 1;
-	options.trace = trace_open(args);
+	options.trace = trace_open(args->trace);
 	code = script_run(args->script, text.bytes, text.size, &options,
 	    &result, &err);
-	trace_close(args, options.trace);
+	trace_close(args->trace, options.trace);
 	if (code != ERR_USAGE) {
 		report_script(&result, args->script, err.text, args->json);
 	}
@@ -288,7 +315,7 @@ main(int argc, char **argv)
 		return run_script(&args);
 	}
 	began = clock_now_ns();
-	if (args.trace != NULL) {
+	if (args.trace != NULL || args.trace_tla != NULL) {
 		write_trace(&args);
 	}
 	sim_run_seeds(&args.options, args.first, args.last,

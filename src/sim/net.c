@@ -4,6 +4,7 @@
  * its own.  What travels are bytes, made and read by wire/message.c.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ static uint32_t	encode(struct sim_node *, const struct raft_message *,
 static void	sent_short(struct sim_node *, const struct raft_message *,
 		    uint64_t);
 static void	travel(struct sim_world *, const struct raft_message *,
-		    size_t);
+		    size_t, uint64_t);
 static void	cover_received(struct sim_node *,
 		    const struct raft_message *);
 
@@ -24,8 +25,13 @@ sim_net_send(struct sim_node *node, const struct raft_message *message)
 	struct sim_world *world = node->world;
 	struct sim_link *link;
 	size_t size = 0;
+	uint64_t number;
 	uint32_t count;
 
+	if (tla_loses(node, message)) {
+		sim_cover(world, SIM_COVER_LOST);
+		return;
+	}
 	if (message->to < 1 || message->to > world->plan.nodes) {
 		sim_fail(world, "addressee", 1u << node->id,
 		    "node %u sends to node %u, which does not exist",
@@ -42,15 +48,16 @@ sim_net_send(struct sim_node *node, const struct raft_message *message)
 	}
 	sim_cover(world, SIM_COVER_SENT);
 	sim_check_send(node, message);
+	number = tla_leave(node, message, count);
 	link = &world->links[node->id][message->to];
 	if (link->cut || prng_chance(&world->prng_net, link->loss)) {
 		sim_cover(world, SIM_COVER_LOST);
 		return;
 	}
-	travel(world, message, size);
+	travel(world, message, size, number);
 	if (prng_chance(&world->prng_net, link->duplicate)) {
 		sim_cover(world, SIM_COVER_DUPLICATED);
-		travel(world, message, size);
+		travel(world, message, size, number);
 	}
 }
 
@@ -67,11 +74,13 @@ sim_net_deliver(struct sim_node *node, const struct sim_event *event)
 		    "node %u cannot read what was sent to it", node->id);
 		return;
 	}
-	if (world->links[message.from][message.to].cut) {
+	if (world->links[message.from][message.to].cut ||
+	    tla_loses(node, &message)) {
 		sim_cover(world, SIM_COVER_LOST);
 		return;
 	}
 	cover_received(node, &message);
+	tla_arrive(node, event->tla);
 	step.message = &message;
 	sim_node_step(node, &step);
 }
@@ -136,14 +145,14 @@ sent_short(struct sim_node *node, const struct raft_message *message,
 
 static void
 travel(struct sim_world *world, const struct raft_message *message,
-    size_t size)
+    size_t size, uint64_t number)
 {
 	struct sim_link *link = &world->links[message->from][message->to];
 	uint64_t max = link->delay_max_ns != 0 ? link->delay_max_ns :
 	    world->plan.delay_max_ns;
 	struct sim_event event = {
 		.type = SIM_PACKET, .node = message->to, .a = message->from,
-		.size = (uint32_t)size,
+		.size = (uint32_t)size, .tla = number,
 		.at_ns = world->now_ns + prng_range(&world->prng_net,
 		    world->plan.delay_min_ns, max),
 	};

@@ -12,6 +12,7 @@
  * one step are looked at.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 #include <assert.h>
 #include <string.h>
@@ -50,7 +51,9 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	event->now_ns = sim_clock(world);
 	event->random = prng_next(&world->prng_core);
 	raft_shadow(node->before, node->raft);
+	tla_before(node);
 	raft_step(node->raft, event, update);
+	tla_after(node, event);
 	sim_check_core(node);
 	if (world->failed) {
 		return;
@@ -254,12 +257,13 @@ node_messages(struct sim_node *node)
 	uint32_t i;
 
 	for (i = 0; i < update->message_count; i++) {
-		const struct raft_message *message = &update->messages[i];
+		struct raft_message message = update->messages[i];
 
-		if (message->after_seq <= node->durable_seq) {
-			sim_net_send(node, message);
+		message.after_seq = tla_wait(node, &message);
+		if (message.after_seq <= node->durable_seq) {
+			sim_net_send(node, &message);
 		} else if (node->waiting_count < SIM_WAITING_MAX) {
-			node->waiting[node->waiting_count++] = *message;
+			node->waiting[node->waiting_count++] = message;
 		}
 		if (sim_crash_here(node, i + 1 < update->message_count ?
 		    SIM_COVER_CRASH_MESSAGES :

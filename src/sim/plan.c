@@ -5,6 +5,7 @@
  * that rare combinations come up and no fault always hides another.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 #define NAME_(name, text) [SIM_FAULT_##name] = text,
 const char *const sim_fault_names[SIM_FAULT_COUNT] = { SIM_FAULTS(NAME_) };
@@ -85,4 +86,11 @@ sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 	plan->checkpoint_entries = prng_range(&prng, 1, 30);
 	plan->reads = (uint32_t)prng_range(&prng, 0, 700000);
 	plan->value_extra = (uint32_t)prng_range(&prng, 0, 40);
+	if (options->tla) {
+		plan->faults &= TLA_FAULTS;
+		/* Traces are short: much must happen soon. */
+		plan->fault_gap_ns /= 2;
+		/* tla_durable_commit() is what a node starts from. */
+		plan->checkpoint_entries = UINT64_MAX / 2;
+	}
 }

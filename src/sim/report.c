@@ -115,6 +115,11 @@ command_line(const struct sim_options *options, char *text, size_t size)
 		    options->steps);
 		length = strlen(text);
 	}
+	if (options->tla) {
+		snprintf(text + length, size - length,
+		    " --trace-tla trace.ndjson");
+		length = strlen(text);
+	}
 	snprintf(text + length, size - length, " --faults %s",
 	    options->faults == 0 ? "none" : "");
 	for (kind = 0; kind < SIM_FAULT_COUNT; kind++) {

@@ -15,6 +15,7 @@
  *	fault.c		what goes wrong, and when
  *	script*.c	the same by hand: verbs of a file, and their story
  *	story.c		the readable story, failures
+ *	tla*.c		the same for the published specification
  *	check_*.c	one rule of Raft each
  *
  * Nothing here looks at a real clock, and nothing depends on an address:
@@ -71,6 +72,7 @@ struct sim_options {
 	uint32_t faults;	/* set of enum sim_fault that may be used */
 	FILE *trace;		/* the story, NULL: not kept */
 	bool story;		/* keep the last lines of the story */
+	bool tla;		/* recorded for the specification: tla.h */
 	/* Each line of the story as it is told; node 0: the world. */
 	void (*told)(void *, uint32_t node, uint64_t now_ns,
 	    const char *text);
@@ -128,6 +130,7 @@ struct sim_event {
 	uint64_t b;
 	void *data;		/* in the arena */
 	uint32_t size;
+	uint64_t tla;		/* of a packet: tla_leave() */
 };
 
 /* ----------------------------------------------------------------- disks */
@@ -206,6 +209,7 @@ struct sim_short {
 #define SIM_SHORT_MAX	256
 
 struct sim_world;
+struct sim_tla;
 
 struct sim_node {
 	struct sim_world *world;
@@ -376,6 +380,7 @@ struct sim_world {
 	struct sim_checks checks;
 	uint64_t coverage[SIM_COVER_COUNT];
 	bool calm;		/* liveness phase: no new faults */
+	struct sim_tla *tla;	/* NULL: nothing is recorded */
 	uint32_t lost_count;
 	/* messages are built here */
 	uint8_t *packet;

@@ -9,6 +9,7 @@
  * What a paused node should see waits until it goes on.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -69,6 +70,7 @@ sim_world_free(struct sim_world *world)
 		free(chunk);
 	}
 	sim_checks_fini(&world->checks);
+	tla_free(world->tla);
 	free(world->heap);
 	free(world->history);
 	free(world->update);
@@ -96,9 +98,10 @@ sim_world_run(struct sim_world *world, const struct sim_options *options,
 		sim_client_init(world, i);
 	}
 	world_loop(world, world->plan.steps);
+	tla_end(world);
 	if (world->failed) {
 		outcome->failed_step = world->step;
-	} else {
+	} else if (world->tla == NULL) {
 		world_liveness(world);
 	}
 	if (!world->failed) {
@@ -274,6 +277,7 @@ world_begin(struct sim_world *world)
 	prng_init(&world->prng_client, seed ^ UINT64_C(0x636c69656e74));
 	prng_init(&world->prng_core, seed ^ UINT64_C(0x636f7265));
 	sim_fault_begin(world);
+	tla_begin(world);
 	for (i = 1; i <= world->plan.nodes; i++) {
 		sim_node_init(world, i);
 	}
