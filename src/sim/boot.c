@@ -245,6 +245,9 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	node->apply_due = false;
 	node->apply_again_ns = 0;
 	memset(node->dead_runs, 0, sizeof(node->dead_runs));
+	memset(node->heard_runs, 0, sizeof(node->heard_runs));
+	node->request_last = 0;
+	node->request_floor = 0;
 	if (!world->plan.by_hand || node->run > 1) {
 		sim_story(world, node->id, "Node %u %s: run %llu, log "
 		    "1-%llu, applied %llu", node->id,

@@ -37,6 +37,7 @@ sim_checks_clear(struct sim_checks *checks)
 	sim_map_clear(&checks->entries);
 	sim_map_clear(&checks->previous);
 	sim_map_clear(&checks->votes);
+	sim_map_clear(&checks->probes);
 	sim_map_clear(&checks->once);
 	sim_map_clear(&checks->committed_in);
 	checks->committed.count = 0;
@@ -50,6 +51,7 @@ sim_checks_fini(struct sim_checks *checks)
 	sim_map_fini(&checks->entries);
 	sim_map_fini(&checks->previous);
 	sim_map_fini(&checks->votes);
+	sim_map_fini(&checks->probes);
 	sim_map_fini(&checks->once);
 	sim_map_fini(&checks->committed_in);
 	free(checks->committed.entries);

@@ -22,6 +22,7 @@ sim_check_send(struct sim_node *node, const struct raft_message *message)
 		if (hard->term == message->term && hard->vote != node->id) {
 			what = "its vote for itself";
 		}
+		sim_check_asked(node, message->term);
 		sim_check_vote(node, message->term, node->id);
 	}
 	if (message->type == RAFT_VOTE_REPLY && !message->reject) {
@@ -30,6 +31,9 @@ sim_check_send(struct sim_node *node, const struct raft_message *message)
 			what = "its vote";
 		}
 		sim_check_vote(node, message->term, message->to);
+	}
+	if (message->type == RAFT_APPEND_REPLY) {
+		sim_check_probes(node, message);
 	}
 	if (message->type == RAFT_APPEND_REPLY && !message->reject &&
 	    hard->term == message->term &&

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One vote a term, also over restarts: what a node has said on the network
- * or written on its disk is remembered for ever.
+ * One vote a term, also over restarts, and for a node that has asked for it:
+ * what a node has said on the network or written on its disk is remembered
+ * for ever.
  */
 #include "sim/sim.h"
+
+#define ASKED	1000u	/* in the map: + node, not a node's vote */
+
+void
+sim_check_asked(struct sim_node *node, uint64_t term)
+{
+	*sim_map_at(&node->world->checks.votes, ASKED + node->id, term) = 1;
+}
 
 void
 sim_check_vote(struct sim_node *node, uint64_t term, uint32_t vote)
@@ -18,4 +27,10 @@ sim_check_vote(struct sim_node *node, uint64_t term, uint32_t vote)
 		    (unsigned long long)term);
 	}
 	*known = vote;
+	if (vote != node->id && sim_map_get(&node->world->checks.votes,
+	    ASKED + vote, term) == 0) {
+		sim_fail(node->world, "one-vote", 1u << node->id | 1u << vote,
+		    "node %u votes for %u in term %llu, who has not asked",
+		    node->id, vote, (unsigned long long)term);
+	}
 }

@@ -156,6 +156,10 @@ client_begin(struct sim_client *client, struct sim_world *world)
 	if (sim_leader(world) != 0 && prng_below(prng, 4) != 0) {
 		client->node = sim_leader(world);
 	}
+	if (world->deposed != 0 && client->kind == SIM_OP_GET &&
+	    prng_below(prng, 4) != 0) {
+		client->node = world->deposed;
+	}
 	client_send(client, world);
 }
 

@@ -35,6 +35,9 @@
 	X(CLOCK_JUMPS, "jumps of the clock")                                  \
 	X(CLOCK_STALLS, "stalls of the clock")                                \
 	X(CLOCK_RATES, "changes of the clock's rate")                         \
+	X(OVERTHROWN, "leaders overthrown after some appends")              \
+	X(DEPOSED, "leaders deposed without knowing it")                    \
+	X(LATE, "messages that came much later")                            \
 	X(CRASHES, "crashes")                                                 \
 	X(CRASH_LEADER, "crashes of a leader")                                \
 	X(CRASH_ALL, "crashes of all nodes")                                  \

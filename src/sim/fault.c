@@ -36,7 +36,7 @@ sim_fault_begin(struct sim_world *world)
 			world->links[from][to] = (struct sim_link){ 0 };
 		}
 	}
-	if (world->plan.faults != 0) {
+	if ((world->plan.faults & ~SIM_PLOTS) != 0) {
 		fault_next(world);
 	}
 }
@@ -54,7 +54,7 @@ sim_fault_strike(struct sim_world *world)
 	}
 	fault_next(world);
 	for (i = 0; i < SIM_FAULT_COUNT; i++) {
-		if ((world->plan.faults & 1u << i) != 0) {
+		if ((world->plan.faults & ~SIM_PLOTS & 1u << i) != 0) {
 			kinds[count++] = (enum sim_fault)i;
 		}
 	}
@@ -102,6 +102,9 @@ sim_fault_strike(struct sim_world *world)
 	case SIM_FAULT_CLOCK:
 		strike_clock(world);
 		break;
+	case SIM_FAULT_OVERTHROW:	/* see plot.c */
+	case SIM_FAULT_DEPOSED:
+	case SIM_FAULT_LATE:
 	case SIM_FAULT_DEATH:		/* a crash is followed by news */
 	case SIM_FAULT_COUNT:
 		break;
@@ -132,8 +135,20 @@ sim_fault_heal(struct sim_world *world)
 
 			link->cut = false;
 			link->loss = link->duplicate = link->reorder = 0;
+			link->late = 0;
 			link->delay_max_ns = 0;
 		}
+	}
+}
+
+void
+sim_isolate(struct sim_world *world, uint32_t id, bool cut)
+{
+	uint32_t other;
+
+	for (other = 1; other <= world->plan.nodes; other++) {
+		world->links[id][other].cut = cut && other != id;
+		world->links[other][id].cut = cut && other != id;
 	}
 }
 

@@ -55,7 +55,8 @@ sim_net_send(struct sim_node *node, const struct raft_message *message)
 		return;
 	}
 	travel(world, message, size, number);
-	if (prng_chance(&world->prng_net, link->duplicate)) {
+	if (prng_chance(&world->prng_net, link->duplicate) ||
+	    (link->late > 0 && prng_below(&world->prng_plot, 8) == 0)) {
 		sim_cover(world, SIM_COVER_DUPLICATED);
 		travel(world, message, size, number);
 	}
@@ -82,7 +83,11 @@ sim_net_deliver(struct sim_node *node, const struct sim_event *event)
 	cover_received(node, &message);
 	tla_arrive(node, event->tla);
 	step.message = &message;
+	sim_check_ignored_before(node, &message);
 	sim_node_step(node, &step);
+	if (!node->dying && !world->failed) {
+		sim_check_ignored(node, &message);
+	}
 }
 
 /* Into world->packet; how many entries it carries. */
@@ -170,6 +175,11 @@ travel(struct sim_world *world, const struct raft_message *message,
 			event.at_ns = link->last_at_ns;
 		}
 		link->last_at_ns = event.at_ns;
+	}
+	if (link->late > 0 && prng_chance(&world->prng_plot, link->late)) {
+		sim_cover(world, SIM_COVER_LATE);
+		event.at_ns += prng_below(&world->prng_plot,
+		    3 * world->plan.election_max_ns);
 	}
 	event.data = sim_alloc(world, size);
 	memcpy(event.data, world->packet, size);

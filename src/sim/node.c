@@ -140,6 +140,7 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 	case SIM_REPLY:
 	case SIM_CLIENT:
 	case SIM_CLOCK:
+	case SIM_PLOT:
 		assert(0);
 	}
 }
@@ -244,6 +245,11 @@ node_role_changes(struct sim_node *node)
 		node->term_log_time_ns = node->log_time_ns;
 		sim_check_election(node);
 		sim_check_completeness(node);
+		sim_check_agreed_elected(node);
+		sim_plot_elected(node);
+	}
+	if (role != node->role || term != node->term) {
+		sim_check_ignored_role(node);
 	}
 	node->role = role;
 	node->term = term;
@@ -259,6 +265,10 @@ node_messages(struct sim_node *node)
 	for (i = 0; i < update->message_count; i++) {
 		struct raft_message message = update->messages[i];
 
+		sim_check_ignored_sent(node, &message);
+		if (node->role == RAFT_LEADER) {
+			sim_check_agreed_sent(node, &message);
+		}
 		message.after_seq = tla_wait(node, &message);
 		if (message.after_seq <= node->durable_seq) {
 			sim_net_send(node, &message);

@@ -19,6 +19,40 @@ const char *const sim_cover_texts[SIM_COVER_COUNT] = { SIM_COVERAGE(TEXT_) };
 const char *const sim_cover_names[SIM_COVER_COUNT] = { SIM_COVERAGE(KEY_) };
 #undef KEY_
 
+/*
+ * One plot in one run of two; then other faults are few, and times such that
+ * it comes to pass often.
+ */
+static void
+draw_plot(struct sim_plan *plan, const struct sim_options *options)
+{
+	static const enum sim_fault plots[] = {
+		SIM_FAULT_OVERTHROW, SIM_FAULT_DEPOSED, SIM_FAULT_LATE,
+	};
+	struct prng prng;
+	uint64_t draw;
+	uint32_t plot;
+
+	prng_init(&prng, options->seed ^ UINT64_C(0x64726177));
+	draw = prng_below(&prng, 2 * COUNT_OF(plots));
+	plan->faults &= ~SIM_PLOTS;
+	if (options->tla || draw >= COUNT_OF(plots) ||
+	    (options->faults >> plots[draw] & 1) == 0) {
+		return;
+	}
+	plot = 1u << plots[draw];
+	plan->faults &= (uint32_t)(prng_next(&prng) & prng_next(&prng));
+	plan->faults |= plot;
+	plan->restart_max_ns = SIM_MS + prng_below(&prng,
+	    plan->delay_max_ns + plan->disk_max_ns);
+	if (plots[draw] == SIM_FAULT_OVERTHROW) {
+		plan->append_entries_max = (uint32_t)prng_below(&prng, 3);
+	} else if (plots[draw] == SIM_FAULT_DEPOSED) {
+		plan->reads = (uint32_t)prng_range(&prng, 300000, 700000);
+		plan->client_gap_ns = plan->heartbeat_ns / 4;
+	}
+}
+
 static uint32_t
 draw_nodes(struct prng *prng)
 {
@@ -86,6 +120,7 @@ sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 	plan->checkpoint_entries = prng_range(&prng, 1, 30);
 	plan->reads = (uint32_t)prng_range(&prng, 0, 700000);
 	plan->value_extra = (uint32_t)prng_range(&prng, 0, 40);
+	draw_plot(plan, options);
 	if (options->tla) {
 		plan->faults &= TLA_FAULTS;
 		/* Traces are short: much must happen soon. */

@@ -122,12 +122,10 @@ int
 script_isolate(struct script *script, char **words, int count UNUSED)
 {
 	struct sim_node *node;
-	uint32_t id;
 	int code = script_node(script, words[1], &node);
 
-	for (id = 1; id <= script->plan.nodes && code == ERR_OK; id++) {
-		script->world->links[node->id][id].cut = id != node->id;
-		script->world->links[id][node->id].cut = id != node->id;
+	if (code == ERR_OK) {
+		sim_isolate(script->world, node->id, true);
 	}
 	return code;
 }

@@ -225,6 +225,8 @@ verb_term(struct script *script, char **words, int count)
 		.term = term, .vote = (uint32_t)vote,
 	};
 	if (vote != 0) {
+		sim_check_asked(sim_node(script->world, (uint32_t)vote),
+		    term);
 		sim_check_vote(node, term, (uint32_t)vote);
 	}
 	return ERR_OK;

@@ -13,6 +13,7 @@
  *	net.c		links, over the real wire encoding
  *	client.c	sessions, retries, histories
  *	fault.c		what goes wrong, and when
+ *	plot.c		faults that look at the nodes first
  *	script*.c	the same by hand: verbs of a file, and their story
  *	story.c		the readable story, failures
  *	tla*.c		the same for the published specification
@@ -54,13 +55,16 @@
 	X(REORDER, "reorder") X(DISK, "disk") X(FULL, "full")                 \
 	X(FAIL, "fail") X(WIPE, "wipe") X(OLD, "old")                         \
 	X(TIMEOUT, "timeout") X(DEATH, "death") X(SHORT, "short")         \
-	X(CLOCK, "clock")
+	X(CLOCK, "clock") X(OVERTHROW, "overthrow")                          \
+	X(DEPOSED, "deposed") X(LATE, "late")
 
 #define SIM_FAULT_ENUM_(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM_) SIM_FAULT_COUNT };
 #undef SIM_FAULT_ENUM_
 
 #define SIM_FAULTS_ALL	((1u << SIM_FAULT_COUNT) - 1)
+#define SIM_PLOTS	(1u << SIM_FAULT_OVERTHROW | 1u << SIM_FAULT_DEPOSED | \
+			    1u << SIM_FAULT_LATE)
 
 extern const char *const sim_fault_names[SIM_FAULT_COUNT];
 
@@ -119,6 +123,7 @@ enum sim_event_type {
 	SIM_REPLY,
 	SIM_CLIENT,
 	SIM_CLOCK,
+	SIM_PLOT,
 };
 
 struct sim_event {
@@ -259,6 +264,12 @@ struct sim_node {
 	uint64_t term_seen;		/* durable, over all runs */
 	uint64_t commit_seen;		/* of this run */
 	uint64_t led_term, led_length;	/* leader append-only */
+	uint64_t heard_runs[SIM_NODES_MAX + 1];	/* in this run */
+	/* Requests below the floor were asked in another role or term. */
+	uint64_t request_last, request_floor;
+	const char *over;	/* why a message must be ignored, NULL */
+	/* Of a leader: what a peer's last run has acknowledged. */
+	uint64_t acked[SIM_NODES_MAX + 1], acked_runs[SIM_NODES_MAX + 1];
 };
 
 /* --------------------------------------------------------------- clients */
@@ -328,6 +339,7 @@ struct sim_checks {
 	struct sim_map entries;		/* index, term -> what it is */
 	struct sim_map previous;	/* index, term -> term before */
 	struct sim_map votes;		/* node, term -> vote */
+	struct sim_map probes;		/* see check_probes.c */
 	struct sim_map once;		/* session, sequence -> index */
 	struct sim_log committed;
 	struct sim_map committed_in;	/* index -> term of the leader */
@@ -341,7 +353,7 @@ struct sim_link {
 	bool cut;
 	bool held;			/* what is sent waits in the link */
 	uint64_t delay_ns;		/* exactly; 0: drawn */
-	uint32_t loss, duplicate, reorder;
+	uint32_t loss, duplicate, reorder, late;
 	uint64_t delay_max_ns;		/* 0: as planned */
 	uint64_t last_at_ns;
 };
@@ -362,6 +374,7 @@ struct sim_world {
 	struct sim_options options;
 	struct sim_plan plan;
 	struct prng prng_net, prng_disk, prng_fault, prng_client, prng_core;
+	struct prng prng_plot;
 	uint64_t now_ns;
 	struct sim_clock clock;
 	uint64_t step;
@@ -379,6 +392,8 @@ struct sim_world {
 	struct raft_update *update;
 	struct sim_checks checks;
 	uint64_t coverage[SIM_COVER_COUNT];
+	uint32_t deposed;	/* a leader that does not know, 0 */
+	uint32_t deposed_phase;
 	bool calm;		/* liveness phase: no new faults */
 	struct sim_tla *tla;	/* NULL: nothing is recorded */
 	uint32_t lost_count;
@@ -487,6 +502,15 @@ void	sim_apply_wake(struct sim_node *);
 void	sim_apply_turn(struct sim_node *);
 void	sim_apply_crash(struct sim_node *);
 
+/* plot.c */
+void	sim_plot_begin(struct sim_world *);
+void	sim_plot_strike(struct sim_world *);
+void	sim_plot_elected(struct sim_node *);
+
+/* fault.c */
+/* All links of a node, both directions. */
+void	sim_isolate(struct sim_world *, uint32_t id, bool cut);
+
 /* net.c */
 void	sim_net_send(struct sim_node *, const struct raft_message *);
 void	sim_net_deliver(struct sim_node *, const struct sim_event *);
@@ -537,6 +561,7 @@ void	sim_check_applied(struct sim_node *, const struct raft_entry *,
 void	sim_check_monotony(struct sim_node *);
 void	sim_check_monotony_durable(struct sim_node *);
 void	sim_check_vote(struct sim_node *, uint64_t term, uint32_t vote);
+void	sim_check_asked(struct sim_node *, uint64_t term);
 void	sim_check_durable(struct sim_world *, const struct raft_entry *);
 void	sim_check_send(struct sim_node *, const struct raft_message *);
 void	sim_check_once(struct sim_node *, const struct raft_entry *,
@@ -544,6 +569,21 @@ void	sim_check_once(struct sim_node *, const struct raft_entry *,
 void	sim_check_acknowledged(struct sim_world *, const struct sim_reply *);
 /* 1: took too long. */
 int	sim_check_history(struct sim_world *);
+/* Before and after the step of a message; when the node changes its role or
+ * term; of what it sends. */
+void	sim_check_ignored_before(struct sim_node *,
+	    const struct raft_message *);
+void	sim_check_ignored(struct sim_node *, const struct raft_message *);
+void	sim_check_ignored_role(struct sim_node *);
+void	sim_check_ignored_sent(struct sim_node *,
+	    const struct raft_message *);
+void	sim_check_agreed_elected(struct sim_node *);
+void	sim_check_agreed_before(struct sim_node *,
+	    const struct raft_message *);
+void	sim_check_agreed_received(struct sim_node *,
+	    const struct raft_message *);
+void	sim_check_agreed_sent(struct sim_node *, const struct raft_message *);
+void	sim_check_probes(struct sim_node *, const struct raft_message *);
 bool	sim_entry_equal(const struct raft_entry *, const struct raft_entry *);
 
 /* run.c: many seeds, many processes */

@@ -276,11 +276,13 @@ world_begin(struct sim_world *world)
 	prng_init(&world->prng_fault, seed ^ UINT64_C(0x6661756c74));
 	prng_init(&world->prng_client, seed ^ UINT64_C(0x636c69656e74));
 	prng_init(&world->prng_core, seed ^ UINT64_C(0x636f7265));
+	prng_init(&world->prng_plot, seed ^ UINT64_C(0x706c6f74));
 	sim_fault_begin(world);
 	tla_begin(world);
 	for (i = 1; i <= world->plan.nodes; i++) {
 		sim_node_init(world, i);
 	}
+	sim_plot_begin(world);
 }
 
 /* Events at the end of all time come now, in the order of their making. */
@@ -348,6 +350,9 @@ world_event(struct sim_world *world, const struct sim_event *event)
 		return;
 	case SIM_CLIENT:
 		sim_client_wake(world, event);
+		return;
+	case SIM_PLOT:
+		sim_plot_strike(world);
 		return;
 	case SIM_CLOCK:
 		sim_clock_change(world, 0, (uint32_t)event->a);

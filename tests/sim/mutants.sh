@@ -48,17 +48,22 @@ sources=$(cd "$source" &&
     src/sim/*.c)
 tests='check_limits check_log check_paper check_quorum check_thesis
 check_traps check_traps_log'
+# An object is new enough if its source and all headers are older.
+header=$(cd "$source" && ls -t src/*/*.h tests/raft/*.h | head -n 1)
+is_new() {
+	[ "$1" -nt "$source/$2" ] && [ "$1" -nt "$source/$header" ]
+}
 object_of() {
 	echo "$work/objects/$(echo "$1" | tr / _).o"
 }
 for file in $sources; do
 	object=$(object_of "$file")
-	[ "$object" -nt "$source/$file" ] ||
+	is_new "$object" "$file" ||
 	    compile "$source/$file" "$object" "$source" || exit 70
 done
 for file in harness harness_check solo $tests; do
 	object=$(object_of "tests/raft/$file.c")
-	[ "$object" -nt "$source/tests/raft/$file.c" ] || compile \
+	is_new "$object" "tests/raft/$file.c" || compile \
 	    "$source/tests/raft/$file.c" "$object" "$source" || exit 70
 done
 
@@ -116,8 +121,11 @@ mutant() {
 		sed -n 's/^FAILED seed \([0-9]*\): \([a-z-]*\):.*/seed \1: \2/p' \
 		    "$work/out" | head -n 1
 		;;
-	*)
+	124)
 		echo 'a run does not end'
+		;;
+	*)
+		echo 'NOT RUN'
 		;;
 	esac
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What leader and follower know to agree.
+ *
+ * A leader tells no heartbeat of more commits than the follower's run has
+ * acknowledged in this term, no append of more than it shows, and does not
+ * go back behind what was acknowledged, whatever answers come late (T33,
+ * T44, T45 of docs/TRAPS.md).  A follower commits no more than a message has
+ * shown to agree (paper, Figure 2).
+ */
+#include "sim/sim.h"
+
+void
+sim_check_agreed_elected(struct sim_node *node)
+{
+	uint32_t id;
+
+	for (id = 1; id <= SIM_NODES_MAX; id++) {
+		node->acked[id] = node->acked_runs[id] = 0;
+	}
+}
+
+/* A message that is not over comes. */
+void
+sim_check_agreed_before(struct sim_node *node,
+    const struct raft_message *message)
+{
+	if (message->from_run > node->acked_runs[message->from]) {
+		node->acked_runs[message->from] = message->from_run;
+		node->acked[message->from] = 0;
+	}
+	if (message->type == RAFT_APPEND_REPLY && !message->reject &&
+	    message->term == raft_term(node->raft) &&
+	    message->index > node->acked[message->from]) {
+		node->acked[message->from] = message->index;
+	}
+}
+
+/* And this was the step. */
+void
+sim_check_agreed_received(struct sim_node *node,
+    const struct raft_message *message)
+{
+	uint64_t before = raft_commit_index(node->before), limit;
+	uint64_t after = raft_commit_index(node->raft);
+
+	if (message->type != RAFT_APPEND && message->type != RAFT_HEARTBEAT) {
+		return;
+	}
+	limit = message->commit;
+	if (message->type == RAFT_APPEND &&
+	    message->index + message->entry_count < limit) {
+		limit = message->index + message->entry_count;
+	}
+	if (after > before && after > limit) {
+		sim_fail(node->world, "agreed", 1u << node->id |
+		    1u << message->from, "node %u commits up to %llu, and "
+		    "the %s of node %u says and shows no more than %llu",
+		    node->id, (unsigned long long)after,
+		    raft_message_type_name(message->type), message->from,
+		    (unsigned long long)limit);
+	}
+}
+
+/* Of a step's messages; the node leads. */
+void
+sim_check_agreed_sent(struct sim_node *node,
+    const struct raft_message *message)
+{
+	uint64_t acked = node->acked[message->to];
+	const char *what = NULL;
+
+	if (message->term != raft_term(node->raft)) {
+		return;
+	}
+	if (message->type == RAFT_HEARTBEAT && message->commit > acked) {
+		what = "tells of more commits than that";
+	} else if (message->type == RAFT_APPEND && message->commit >
+	    message->index + message->entry_count) {
+		what = "tells of more commits than it shows";
+	} else if (message->type == RAFT_APPEND && message->index < acked) {
+		what = "goes back behind that";
+	}
+	if (what != NULL) {
+		sim_fail(node->world, "agreed", 1u << node->id |
+		    1u << message->to, "run %llu of node %u has acknowledged "
+		    "%llu entries in term %llu; the %s of the leader, node "
+		    "%u, %s: after %llu, %u entries, commit %llu",
+		    (unsigned long long)node->acked_runs[message->to],
+		    message->to, (unsigned long long)acked,
+		    (unsigned long long)message->term,
+		    raft_message_type_name(message->type), node->id, what,
+		    (unsigned long long)message->index, message->entry_count,
+		    (unsigned long long)message->commit);
+	}
+}
