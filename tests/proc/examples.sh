@@ -15,7 +15,7 @@ set -u
 source=${RAFTSUP_SRCDIR:-.}
 build=${RAFTSUP_BUILDDIR:-.}
 work=$(mktemp -d) || exit 99
-time_max=120
+time_max=600
 unset RAFTSUP_DIR XDG_STATE_HOME NO_COLOR
 export LC_ALL=C HOME="$work"
 failed=0
