@@ -235,6 +235,9 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	}
 	node->durable_seq = 0;
 	node->durable_index = boot->last_index;
+	/* A crash may have come between a commit and the look at it. */
+	node->commit_index = node->applied_index;
+	sim_check_commit(node, raft_commit_index(node->raft));
 	node->commit_index = raft_commit_index(node->raft);
 	node->commit_seen = node->commit_index;
 	node->deadline_ns = sim_clock(world);
