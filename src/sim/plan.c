@@ -36,7 +36,7 @@ draw_plot(struct sim_plan *plan, const struct sim_options *options)
 	prng_init(&prng, options->seed ^ UINT64_C(0x64726177));
 	draw = prng_below(&prng, 2 * COUNT_OF(plots));
 	plan->faults &= ~SIM_PLOTS;
-	if (options->tla || draw >= COUNT_OF(plots) ||
+	if (draw >= COUNT_OF(plots) ||
 	    (options->faults >> plots[draw] & 1) == 0) {
 		return;
 	}

@@ -25,7 +25,7 @@
 	1u << SIM_FAULT_DELAY | 1u << SIM_FAULT_DUPLICATE |                   \
 	1u << SIM_FAULT_REORDER | 1u << SIM_FAULT_DISK |                      \
 	1u << SIM_FAULT_TIMEOUT | 1u << SIM_FAULT_DEATH |                     \
-	1u << SIM_FAULT_SHORT)
+	1u << SIM_FAULT_SHORT | 1u << SIM_FAULT_CLOCK | SIM_PLOTS)
 
 /* A world about to begin gets a recorder, and loses an earlier one. */
 void	tla_begin(struct sim_world *);
