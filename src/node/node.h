@@ -114,6 +114,7 @@ struct node {
 	bool status_dirty;
 	uint32_t rows_version;
 	uint64_t dead_runs[SEGMENT_SLOTS];	/* deaths already told */
+	uint64_t live_runs[SEGMENT_SLOTS];	/* last seen alive */
 	struct segment_status status;
 
 	volatile bool stop;		/* a signal asks for a clean end */

@@ -51,7 +51,8 @@ static int	peers_encode_entry(void *, const struct raft_entry *);
 static void	peers_sent_short(struct node *, const struct raft_message *,
 		    uint64_t);
 static void	peers_tell_death(struct node *, uint32_t, uint64_t);
-static uint32_t	peers_rank(struct node *, uint32_t);
+static uint32_t	peers_turn(struct node *, uint32_t, uint64_t);
+static bool	peers_has_better(struct node *, uint32_t);
 
 int
 peers_new(struct peers **peersp, struct node *node)
@@ -396,12 +397,23 @@ peers_look_for_deaths(struct node *node)
 		return;
 	}
 	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		enum life_verdict verdict;
 		uint64_t run;
 
-		if (node->peers->peers[slot].id != 0 &&
-		    life_look(node->segment, slot, node->slot, &run) ==
-		    LIFE_DEAD && run > node->dead_runs[slot]) {
+		if (node->peers->peers[slot].id == 0) {
+			continue;
+		}
+		verdict = life_look(node->segment, slot, node->slot, &run);
+		if (verdict == LIFE_DEAD && run > node->dead_runs[slot]) {
 			peers_tell_death(node, slot, run);
+		} else if (verdict == LIFE_ALIVE &&
+		    run > node->live_runs[slot]) {
+			/* Started again before the death was seen: the
+			 * former runs are over all the same. */
+			node->live_runs[slot] = run;
+			if (run - 1 > node->dead_runs[slot]) {
+				peers_tell_death(node, slot, run - 1);
+			}
 		}
 	}
 }
@@ -414,43 +426,63 @@ peers_tell_death(struct node *node, uint32_t slot, uint64_t run)
 	node->dead_runs[slot] = run;
 	event.peer_dead.id = node->peers->peers[slot].id;
 	event.peer_dead.run = run;
-	event.peer_dead.delay_ns = peers_rank(node, slot) *
-	    (node->power ? STAGGER_POWER_NS : STAGGER_PROCESS_NS);
+	if (event.peer_dead.id == node->leader) {
+		event.peer_dead.delay_ns = peers_turn(node, slot, run) *
+		    (node->power ? STAGGER_POWER_NS : STAGGER_PROCESS_NS);
+	}
 	node_step(node, &event);
 }
 
 /*
- * How many survivors are better placed to lead: by last term, last index,
- * then the lower id.  From the status pages; a guess, which costs a
- * millisecond or a split vote when wrong.
+ * When to stand for election after a leader's death: at once (0) for the
+ * first one to ask among those who know of nobody with a better log; the
+ * others in turn, if nothing has come of it.
  */
 static uint32_t
-peers_rank(struct node *node, uint32_t dead_slot)
+peers_turn(struct node *node, uint32_t dead_slot, uint64_t run)
+{
+	uint32_t heir = SEGMENT_SLOTS, turn = 1;
+
+	if (node->status_dirty) {
+		node_status_publish(node);
+	}
+	if (!peers_has_better(node, dead_slot)) {
+		heir = life_inherit(node->segment, dead_slot, run,
+		    node->slot);
+	}
+	if (heir == node->slot) {
+		return 0;
+	}
+	for (uint32_t slot = 0; slot < node->slot; slot++) {
+		turn += node->peers->peers[slot].id != 0 &&
+		    slot != dead_slot && slot != heir;
+	}
+	return turn;
+}
+
+/* By last term, last index, as the status pages say: a guess, which costs a
+ * turn when wrong. */
+static bool
+peers_has_better(struct node *node, uint32_t dead_slot)
 {
 	struct raft_status own;
-	uint32_t rank = 0;
 
 	raft_status(node->raft, &own);
 	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
-		struct peer *peer = &node->peers->peers[slot];
 		struct segment_status status;
 		uint64_t run;
 
-		if (peer->id == 0 || slot == dead_slot ||
-		    life_look(node->segment, slot, node->slot, &run) !=
-		    LIFE_ALIVE || segment_status_read(node->segment, slot,
-		    &status) != ERR_OK || status.ready == 0) {
-			continue;
-		}
-		if (status.last_term > own.last_term ||
+		if (node->peers->peers[slot].id != 0 && slot != dead_slot &&
+		    life_look(node->segment, slot, node->slot, &run) ==
+		    LIFE_ALIVE && segment_status_read(node->segment, slot,
+		    &status) == ERR_OK && status.ready != 0 &&
+		    (status.last_term > own.last_term ||
 		    (status.last_term == own.last_term &&
-		    (status.last_index > own.last_index ||
-		    (status.last_index == own.last_index &&
-		    peer->id < node->id)))) {
-			rank++;
+		    status.last_index > own.last_index))) {
+			return true;
 		}
 	}
-	return rank;
+	return false;
 }
 
 uint32_t

@@ -136,6 +136,26 @@ life_look(const struct segment *segment, uint32_t owner_slot,
 							   LIFE_DEAD;
 }
 
+uint32_t
+life_inherit(struct segment *segment, uint32_t owner_slot, uint64_t run,
+    uint32_t own_slot)
+{
+	uint64_t *word = &segment_node_page(segment, owner_slot)->heir;
+	/* E15 heir, reading end. */
+	uint64_t heir = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	uint64_t wanted = run << 8 | (own_slot + 1);
+
+	assert(own_slot < SEGMENT_SLOTS && run <= UINT64_MAX >> 8);
+	while (heir >> 8 < run) {
+		/* E15 heir, writing end. */
+		if (__atomic_compare_exchange_n(word, &heir, wanted, false,
+			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			return own_slot;
+		}
+	}
+	return ((uint32_t)heir & 0xff) - 1;
+}
+
 bool
 life_arm(struct segment *segment, uint32_t owner_slot, uint32_t watcher,
     struct doorbell_extra *extra)

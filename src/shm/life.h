@@ -39,6 +39,14 @@ enum life_verdict {
 /* The latest run of owner_slot, and whether it lives. */
 enum life_verdict life_look(const struct segment *, uint32_t owner_slot,
 	    uint32_t watcher, uint64_t *run);
+/*
+ * The first survivor to ask inherits from a dead run and stands for election
+ * at once, the others later: without it those who learn of a leader's death
+ * at the same time split the votes.  A hint; the heir may die, too.  The
+ * slot of the heir.
+ */
+uint32_t life_inherit(struct segment *, uint32_t owner_slot, uint64_t run,
+	    uint32_t own_slot);
 /* Arms the token for a sleep (sets the waiters bit) and gives the word to
  * pass to doorbell_wait().  False: it is not alive, do not sleep on it. */
 bool	life_arm(struct segment *, uint32_t owner_slot, uint32_t watcher,

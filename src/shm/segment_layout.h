@@ -40,6 +40,8 @@
  *	recorder.next, line	node		all		E13 line
  *	asleep + bell word	sleeper; senders		E14 bell: two
  *						seq_cst fences (doorbell.c)
+ *	node.heir		nodes, by	nodes		E15 heir
+ *				compare & swap
  *	node.counters, sync	node		all		none: figures
  */
 #ifndef SHM_SEGMENT_LAYOUT_H
@@ -187,7 +189,8 @@ struct segment_node_layout {
 	uint32_t sync_word;
 	uint8_t pad_sync[60];
 	uint64_t life;			/* E8; run << 1 | tokens are held */
-	uint8_t pad_life[56];
+	uint64_t heir;			/* E15; run << 8 | slot + 1 */
+	uint8_t pad_life[48];
 	union life_token_layout tokens[LIFE_WATCHERS];	/* E9 */
 	uint64_t counters[SEGMENT_COUNTER_COUNT];
 	uint8_t status[64 + 2 * LAYOUT_STATUS_COPY];

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shm/life.h"
 #include "tests/base/check_run.h"
 #include "tests/node/rig.h"
 
@@ -169,6 +170,56 @@ START_TEST(paused_follower)
 }
 END_TEST
 
+/* Of those who learn of a leader's death at the same time one stands for
+ * election at once, whoever it is: here the one whose turn were the last. */
+START_TEST(heir)
+{
+	struct rig *rig = rig_new(5, durabilities[_i]);
+	uint32_t won = 0;
+
+	rig_set(rig, "a", "1");
+	for (int round = 0; round < 8; round++) {
+		uint32_t old = rig_wait_leader(rig);
+		uint32_t slot = old == 5 ? 3 : 4;
+
+		ck_assert_uint_eq(life_inherit(rig_segment(rig), old - 1,
+		    rig_run(rig, old), slot), slot);
+		rig_kill(rig, old, SIGKILL);
+		rig_set(rig, "a", "2");
+		won += rig_wait_leader(rig) == slot + 1;
+		rig_start(rig, old);
+		for (uint32_t id = 1; id <= 5; id++) {
+			rig_wait_applied(rig, id, rig_applied(rig,
+			    rig_wait_leader(rig)));
+		}
+	}
+	/* Not always: it may be kept from running. */
+	ck_assert_uint_ge(won, 5);
+	rig_free(rig);
+}
+END_TEST
+
+/* A node that died and came back while another one looked away: that one
+ * learns that the former run is over, not by a message alone. */
+START_TEST(unseen_death)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t leader = rig_wait_leader(rig);
+	uint32_t dead = leader % 3 + 1, blind = dead % 3 + 1;
+	char text[64];
+
+	rig_set(rig, "a", "1");
+	snprintf(text, sizeof(text), "Node %u is dead (run %u)", dead,
+	    (unsigned int)rig_run(rig, dead));
+	kill(rig_pid(rig, blind), SIGSTOP);
+	rig_kill(rig, dead, SIGKILL);
+	rig_start(rig, dead);
+	kill(rig_pid(rig, blind), SIGCONT);
+	rig_wait_told(rig, blind, text);
+	rig_free(rig);
+}
+END_TEST
+
 /*
  * A node comes back with writes that nobody else has, and with a state that
  * is older than its log: what it applies is what the others have, although
@@ -247,6 +298,8 @@ main(void)
 	tcase_add_loop_test(tc, catches_up, 0, 2);
 	tcase_add_loop_test(tc, paused_leader, 0, 2);
 	tcase_add_loop_test(tc, paused_follower, 0, 2);
+	tcase_add_loop_test(tc, heir, 0, 2);
+	tcase_add_loop_test(tc, unseen_death, 0, 2);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("corners");
 	tcase_set_timeout(tc, 240);

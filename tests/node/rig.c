@@ -6,11 +6,13 @@
 #include "tests/node/rig.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,8 @@
 #define ASK_NS		300000000ull
 
 struct rig {
+	pid_t janitor;
+	int janitor_fd;
 	char dir[64];
 	char name[SEGMENT_NAME_SIZE];
 	uint32_t nodes;
@@ -52,6 +56,33 @@ static void	rig_open_client(struct rig *);
 static void	rig_put(struct rig *, const char *, const void *, size_t);
 static int	remove_one(const char *, const struct stat *, int,
 		    struct FTW *);
+
+/*
+ * A process that sweeps up when the test ends without rig_free(): an assertion
+ * that fails ends it at once.  In a session of its own: Check kills the
+ * test's group.
+ */
+static void
+rig_hire_janitor(struct rig *rig)
+{
+	struct err_buf err;
+	int ends[2];
+	char byte;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	rig->janitor = fork();
+	ck_assert_int_ge(rig->janitor, 0);
+	if (rig->janitor == 0) {
+		close(ends[1]);
+		(void)setsid();
+		(void)!read(ends[0], &byte, 1);
+		(void)!segment_unlink(rig->name, &err);
+		(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		_exit(0);
+	}
+	close(ends[0]);
+	rig->janitor_fd = ends[1];
+}
 
 struct rig *
 rig_new(uint32_t nodes, enum store_durability durability)
@@ -84,6 +115,7 @@ rig_new_with(uint32_t nodes, enum store_durability durability,
 	ck_assert_ptr_nonnull(mkdtemp(rig->dir));
 	snprintf(config.dir, sizeof(config.dir), "%s", rig->dir);
 	ck_assert_int_eq(segment_name(rig->name, rig->dir, &err), ERR_OK);
+	rig_hire_janitor(rig);
 	rig_create_stores(rig, durability, config.cluster_id);
 	ck_assert_msg(segment_create(&rig->segment, rig->name, &config, nodes,
 	    &err) == ERR_OK, "%s", err.text);
@@ -105,8 +137,6 @@ rig_new_with(uint32_t nodes, enum store_durability durability,
 void
 rig_free(struct rig *rig)
 {
-	struct err_buf err;
-
 	for (uint32_t slot = 0; slot < rig->nodes; slot++) {
 		if (rig->pids[slot] > 0) {
 			rig_kill(rig, slot + 1, SIGKILL);
@@ -117,8 +147,8 @@ rig_free(struct rig *rig)
 	slot_release(rig->slot);
 	segment_detach(rig->client_segment);
 	segment_detach(rig->segment);
-	(void)!segment_unlink(rig->name, &err);
-	(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	close(rig->janitor_fd);
+	(void)waitpid(rig->janitor, NULL, 0);
 	free(rig);
 }
 
@@ -146,6 +176,7 @@ rig_start(struct rig *rig, uint32_t id)
 	rig->pids[slot] = fork();
 	ck_assert_int_ge(rig->pids[slot], 0);
 	if (rig->pids[slot] == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, "raftnode", "serve", "--segment", rig->name,
 		    "--slot", number, "--dir", dir, (char *)NULL);
 		perror(program);
@@ -262,6 +293,36 @@ pid_t
 rig_pid(struct rig *rig, uint32_t id)
 {
 	return rig->pids[id - 1];
+}
+
+uint64_t
+rig_run(struct rig *rig, uint32_t id)
+{
+	return rig->rows[id - 1].run_admitted;
+}
+
+void
+rig_wait_told(struct rig *rig, uint32_t id, const char *text)
+{
+	uint64_t end = clock_now_ns() + WAIT_NS;
+	char path[128], line[1024];
+	bool found = false;
+
+	snprintf(path, sizeof(path), "%s/node-%u/node.log", rig->dir, id);
+	while (!found) {
+		FILE *file = fopen(path, "r");
+
+		while (file != NULL && !found &&
+		    fgets(line, sizeof(line), file) != NULL) {
+			found = strstr(line, text) != NULL;
+		}
+		if (file != NULL) {
+			fclose(file);
+		}
+		ck_assert_msg(found || clock_now_ns() < end,
+		    "node %u does not say: %s", id, text);
+		usleep(1000);
+	}
 }
 
 uint32_t

@@ -39,6 +39,9 @@ int	rig_wait_end(struct rig *, uint32_t id);
 void	rig_append_unsent(struct rig *, uint32_t id, const char *key,
 	    uint32_t count);
 pid_t	rig_pid(struct rig *, uint32_t id);
+uint64_t rig_run(struct rig *, uint32_t id);
+/* Waits until the node has written this to its event log. */
+void	rig_wait_told(struct rig *, uint32_t id, const char *text);
 
 /* Waits until a node leads; its id. */
 uint32_t rig_wait_leader(struct rig *);

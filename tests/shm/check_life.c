@@ -346,6 +346,44 @@ START_TEST(test_killed_beginning)
 }
 END_TEST
 
+static void *
+inherit(void *run)
+{
+	static _Atomic uint32_t next;
+	uint32_t own = next++ % 4 + 1;
+
+	return (void *)(uintptr_t)(life_inherit(segment, OWNER,
+	    (uintptr_t)run, own) == own);
+}
+
+/* Of many who ask at once, one inherits; of each run anew. */
+START_TEST(test_inherit)
+{
+	pthread_t threads[4];
+	void *is_heir;
+
+	for (uintptr_t run = 1; run < 100; run++) {
+		uint32_t heirs = 0, heir;
+
+		for (int i = 0; i < 4; i++) {
+			ck_assert_int_eq(pthread_create(&threads[i], NULL,
+			    inherit, (void *)run), 0);
+		}
+		for (int i = 0; i < 4; i++) {
+			ck_assert_int_eq(pthread_join(threads[i], &is_heir),
+			    0);
+			heirs += is_heir != NULL;
+		}
+		ck_assert_uint_eq(heirs, 1);
+		heir = life_inherit(segment, OWNER, run, 5);
+		ck_assert_uint_ge(heir, 1);
+		ck_assert_uint_le(heir, 4);
+		ck_assert_uint_eq(life_inherit(segment, OWNER, run, heir),
+		    heir);
+	}
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -360,6 +398,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_thread_end);
 	tcase_add_test(tcase, test_no_false_death);
 	tcase_add_test(tcase, test_killed_beginning);
+	tcase_add_test(tcase, test_inherit);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
