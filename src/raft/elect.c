@@ -23,11 +23,15 @@
 
 static bool campaign_is_refused(const struct raft *,
 	    const struct raft_message *, char *, size_t);
+static void add_dead(const struct raft *, const struct raft_configuration *,
+	    struct quorum_set *);
+static void lose(struct raft *);
 static void recv_pre_vote(struct raft *, const struct raft_message *);
 static void recv_vote(struct raft *, const struct raft_message *);
 static void deny(struct raft *, const struct raft_message *, const char *);
 
 #define WHY_SIZE	160
+#define SPLIT_PART	8	/* of a heartbeat: until it stands again */
 
 void
 elect_timer_reset(struct raft *r)
@@ -141,6 +145,7 @@ void
 elect_count(struct raft *r)
 {
 	const struct raft_configuration *c = configuration(r);
+	struct quorum_set refused = r->refused;
 	char names[RAFT_SERVERS_MAX * 12];
 
 	if (r->role == RAFT_CANDIDATE) {
@@ -148,17 +153,15 @@ elect_count(struct raft *r)
 			return;		/* the own vote can still be lost */
 		}
 		quorum_set_add(&r->granted, r->config.id);
+		add_dead(r, c, &refused);
 	} else if (r->role != RAFT_PRECANDIDATE) {
 		return;
 	}
-	switch (quorum_vote(c, &r->granted, &r->refused)) {
+	switch (quorum_vote(c, &r->granted, &refused)) {
 	case QUORUM_PENDING:
 		break;
 	case QUORUM_LOST:
-		become_follower(r, r->hard.term, 0, 0,
-		    r->role == RAFT_CANDIDATE ?
-		    "a majority refused its vote" :
-		    "a majority refused its pre-vote");
+		lose(r);
 		break;
 	case QUORUM_WON:
 		if (r->role == RAFT_PRECANDIDATE) {
@@ -171,6 +174,41 @@ elect_count(struct raft *r)
 		    r->config.id, r->hard.term);
 		become_leader(r);
 		break;
+	}
+}
+
+/* Whoever is known to be dead will not vote before this is decided. */
+static void
+add_dead(const struct raft *r, const struct raft_configuration *c,
+    struct quorum_set *refused)
+{
+	uint32_t i, id;
+
+	for (i = 0; i < c->count; i++) {
+		id = c->servers[i].id;
+		if (id != r->config.id && !quorum_set_has(&r->granted, id) &&
+		    sighting_run(r, id) != 0 &&
+		    sighting_is_dead(r, id, sighting_run(r, id))) {
+			quorum_set_add(refused, id);
+		}
+	}
+}
+
+/*
+ * A split vote after a leader's death: nobody leads, and those who live have
+ * all voted.  There is no point in waiting for an election timeout.
+ */
+static void
+lose(struct raft *r)
+{
+	bool was_candidate = r->role == RAFT_CANDIDATE;
+
+	become_follower(r, r->hard.term, 0, 0, was_candidate ?
+	    "a majority refused its vote" :
+	    "a majority refused its pre-vote");
+	if (was_candidate && r->leader_dead) {
+		r->election_deadline_ns = r->now_ns +
+		    r->random % (r->config.heartbeat_ns / SPLIT_PART + 1);
 	}
 }
 

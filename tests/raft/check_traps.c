@@ -508,6 +508,39 @@ START_TEST(dead_leader)
 }
 END_TEST
 
+/* Those who live have split their votes: a dead voter is not waited for, and
+ * the next election is not far. */
+START_TEST(split_after_death)
+{
+	struct raft_message m;
+
+	solo_open(&s, 1, 5, 1, 0, "1");
+	solo_heartbeat(&s, 2, 1, 0);
+	solo_dead(&s, 2, RUN(2), 0);
+	solo_tick(&s, 0);
+	m = solo_reply(&s, RAFT_PRE_VOTE, 3, 2, false);
+	solo_recv(&s, &m);
+	m = solo_reply(&s, RAFT_PRE_VOTE, 4, 2, false);
+	solo_recv(&s, &m);
+	solo_persisted(&s);
+	ASSERT_ROLE(RAFT_CANDIDATE);
+	m = solo_reply(&s, RAFT_VOTE, 3, 2, false);
+	solo_recv(&s, &m);
+	m = solo_reply(&s, RAFT_VOTE, 4, 2, true);
+	solo_recv(&s, &m);
+	/* Node 5 can still make it three. */
+	ASSERT_ROLE(RAFT_CANDIDATE);
+	m = solo_reply(&s, RAFT_VOTE, 5, 2, true);
+	solo_recv(&s, &m);
+	ASSERT_ROLE(RAFT_FOLLOWER);
+	ck_assert_uint_le(s.update.deadline_ns,
+	    s.now_ns + s.config.heartbeat_ns / 8);
+	solo_timeout(&s);
+	ASSERT_ROLE(RAFT_PRECANDIDATE);
+	ck_assert(s.sent[RAFT_PRE_VOTE][3].leader_dead);
+}
+END_TEST
+
 /* A voter that has not heard of the death believes who asks. */
 START_TEST(dead_leader_by_request)
 {
@@ -588,6 +621,7 @@ add_pre_votes(Suite *suite)
 	tcase_add_test(tc, t20_group_moves);
 	tcase_add_test(tc, t22_pre_vote_changes_nothing);
 	tcase_add_test(tc, dead_leader);
+	tcase_add_test(tc, split_after_death);
 	tcase_add_test(tc, dead_leader_by_request);
 	tcase_add_test(tc, forced_timeout);
 	suite_add_tcase(suite, tc);
