@@ -14,13 +14,14 @@
 #include "raft/core.h"
 
 static const char *malformed(const struct raft_message *);
-static bool follow(struct raft *, const struct raft_message *);
 static bool previous_matches(struct raft *, const struct raft_message *,
 	    bool *);
 static bool first_new(struct raft *, const struct raft_message *,
 	    uint32_t *);
-static bool take_entries(struct raft *, const struct raft_message *,
+static uint32_t end_of_room(struct raft *, const struct raft_message *,
 	    uint32_t);
+static bool take_entries(struct raft *, const struct raft_message *,
+	    uint32_t, uint32_t);
 static void refuse(struct raft *, const struct raft_message *);
 
 uint64_t
@@ -84,6 +85,9 @@ append_propose(struct raft *r, struct raft_entry *entries, uint32_t count)
 	}
 	if (r->role != RAFT_LEADER) {
 		u->result = ERR_NOT_APPLIED;
+	} else if (r->transfer_to != 0) {
+		u->result = ERR_BUSY;
+		u->why = "the leadership is being transferred";
 	} else if (r->room != RAFT_ROOM_OK) {
 		u->result = ERR_FULL;
 	} else if (r->log.last_index - r->commit_index + count >
@@ -130,7 +134,6 @@ append_commit(struct raft *r, uint64_t index)
 	}
 	assert(index <= r->log.last_index);
 	r->commit_index = index;
-	configuration_committed(r);
 	TELL(r, RAFT_TELL_COMMIT, "Node %" PRIu32 " commits up to %" PRIu64,
 	    r->config.id, index);
 }
@@ -147,7 +150,7 @@ append_recv_heartbeat(struct raft *r, const struct raft_message *m)
 {
 	struct raft_message *reply;
 
-	if (!follow(r, m)) {
+	if (!append_follow(r, m)) {
 		return;
 	}
 	if (m->commit > r->log.last_index) {
@@ -168,10 +171,10 @@ void
 append_recv(struct raft *r, const struct raft_message *m)
 {
 	const char *why = malformed(m);
-	uint64_t last = m->index + m->entry_count, seq;
 	struct raft_message *reply;
+	uint64_t last, seq;
+	uint32_t i, end;
 	bool matches;
-	uint32_t i;
 
 	if (why != NULL) {
 		r->dropped++;
@@ -179,17 +182,24 @@ append_recv(struct raft *r, const struct raft_message *m)
 		    "from Node %" PRIu32 ": %s", r->config.id, m->from, why);
 		return;
 	}
-	if (!follow(r, m) || !previous_matches(r, m, &matches)) {
+	if (!append_follow(r, m) || !previous_matches(r, m, &matches)) {
 		return;
 	}
 	if (!matches) {
 		refuse(r, m);
 		return;
 	}
-	if (!first_new(r, m, &i) ||
-	    (i < m->entry_count && !take_entries(r, m, i))) {
+	if (!first_new(r, m, &i)) {
 		return;
 	}
+	end = i < m->entry_count ? end_of_room(r, m, i) : i;
+	if (i < end && !take_entries(r, m, i, end)) {
+		return;
+	}
+	if (i < m->entry_count && i == end) {
+		return;
+	}
+	last = m->index + end;
 	/*
 	 * Only what this message has shown to agree with the leader's log is
 	 * known to be committed, and acknowledged: not our last index (T33).
@@ -247,8 +257,8 @@ malformed(const struct raft_message *m)
 }
 
 /* The sender leads in its term, which is not lower than ours. */
-static bool
-follow(struct raft *r, const struct raft_message *m)
+bool
+append_follow(struct raft *r, const struct raft_message *m)
 {
 	char reason[80];
 	bool same = r->leader == m->from && r->leader_run == m->from_run;
@@ -268,6 +278,7 @@ follow(struct raft *r, const struct raft_message *m)
 	/* What a dead run had sent is true, and is no sign of life. */
 	if (!sighting_is_dead(r, m->from, m->from_run)) {
 		r->leader_contact_ns = r->now_ns;
+		r->removed = false;
 		elect_timer_reset(r);
 	}
 	return true;
@@ -331,29 +342,51 @@ first_new(struct raft *r, const struct raft_message *m, uint32_t *first)
 	return true;
 }
 
-/* Appends the entries from `first` on; false: they are dropped. */
-static bool
-take_entries(struct raft *r, const struct raft_message *m, uint32_t first)
+/*
+ * The end of the entries from `first` on that can be taken without forgetting
+ * a configuration that may come back into force; `first`: none.  What is
+ * taken is committed next, and makes room for the rest.
+ */
+static uint32_t
+end_of_room(struct raft *r, const struct raft_message *m, uint32_t first)
 {
-	uint64_t from = m->entries[first].index;
-	uint32_t i, configurations = 0;
+	const struct raft_configuration *c = configuration_committed(r);
+	uint32_t i, room;
 
 	if (r->room == RAFT_ROOM_NONE) {
-		return false;
+		return first;
+	}
+	/* those that stay: not the ones that a conflict is about to cut */
+	room = CONFIGURATIONS_MAX - 1;
+	while (c < configuration(r) &&
+	    (++c)->index < m->entries[first].index) {
+		room--;
 	}
 	for (i = first; i < m->entry_count; i++) {
-		if (m->entries[i].type == RAFT_ENTRY_CONFIGURATION) {
-			configurations++;
+		if (m->entries[i].type != RAFT_ENTRY_CONFIGURATION) {
+			continue;
 		}
+		if (room == 0) {
+			r->dropped++;
+			TELL(r, RAFT_TELL_CONFIGURATION, "Node %" PRIu32
+			    " has too many uncommitted configurations -> "
+			    "entries from %" PRIu64 " on are dropped",
+			    r->config.id, m->entries[i].index);
+			break;
+		}
+		room--;
 	}
-	if (configurations > 0 && r->configuration_count + configurations >
-	    CONFIGURATIONS_MAX) {
-		r->dropped++;
-		TELL(r, RAFT_TELL_CONFIGURATION, "Node %" PRIu32 " has too "
-		    "many uncommitted configurations -> entries dropped",
-		    r->config.id);
-		return false;
-	}
+	return i;
+}
+
+/* Appends the entries first ... end - 1; false: latched. */
+static bool
+take_entries(struct raft *r, const struct raft_message *m, uint32_t first,
+    uint32_t end)
+{
+	uint64_t from = m->entries[first].index;
+	uint32_t i;
+
 	r->log_seq = persist_begin(r);
 	if (from <= r->log.last_index) {
 		TELL(r, RAFT_TELL_LOG, "entry %" PRIu64 " has term %" PRIu64
@@ -368,7 +401,7 @@ take_entries(struct raft *r, const struct raft_message *m, uint32_t first)
 			r->durable_index = from - 1;
 		}
 	}
-	for (i = first; i < m->entry_count; i++) {
+	for (i = first; i < end; i++) {
 		history_append(&r->log, m->entries[i].term,
 		    m->entries[i].size);
 		if (m->entries[i].type == RAFT_ENTRY_CONFIGURATION &&
@@ -379,7 +412,7 @@ take_entries(struct raft *r, const struct raft_message *m, uint32_t first)
 		}
 	}
 	r->update->entries = &m->entries[first];
-	r->update->entry_count = m->entry_count - first;
+	r->update->entry_count = end - first;
 	return true;
 }
 

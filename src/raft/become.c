@@ -52,6 +52,7 @@ become_follower(struct raft *r, uint64_t term, uint32_t leader, uint64_t run,
 		    PRIu32 " in term %" PRIu64, r->config.id, leader, term);
 	}
 	if (was == RAFT_LEADER) {
+		r->transfer_to = 0;
 		readindex_abort(r);
 		r->progress_count = 0;
 		r->more = false;
@@ -74,7 +75,9 @@ become_precandidate(struct raft *r)
 	r->request_floor = r->request + 1;
 	quorum_set_clear(&r->granted);
 	quorum_set_clear(&r->refused);
-	quorum_set_add(&r->granted, r->config.id);
+	if (configuration_votes(r, configuration(r))) {
+		quorum_set_add(&r->granted, r->config.id);
+	}
 	elect_timer_reset(r);
 	TELL(r, RAFT_TELL_ROLE, "Node %" PRIu32 " becomes precandidate: asks "
 	    "whether it could win term %" PRIu64, r->config.id,
@@ -125,10 +128,10 @@ become_leader(struct raft *r)
 	 * log at the start of its term"; before that it does not know what
 	 * is committed.
 	 */
-	r->noop = (struct raft_entry){
+	r->own = (struct raft_entry){
 		.type = RAFT_ENTRY_NOOP,
 		.checksum = raft_entry_checksum(RAFT_ENTRY_NOOP, NULL, 0),
 	};
-	append_own(r, &r->noop, 1);
+	append_own(r, &r->own, 1);
 	r->noop_index = r->log.last_index;
 }

@@ -14,6 +14,7 @@ static const char *check_log(const struct raft *);
 static const char *check_role(const struct raft *);
 static const char *check_progress(const struct raft *);
 static const char *check_configurations(const struct raft *);
+static const char *check_change(const struct raft *, const struct raft *);
 static bool role_may_follow(const struct raft *, const struct raft *);
 
 const char *
@@ -36,6 +37,7 @@ raft_check_delta(const struct raft *before, const struct raft *after)
 {
 	const struct history *a = &before->log, *b = &after->log;
 	bool same_term = before->hard.term == after->hard.term;
+	const char *why;
 
 	if (after->hard.term < before->hard.term) {
 		return "the term went back";
@@ -79,6 +81,9 @@ raft_check_delta(const struct raft *before, const struct raft *after)
 		if (after->role == RAFT_LEADER) {
 			return "a leader truncated its log";
 		}
+	}
+	if ((why = check_change(before, after)) != NULL) {
+		return why;
 	}
 	if (!role_may_follow(before, after)) {
 		return "a role was left in a way that does not exist";
@@ -164,11 +169,18 @@ check_configurations(const struct raft *r)
 		    r->configurations[i - 1].index)) {
 			return "configurations do not rise";
 		}
-		if (i > 0 && r->configurations[i].index <= r->commit_index) {
-			return "an old configuration can come back";
+		if (i == 0 && r->configurations[i].count == 0 &&
+		    r->configurations[i].index == 0) {
+			continue;		/* it joins */
 		}
 		if (configuration_check(&r->configurations[i]) != NULL) {
 			return configuration_check(&r->configurations[i]);
+		}
+		if (i > 0 && r->configurations[i - 1].count > 0 &&
+		    !change_may_follow(&r->configurations[i - 1],
+		    &r->configurations[i])) {
+			return "the majorities of two configurations need "
+			    "not meet";
 		}
 	}
 	return NULL;
@@ -216,8 +228,12 @@ check_role(const struct raft *r)
 		return "a role that does not exist";
 	}
 	if (r->role != RAFT_LEADER && (r->read_count > 0 ||
-	    r->progress_count > 0)) {
-		return "reads or progress without being the leader";
+	    r->progress_count > 0 || r->transfer_to != 0)) {
+		return "reads, progress or a transfer without being the "
+		    "leader";
+	}
+	if (r->removed && r->role != RAFT_FOLLOWER) {
+		return "a server that was taken out campaigns";
 	}
 	if (r->round_count > r->read_count ||
 	    r->read_count > RAFT_READS_MAX) {
@@ -263,6 +279,33 @@ check_progress(const struct raft *r)
 		if (p->mode == PROGRESS_REPLICATE && last + 1 != p->next) {
 			return "an entry was passed over";
 		}
+	}
+	return NULL;
+}
+
+/* What a leader appends, and when (T70). */
+static const char *
+check_change(const struct raft *before, const struct raft *after)
+{
+	const struct raft_configuration *a = configuration(before);
+	const struct raft_configuration *b = configuration(after);
+
+	if (before->role != RAFT_LEADER || after->role != RAFT_LEADER ||
+	    b->index == a->index) {
+		return NULL;
+	}
+	if (b->index < a->index) {
+		return "a leader lost a configuration";
+	}
+	if (a->index > after->commit_index) {
+		return "a configuration follows one that is not committed";
+	}
+	if (after->commit_index < after->noop_index) {
+		return "a configuration was appended before an entry of the "
+		    "own term was committed";
+	}
+	if (before->transfer_to != 0) {
+		return "a configuration was appended during a transfer";
 	}
 	return NULL;
 }

@@ -4,7 +4,9 @@
  * not (paper 6: "a server always uses the latest configuration in its log,
  * regardless of whether the entry is committed"); when its entry is
  * truncated the one before is in force again (T71).  So the latest committed
- * one is kept and all after it.
+ * one is kept and all after it; and those before it back to the last snapshot,
+ * since the next one will be somewhere in between (T54), as long as there is
+ * room.
  *
  * A node is the server of a configuration that has its id and its store id:
  * an id alone may have belonged to another store.
@@ -15,6 +17,7 @@
 
 #include "raft/core.h"
 
+static void drop(struct raft *, uint32_t);
 static bool replaces(const struct raft_server *,
 	    const struct raft_server *);
 static void in_force(struct raft *, const char *);
@@ -109,8 +112,11 @@ configuration_append(struct raft *r, const struct raft_entry *e)
 	if (result != ERR_OK) {
 		return result;
 	}
-	if (r->configuration_count == CONFIGURATIONS_MAX) {
+	if (!configuration_has_room(r)) {
 		return ERR_BUSY;
+	}
+	if (r->configuration_count == CONFIGURATIONS_MAX) {
+		drop(r, 1);
 	}
 	c.index = e->index;
 	r->configurations[r->configuration_count++] = c;
@@ -132,28 +138,72 @@ configuration_truncate(struct raft *r, uint64_t index)
 	}
 }
 
+bool
+configuration_has_room(const struct raft *r)
+{
+	return r->configuration_count < CONFIGURATIONS_MAX ||
+	    r->configurations[1].index <= r->commit_index;
+}
+
+const struct raft_configuration *
+configuration_committed(const struct raft *r)
+{
+	return configuration_at(r, r->commit_index) != NULL ?
+	    configuration_at(r, r->commit_index) : &r->configurations[0];
+}
+
+const struct raft_configuration *
+configuration_at(const struct raft *r, uint64_t index)
+{
+	uint32_t i = r->configuration_count;
+
+	while (i > 0 && r->configurations[i - 1].index > index) {
+		i--;
+	}
+	return i == 0 ? NULL : &r->configurations[i - 1];
+}
+
 void
-configuration_committed(struct raft *r)
+configuration_forget(struct raft *r, uint64_t index)
 {
 	uint32_t i = 0;
 
+	assert(index <= r->commit_index);
 	while (i + 1 < r->configuration_count &&
-	    r->configurations[i + 1].index <= r->commit_index) {
+	    r->configurations[i + 1].index <= index) {
 		i++;
 	}
-	r->configuration_count -= i;
-	memmove(r->configurations, r->configurations + i,
-	    r->configuration_count * sizeof(r->configurations[0]));
+	drop(r, i);
+}
+
+bool
+configuration_votes(const struct raft *r, const struct raft_configuration *c)
+{
+	return quorum_is_voter(c, r->config.id, r->config.store_id);
 }
 
 bool
 configuration_has_vote(const struct raft *r)
 {
-	const struct raft_configuration *c = configuration(r);
-	const struct raft_server *s = quorum_server(c, r->config.id);
+	const struct raft_configuration *c = configuration_committed(r);
+	const struct raft_configuration *last = configuration(r);
 
-	return s != NULL && s->store_id == r->config.store_id &&
-	    quorum_is_voter(c, r->config.id);
+	/* Until the last one is committed the others may need its vote. */
+	for (; c <= last; c++) {
+		if (configuration_votes(r, c)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Forgets the oldest ones. */
+static void
+drop(struct raft *r, uint32_t count)
+{
+	r->configuration_count -= count;
+	memmove(r->configurations, r->configurations + count,
+	    r->configuration_count * sizeof(r->configurations[0]));
 }
 
 /* The old store of an id leaves while the new one is a learner already. */
@@ -170,21 +220,12 @@ static void
 in_force(struct raft *r, const char *why)
 {
 	const struct raft_configuration *c = configuration(r);
-	struct quorum_set voters;
-	char names[RAFT_SERVERS_MAX * 12];
-	uint32_t i;
+	char text[200];
 
-	quorum_set_clear(&voters);
-	for (i = 0; i < c->count; i++) {
-		if (quorum_is_voter(c, c->servers[i].id)) {
-			quorum_set_add(&voters, c->servers[i].id);
-		}
-	}
+	r->removed = false;
 	TELL(r, RAFT_TELL_CONFIGURATION, "%s -> Node %" PRIu32 " is in the "
-	    "configuration of entry %" PRIu64 ": voters %s%s", why,
-	    r->config.id, c->index,
-	    narrate_set(&voters, names, sizeof(names)),
-	    quorum_is_joint(c) ? " (joint)" : "");
+	    "configuration of entry %" PRIu64 ": %s", why, r->config.id,
+	    c->index, narrate_configuration(c, text, sizeof(text)));
 	elect_timer_reset(r);
 	if (r->role == RAFT_LEADER) {
 		replicate_sync(r);

@@ -11,6 +11,8 @@
  *	readindex.c	linearizable reads
  *	append.c	every change of the log and of the hard state
  *	configuration.c	who is a member
+ *	change.c	changes of the membership
+ *	transfer.c	of the leadership
  *	message.c	outgoing messages; what is known of others' runs
  *	check.c		invariants of a state and of a step
  *	narrate.c	the story
@@ -29,7 +31,8 @@
 #include "raft/quorum.h"
 #include "raft/raft.h"
 
-#define CONFIGURATIONS_MAX	16	/* latest committed, and those after */
+#define CONFIGURATIONS_MAX	64	/* the snapshot's, and those after */
+#define PROGRESS_MAX		16	/* members, and servers that leave */
 #define SIGHTINGS_MAX		16	/* ids whose runs are remembered */
 #define INFLIGHT_MAX		128	/* appends under way to one peer */
 
@@ -50,16 +53,28 @@ enum progress_mode {
 /* What a leader knows of one peer. */
 struct progress {
 	uint32_t id;
+	uint64_t store_id;	/* replies of another one do not count */
 	enum progress_mode mode;
 	uint64_t match;		/* durable there, and equal to our log */
 	uint64_t next;		/* next entry to send; > match */
-	uint64_t contact_ns;	/* last reply in this term */
+	uint64_t contact_ns;	/* last reply in this term, */
+	bool heard;		/* if there was one */
 	uint64_t confirmed;	/* largest request that it answered */
 	uint64_t moved_ns;	/* when something was last sent into nothing
 				 * under way, or acknowledged */
 	bool blocked;		/* no room on the way: until it answers */
 	bool told;		/* its first append is narrated */
 	bool behind_told;	/* so is that we cannot serve it */
+	/* A learner that is to be promoted: rounds of catching up. */
+	uint64_t round_target;	/* 0: none is under way */
+	uint64_t round_begin_ns;
+	uint32_t rounds;	/* that are over */
+	bool caught_up;		/* the last one was short enough */
+	/* A server that is no member any more: the log goes to it until it
+	 * knows that, or for some time. */
+	uint64_t leaving_index;	/* of the configuration without it; 0 */
+	uint64_t leave_end_ns;
+	uint64_t farewell;	/* the heartbeat that commits that; 0 */
 	uint32_t inflight_begin;
 	uint32_t inflight_count;
 	uint64_t inflight_bytes;
@@ -97,7 +112,8 @@ struct raft {
 	uint64_t commit_index;
 	uint64_t applied_index;
 	enum raft_room room;
-	struct raft_entry noop;	/* a leader's first entry */
+	struct raft_entry own;	/* a leader's first entry, or configuration */
+	uint8_t own_data[RAFT_CONFIGURATION_SIZE_MAX];
 
 	/* Elections. */
 	uint32_t leader;	/* 0: not known */
@@ -105,7 +121,9 @@ struct raft {
 	uint64_t leader_contact_ns;
 	uint64_t election_deadline_ns;
 	bool leader_dead;	/* campaigning since the leader is dead */
-	bool forced;		/* campaigning since an operator said so */
+	bool forced;		/* campaigning since an operator, or the
+				 * leader that hands over, said so */
+	bool removed;		/* others say that it was taken out */
 	struct quorum_set granted;
 	struct quorum_set refused;
 	uint64_t elections;
@@ -120,13 +138,17 @@ struct raft {
 	/* Configurations; the last one is in force. */
 	uint32_t configuration_count;
 	struct raft_configuration configurations[CONFIGURATIONS_MAX];
+	char why[200];		/* the last change or transfer was refused */
 
 	/* A leader's. */
 	uint64_t noop_index;	/* its first entry */
 	uint64_t heartbeat_deadline_ns;
 	bool more;		/* an append is left for the next step */
+	uint32_t transfer_to;		/* 0: none is under way */
+	bool transfer_sent;		/* TimeoutNow */
+	uint64_t transfer_end_ns;
 	uint32_t progress_count;
-	struct progress progress[RAFT_SERVERS_MAX];
+	struct progress progress[PROGRESS_MAX];
 	uint64_t round_request;	/* replies from here on confirm the round */
 	uint64_t round_index;	/* commit index when it began */
 	uint32_t round_count;	/* first reads of the queue are its own */
@@ -176,6 +198,8 @@ void	elect_peer_dead(struct raft *, uint32_t id, uint64_t run,
 	    uint64_t delay_ns);
 void	elect_recv_request(struct raft *, const struct raft_message *);
 void	elect_recv_reply(struct raft *, const struct raft_message *);
+/* A refusal that says that this node is no member any more. */
+void	elect_recv_removed(struct raft *, const struct raft_message *);
 
 /* ------------------------------------------------------- replicate.c */
 
@@ -184,6 +208,9 @@ void	replicate_begin(struct raft *);
 /* After a change of the configuration: keeps what is known. */
 void	replicate_sync(struct raft *);
 struct progress *replicate_progress(struct raft *, uint32_t id);
+/* Of that very server, by id and store; NULL: not a peer. */
+struct progress *replicate_of(const struct raft *,
+	    const struct raft_server *);
 /* A peer has a new run: whatever was known of its log is forgotten. */
 void	replicate_restarted(struct raft *, uint32_t id);
 /* Sends what may be sent: at most one append to each peer. */
@@ -219,6 +246,9 @@ uint64_t persist_after(const struct raft *, uint64_t seq);
 /* A leader's own entries; index and term are filled in. */
 void	append_own(struct raft *, struct raft_entry *, uint32_t count);
 void	append_recv(struct raft *, const struct raft_message *);
+/* The sender leads in its term, which is not lower than ours; false: that
+ * cannot be, latched. */
+bool	append_follow(struct raft *, const struct raft_message *);
 void	append_recv_heartbeat(struct raft *, const struct raft_message *);
 void	append_propose(struct raft *, struct raft_entry *, uint32_t count);
 void	append_persisted(struct raft *, uint64_t seq, uint64_t last_index,
@@ -236,12 +266,62 @@ int	configuration_append(struct raft *, const struct raft_entry *)
 	    MUST_CHECK;
 /* Those at index and after it are gone with their entries. */
 void	configuration_truncate(struct raft *, uint64_t index);
-/* Forgets those that nothing can bring back into force. */
-void	configuration_committed(struct raft *);
-/* This node, by id and store id, is in the one in force and has a vote. */
+/* One more can be appended. */
+bool	configuration_has_room(const struct raft *);
+/* The latest that is known to be committed. */
+const struct raft_configuration *configuration_committed(const struct raft *);
+/* The one in force at index; NULL: forgotten. */
+const struct raft_configuration *configuration_at(const struct raft *,
+	    uint64_t index);
+/* Forgets those that nothing can bring back, and that were in force before
+ * index. */
+void	configuration_forget(struct raft *, uint64_t index);
+/* This node, by id and store id, has a vote in that one; */
+bool	configuration_votes(const struct raft *,
+	    const struct raft_configuration *);
+/* in the latest committed one, or in one after it. */
 bool	configuration_has_vote(const struct raft *);
 /* NULL, or what is wrong with it. */
 const char *configuration_check(const struct raft_configuration *);
+
+/* ---------------------------------------------------------- change.c */
+
+/* Result and reason of the event, and of the status. */
+int	change_refuse(struct raft *, int result, const char *fmt, ...)
+	    PRINTF_LIKE(3, 4);
+void	change_request(struct raft *, const struct raft_change *,
+	    uint32_t count, uint64_t base_index);
+/* Leaves a joint configuration, promotes learners, steps down when it is no
+ * voter any more. */
+void	change_advance(struct raft *);
+bool	change_may_follow(const struct raft_configuration *,
+	    const struct raft_configuration *);
+
+/* -------------------------------------------------------- transfer.c */
+
+void	transfer_request(struct raft *, uint32_t to);
+/* Sends TimeoutNow when the target has the log. */
+void	transfer_advance(struct raft *);
+void	transfer_repeat(struct raft *);
+/* Gives it up when its time is over. */
+void	transfer_expire(struct raft *);
+/* A leader that is no voter any more names its successor. */
+void	transfer_leave(struct raft *);
+void	transfer_recv(struct raft *, const struct raft_message *);
+
+/* The hooks of the leases; there are none yet.  give_up: before TimeoutNow
+ * is sent; take_up: the transfer has come to nothing. */
+static inline void
+lease_give_up(struct raft *r)
+{
+	(void)r;
+}
+
+static inline void
+lease_take_up(struct raft *r)
+{
+	(void)r;
+}
 
 /* --------------------------------------------------------- message.c */
 
@@ -266,6 +346,9 @@ void	narrate_sent(const struct raft *, const struct raft_message *);
 void	narrate_received(const struct raft *, const struct raft_message *);
 /* "1, 3 and 4" */
 const char *narrate_set(const struct quorum_set *, char *, size_t size);
+/* "voters 1, 3, learner 4", of a joint one both halves */
+const char *narrate_configuration(const struct raft_configuration *, char *,
+	    size_t size);
 
 /* Nothing is formatted for a sink that is not there or does not ask. */
 #define TELL(r, kind, ...)                                                    \

@@ -46,7 +46,8 @@ bool
 elect_may_campaign(const struct raft *r)
 {
 	/* Without room for its first entry it could not lead. */
-	return configuration_has_vote(r) && r->room != RAFT_ROOM_NONE;
+	return configuration_has_vote(r) && !r->removed &&
+	    r->room != RAFT_ROOM_NONE;
 }
 
 void
@@ -69,8 +70,9 @@ elect_force(struct raft *r)
 		TELL(r, RAFT_TELL_ELECTION, "Node %" PRIu32 " is told to time "
 		    "out -> does nothing: %s", r->config.id,
 		    r->role == RAFT_LEADER ? "it is the leader" :
-		    configuration_has_vote(r) ? "its disk has no room" :
-		    "it has no vote");
+		    !configuration_has_vote(r) ? "it has no vote" :
+		    r->removed ? "it was taken out" :
+		    "its disk has no room");
 		return;
 	}
 	r->elections++;
@@ -122,10 +124,13 @@ elect_ask(struct raft *r, enum raft_message_type type)
 
 	for (i = 0; i < c->count; i++) {
 		if (c->servers[i].id == r->config.id ||
-		    !quorum_is_voter(c, c->servers[i].id)) {
+		    (c->servers[i].suffrage &
+		    (RAFT_VOTER | RAFT_VOTER_OLD)) == 0) {
 			continue;
 		}
 		m = message_request(r, type, c->servers[i].id);
+		m->to_store = c->servers[i].store_id;
+		m->hint_index = c->index;
 		if (type == RAFT_PRE_VOTE) {
 			m->term = r->hard.term + 1;
 		}
@@ -152,7 +157,10 @@ elect_count(struct raft *r)
 		if (r->durable_seq < r->hard_seq) {
 			return;		/* the own vote can still be lost */
 		}
-		quorum_set_add(&r->granted, r->config.id);
+		/* One that campaigns for others has no vote itself (T74). */
+		if (configuration_votes(r, c)) {
+			quorum_set_add(&r->granted, r->config.id);
+		}
 		add_dead(r, c, &refused);
 	} else if (r->role != RAFT_PRECANDIDATE) {
 		return;
@@ -234,8 +242,8 @@ elect_recv_reply(struct raft *r, const struct raft_message *m)
 	} else if (r->role != RAFT_CANDIDATE) {
 		return;
 	}
-	if (!quorum_is_voter(configuration(r), m->from)) {
-		return;			/* T13 */
+	if (!quorum_is_voter(configuration(r), m->from, m->from_store)) {
+		return;			/* T13, T76 */
 	}
 	/* A second answer of the same voter does not change the first. */
 	if (quorum_set_has(&r->granted, m->from) ||
@@ -244,6 +252,26 @@ elect_recv_reply(struct raft *r, const struct raft_message *m)
 	}
 	quorum_set_add(m->reject ? &r->refused : &r->granted, m->from);
 	elect_count(r);
+}
+
+/*
+ * The one who says so has committed a configuration that this node misses:
+ * without that entry it cannot be elected, and asking would only disturb.
+ */
+void
+elect_recv_removed(struct raft *r, const struct raft_message *m)
+{
+	if (r->role == RAFT_LEADER || r->removed) {
+		return;
+	}
+	r->removed = true;
+	TELL(r, RAFT_TELL_CONFIGURATION, "Node %" PRIu32 " says that Node %"
+	    PRIu32 " was taken out of the cluster -> it campaigns no more",
+	    m->from, r->config.id);
+	if (r->role != RAFT_FOLLOWER) {
+		become_follower(r, r->hard.term, 0, 0,
+		    "it was taken out of the cluster");
+	}
 }
 
 static void
@@ -356,6 +384,7 @@ campaign_is_refused(const struct raft *r, const struct raft_message *m,
 static void
 deny(struct raft *r, const struct raft_message *m, const char *why)
 {
+	const struct raft_configuration *c = configuration_committed(r);
 	struct raft_message *reply;
 
 	TELL(r, RAFT_TELL_VOTE, "Node %" PRIu32 " denies Node %" PRIu32
@@ -363,6 +392,9 @@ deny(struct raft *r, const struct raft_message *m, const char *why)
 	    m->type == RAFT_PRE_VOTE ? "pre-vote" : "vote", m->term, why);
 	reply = message_reply(r, m);
 	reply->reject = true;
+	reply->removed = c->index <= r->commit_index &&
+	    c->index >= m->hint_index &&
+	    quorum_member(c, m->from, m->from_store) == NULL;
 	reply->after_seq = persist_after(r, r->hard_seq);
 	narrate_sent(r, reply);
 }

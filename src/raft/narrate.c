@@ -83,6 +83,43 @@ narrate_set(const struct quorum_set *set, char *text, size_t size)
 }
 
 const char *
+narrate_configuration(const struct raft_configuration *c, char *text,
+    size_t size)
+{
+	static const struct {
+		uint32_t suffrage;
+		const char *name;
+	} kinds[] = {
+		{ RAFT_VOTER, "voters" },
+		{ RAFT_VOTER_OLD, " (joint), before voters" },
+		{ RAFT_LEARNER, ", learners" },
+	};
+	struct quorum_set set;
+	char ids[RAFT_SERVERS_MAX * 12];
+	size_t length = 0, k;
+	uint32_t i;
+	int n;
+
+	text[0] = '\0';
+	for (k = 0; k < COUNT_OF(kinds) && length < size; k++) {
+		quorum_set_clear(&set);
+		for (i = 0; i < c->count; i++) {
+			if ((c->servers[i].suffrage & kinds[k].suffrage) !=
+			    0) {
+				quorum_set_add(&set, c->servers[i].id);
+			}
+		}
+		if (set.count > 0) {
+			n = snprintf(text + length, size - length, "%s %s",
+			    kinds[k].name,
+			    narrate_set(&set, ids, sizeof(ids)));
+			length += n > 0 ? (size_t)n : 0;
+		}
+	}
+	return text;
+}
+
+const char *
 raft_role_name(enum raft_role role)
 {
 	switch (role) {

@@ -46,7 +46,7 @@ quorum_server(const struct raft_configuration *c, uint32_t id)
 {
 	uint32_t i;
 
-	for (i = 0; i < c->count; i++) {
+	for (i = c->count; i-- > 0; ) {
 		if (c->servers[i].id == id) {
 			return &c->servers[i];
 		}
@@ -54,10 +54,26 @@ quorum_server(const struct raft_configuration *c, uint32_t id)
 	return NULL;
 }
 
-bool
-quorum_is_voter(const struct raft_configuration *c, uint32_t id)
+const struct raft_server *
+quorum_member(const struct raft_configuration *c, uint32_t id,
+    uint64_t store_id)
 {
-	const struct raft_server *s = quorum_server(c, id);
+	uint32_t i;
+
+	for (i = 0; i < c->count; i++) {
+		if (c->servers[i].id == id &&
+		    c->servers[i].store_id == store_id) {
+			return &c->servers[i];
+		}
+	}
+	return NULL;
+}
+
+bool
+quorum_is_voter(const struct raft_configuration *c, uint32_t id,
+    uint64_t store_id)
+{
+	const struct raft_server *s = quorum_member(c, id, store_id);
 
 	return s != NULL && (s->suffrage & (RAFT_VOTER | RAFT_VOTER_OLD)) != 0;
 }

@@ -31,11 +31,16 @@ void	quorum_set_clear(struct quorum_set *);
 void	quorum_set_add(struct quorum_set *, uint32_t id);
 bool	quorum_set_has(const struct quorum_set *, uint32_t id);
 
-/* The server of that id, or NULL. */
+/* The server of that id, or NULL; while an id is being replaced, the new
+ * one. */
 const struct raft_server *quorum_server(const struct raft_configuration *,
 	    uint32_t id);
+/* The server of that id and store, or NULL. */
+const struct raft_server *quorum_member(const struct raft_configuration *,
+	    uint32_t id, uint64_t store_id);
 /* True if the server has a vote in either half. */
-bool	quorum_is_voter(const struct raft_configuration *, uint32_t id);
+bool	quorum_is_voter(const struct raft_configuration *, uint32_t id,
+	    uint64_t store_id);
 bool	quorum_is_joint(const struct raft_configuration *);
 /* Votes that a decision needs in the (new) configuration; 0: no voters. */
 uint32_t quorum_size(const struct raft_configuration *);

@@ -18,8 +18,10 @@
 #include "base/crc32c.h"
 #include "raft/core.h"
 
+static void status_membership(const struct raft *, struct raft_status *);
 static const char *boot_check(const struct raft_config *,
 	    const struct raft_boot *);
+static const char *boot_check_configurations(const struct raft_boot *);
 static void config_defaults(struct raft_config *);
 static void step_event(struct raft *, const struct raft_event *);
 static void step_tick(struct raft *);
@@ -61,9 +63,8 @@ raft_new(struct raft **result, const struct raft_config *config,
 	r->applied_index = boot->applied_index > boot->snapshot_index ?
 	    boot->applied_index : boot->snapshot_index;
 	r->commit_index = r->applied_index;
-	/* Those that are committed can be forgotten, but for the last. */
 	while (skip + 1 < boot->configuration_count &&
-	    boot->configurations[skip + 1].index <= r->commit_index) {
+	    boot->configurations[skip + 1].index <= boot->snapshot_index) {
 		skip++;
 	}
 	if (boot->configuration_count - skip > CONFIGURATIONS_MAX) {
@@ -75,7 +76,8 @@ raft_new(struct raft **result, const struct raft_config *config,
 	}
 	r->request_floor = 1;
 	elect_timer_reset(r);
-	if (quorum_size(configuration(r)) == 1 && configuration_has_vote(r) &&
+	if (quorum_size(configuration(r)) == 1 &&
+	    configuration_votes(r, configuration(r)) &&
 	    !quorum_is_joint(configuration(r))) {
 		r->election_deadline_ns = r->now_ns;	/* nobody else can */
 	}
@@ -175,6 +177,7 @@ void
 raft_status(const struct raft *r, struct raft_status *s)
 {
 	const struct progress *p;
+	const struct raft_server *server;
 	struct raft_peer_status *peer;
 	uint32_t i;
 
@@ -191,13 +194,17 @@ raft_status(const struct raft *r, struct raft_status *s)
 	s->commit_index = r->commit_index;
 	s->applied_index = r->applied_index;
 	s->uncommitted_bytes = append_uncommitted(r);
-	s->configuration = *configuration(r);
-	s->quorum = quorum_size(&s->configuration);
-	s->peer_count = r->progress_count;
+	status_membership(r, s);
 	for (i = 0; i < r->progress_count; i++) {
 		p = &r->progress[i];
-		peer = &s->peers[i];
+		server = quorum_member(&s->configuration, p->id, p->store_id);
+		if (server == NULL) {
+			continue;		/* it leaves */
+		}
+		peer = &s->peers[s->peer_count++];
 		peer->id = p->id;
+		peer->suffrage = server->suffrage;
+		peer->rounds = p->rounds;
 		peer->match_index = p->match;
 		peer->next_index = p->next;
 		peer->replicating = p->mode == PROGRESS_REPLICATE;
@@ -266,6 +273,22 @@ raft_entry_checksum(enum raft_entry_type type, const void *data,
 	return size == 0 ? crc : crc32c(crc, data, size);
 }
 
+static void
+status_membership(const struct raft *r, struct raft_status *s)
+{
+	s->configuration = *configuration(r);
+	s->quorum = quorum_size(&s->configuration);
+	s->joint = quorum_is_joint(&s->configuration);
+	s->configuration_committed = s->configuration.index <=
+	    r->commit_index;
+	s->member = quorum_member(&s->configuration, r->config.id,
+	    r->config.store_id) != NULL;
+	s->removed = r->removed;
+	s->transfer_to = r->transfer_to;
+	s->transfer_end_ns = r->transfer_to == 0 ? 0 : r->transfer_end_ns;
+	s->refused = r->why[0] == '\0' ? NULL : r->why;
+}
+
 static const char *
 boot_check(const struct raft_config *config, const struct raft_boot *b)
 {
@@ -322,6 +345,14 @@ boot_check(const struct raft_config *config, const struct raft_boot *b)
 	if (b->size_count > b->last_index + 1 - b->first_index) {
 		return "there are more sizes than entries";
 	}
+	return boot_check_configurations(b);
+}
+
+static const char *
+boot_check_configurations(const struct raft_boot *b)
+{
+	size_t i;
+
 	if (b->configuration_count == 0) {
 		return "there is no configuration";
 	}
@@ -330,6 +361,10 @@ boot_check(const struct raft_config *config, const struct raft_boot *b)
 		    (i > 0 && b->configurations[i].index <=
 		    b->configurations[i - 1].index)) {
 			return "the configurations do not rise";
+		}
+		if (b->configurations[i].index == 0 &&
+		    b->configurations[i].count == 0) {
+			continue;	/* it joins, and knows nobody */
 		}
 		if (configuration_check(&b->configurations[i]) != NULL) {
 			return configuration_check(&b->configurations[i]);
@@ -404,9 +439,11 @@ step_event(struct raft *r, const struct raft_event *e)
 		}
 		return;
 	case RAFT_EVENT_CHANGE:
+		change_request(r, e->change.changes, e->change.count,
+		    e->change.base_index);
+		return;
 	case RAFT_EVENT_TRANSFER:
-		r->update->result = ERR_NOT_APPLIED;
-		r->update->why = "this operation does not exist yet";
+		transfer_request(r, e->transfer.to);
 		return;
 	case RAFT_EVENT_CHECKPOINT:
 	case RAFT_EVENT_VIEW:
@@ -438,6 +475,7 @@ step_tick(struct raft *r)
 		    "lost contact with a majority");
 		return;
 	}
+	transfer_expire(r);
 	if (r->now_ns >= r->heartbeat_deadline_ns) {
 		replicate_heartbeats(r);
 	}
@@ -473,7 +511,12 @@ step_finish(struct raft *r)
 	if (r->role != RAFT_LEADER) {
 		return;
 	}
+	change_advance(r);
+	if (r->role != RAFT_LEADER) {
+		return;
+	}
 	readindex_advance(r);
+	transfer_advance(r);
 	replicate_flush(r);
 }
 
@@ -494,6 +537,9 @@ deadline(const struct raft *r)
 	}
 	contact_ns = replicate_contact_ns(r) + r->config.election_max_ns;
 	at = r->heartbeat_deadline_ns;
+	if (r->transfer_to != 0 && r->transfer_end_ns < at) {
+		at = r->transfer_end_ns;
+	}
 	return contact_ns < at ? contact_ns : at;
 }
 

@@ -72,14 +72,15 @@ round_is_confirmed(const struct raft *r)
 {
 	const struct raft_configuration *c = configuration(r);
 	uint64_t values[RAFT_SERVERS_MAX];
-	uint32_t i, j;
+	const struct progress *p;
+	uint32_t i;
 
 	for (i = 0; i < c->count; i++) {
-		values[i] = c->servers[i].id == r->config.id ? UINT64_MAX : 0;
-		for (j = 0; j < r->progress_count; j++) {
-			if (r->progress[j].id == c->servers[i].id) {
-				values[i] = r->progress[j].confirmed;
-			}
+		p = replicate_of(r, &c->servers[i]);
+		values[i] = p == NULL ? 0 : p->confirmed;
+		if (c->servers[i].id == r->config.id &&
+		    c->servers[i].store_id == r->config.store_id) {
+			values[i] = UINT64_MAX;
 		}
 	}
 	return quorum_reached(c, values) >= r->round_request;

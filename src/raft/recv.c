@@ -32,6 +32,10 @@ recv_message(struct raft *r, const struct raft_message *m)
 	}
 	narrate_received(r, m);
 	note_run(r, m);
+	if (m->removed && m->reject && (m->type == RAFT_PRE_VOTE_REPLY ||
+	    m->type == RAFT_VOTE_REPLY)) {
+		elect_recv_removed(r, m);
+	}
 	if (!look_at_term(r, m)) {
 		return;
 	}
@@ -56,9 +60,11 @@ recv_message(struct raft *r, const struct raft_message *m)
 	case RAFT_HEARTBEAT_REPLY:
 		replicate_recv_heartbeat_reply(r, m);
 		break;
+	case RAFT_TIMEOUT_NOW:
+		transfer_recv(r, m);
+		break;
 	case RAFT_INSTALL:
 	case RAFT_INSTALL_REPLY:
-	case RAFT_TIMEOUT_NOW:
 		r->dropped++;		/* docs/CORE.md, "Not there yet" */
 		break;
 	}

@@ -19,6 +19,7 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "raft/core.h"
 
@@ -32,7 +33,14 @@ static void recv_refusal(struct raft *, struct progress *,
 static void inflight_clear(struct progress *);
 static struct inflight *inflight_at(struct progress *, uint32_t);
 static void inflight_acknowledged(struct raft *, struct progress *);
-static void progress_init(struct raft *, struct progress *, uint32_t);
+static void progress_init(struct raft *, struct progress *,
+	    const struct raft_server *);
+static bool is_self(const struct raft *, const struct raft_server *);
+static void forget(struct raft *, struct progress *);
+static void forget_leaving(struct raft *);
+
+/* A server that was taken out gets the log for so many timeouts more. */
+#define LEAVE_TIMEOUTS	10
 
 void
 replicate_begin(struct raft *r)
@@ -45,24 +53,34 @@ void
 replicate_sync(struct raft *r)
 {
 	const struct raft_configuration *c = configuration(r);
-	uint32_t i, j = 0;
+	const struct raft_server *s;
+	struct progress *p;
+	uint32_t i;
 
-	for (i = 0; i < r->progress_count; i++) {
-		if (quorum_server(c, r->progress[i].id) != NULL) {
-			if (i != j) {
-				r->progress[j] = r->progress[i];
-			}
-			j++;
+	for (i = r->progress_count; i-- > 0; ) {
+		p = &r->progress[i];
+		s = quorum_server(c, p->id);
+		if (s == NULL && p->leaving_index == 0) {
+			p->leaving_index = c->index;
+			p->leave_end_ns = r->now_ns +
+			    LEAVE_TIMEOUTS * r->config.election_max_ns;
+		} else if (s != NULL && p->store_id != s->store_id) {
+			forget(r, p);		/* replaced */
+		} else if (s != NULL) {
+			p->leaving_index = 0;
+			p->farewell = 0;
 		}
 	}
-	r->progress_count = j;
 	for (i = 0; i < c->count; i++) {
-		if (c->servers[i].id == r->config.id ||
-		    replicate_progress(r, c->servers[i].id) != NULL) {
-			continue;
+		s = quorum_server(c, c->servers[i].id);
+		if (s->id != r->config.id &&
+		    replicate_progress(r, s->id) == NULL) {
+			if (r->progress_count == PROGRESS_MAX) {
+				forget_leaving(r);
+			}
+			progress_init(r, &r->progress[r->progress_count++],
+			    s);
 		}
-		progress_init(r, &r->progress[r->progress_count++],
-		    c->servers[i].id);
 	}
 }
 
@@ -74,6 +92,21 @@ replicate_progress(struct raft *r, uint32_t id)
 	for (i = 0; i < r->progress_count; i++) {
 		if (r->progress[i].id == id) {
 			return &r->progress[i];
+		}
+	}
+	return NULL;
+}
+
+struct progress *
+replicate_of(const struct raft *r, const struct raft_server *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->progress_count; i++) {
+		if (r->progress[i].id == s->id &&
+		    r->progress[i].store_id == s->store_id) {
+			/* the caller decides whether r is const for him */
+			return (struct progress *)&r->progress[i];
 		}
 	}
 	return NULL;
@@ -101,6 +134,14 @@ replicate_flush(struct raft *r)
 	uint32_t i;
 
 	r->more = false;
+	for (i = r->progress_count; i-- > 0; ) {
+		p = &r->progress[i];
+		if (p->leaving_index != 0 && ((p->farewell != 0 &&
+		    p->confirmed >= p->farewell) ||
+		    r->now_ns >= p->leave_end_ns)) {
+			forget(r, p);
+		}
+	}
 	for (i = 0; i < r->progress_count; i++) {
 		p = &r->progress[i];
 		if (may_send(r, p)) {
@@ -128,8 +169,13 @@ replicate_heartbeats(struct raft *r)
 			m->commit = p->match < r->commit_index ?
 			    p->match : r->commit_index;
 		}
+		if (p->leaving_index != 0 && p->farewell == 0 &&
+		    m->commit >= p->leaving_index) {
+			p->farewell = m->request;
+		}
 		narrate_sent(r, m);
 	}
+	transfer_repeat(r);
 	r->heartbeat_deadline_ns = r->now_ns + r->config.heartbeat_ns;
 }
 
@@ -237,17 +283,16 @@ replicate_commit(struct raft *r)
 {
 	const struct raft_configuration *c = configuration(r);
 	uint64_t values[RAFT_SERVERS_MAX], reached;
-	struct progress *p;
+	const struct progress *p;
 	uint32_t i;
 
 	assert(r->role == RAFT_LEADER);
 	for (i = 0; i < c->count; i++) {
-		if (c->servers[i].id == r->config.id) {
-			values[i] = r->durable_index;
-			continue;
-		}
-		p = replicate_progress(r, c->servers[i].id);
+		p = replicate_of(r, &c->servers[i]);
 		values[i] = p == NULL ? 0 : p->match;
+		if (is_self(r, &c->servers[i])) {
+			values[i] = r->durable_index;
+		}
 	}
 	reached = quorum_reached(c, values);
 	if (reached > r->commit_index &&
@@ -261,14 +306,14 @@ replicate_contact_ns(const struct raft *r)
 {
 	const struct raft_configuration *c = configuration(r);
 	uint64_t values[RAFT_SERVERS_MAX];
-	uint32_t i, j;
+	const struct progress *p;
+	uint32_t i;
 
 	for (i = 0; i < c->count; i++) {
-		values[i] = c->servers[i].id == r->config.id ? r->now_ns : 0;
-		for (j = 0; j < r->progress_count; j++) {
-			if (r->progress[j].id == c->servers[i].id) {
-				values[i] = r->progress[j].contact_ns;
-			}
+		p = replicate_of(r, &c->servers[i]);
+		values[i] = p == NULL ? 0 : p->contact_ns;
+		if (is_self(r, &c->servers[i])) {
+			values[i] = r->now_ns;
 		}
 	}
 	return quorum_reached(c, values);
@@ -357,10 +402,11 @@ heard_from(struct raft *r, const struct raft_message *m)
 {
 	struct progress *p = replicate_progress(r, m->from);
 
-	if (p == NULL) {
-		return NULL;
+	if (p == NULL || p->store_id != m->from_store) {
+		return NULL;			/* T76 */
 	}
 	p->contact_ns = r->now_ns;
+	p->heard = true;
 	p->blocked = false;
 	if (m->request > p->confirmed) {
 		p->confirmed = m->request;
@@ -438,11 +484,40 @@ inflight_acknowledged(struct raft *r, struct progress *p)
 }
 
 static void
-progress_init(struct raft *r, struct progress *p, uint32_t id)
+progress_init(struct raft *r, struct progress *p, const struct raft_server *s)
 {
 	*p = (struct progress){
-		.id = id,
+		.id = s->id,
+		.store_id = s->store_id,
 		.contact_ns = r->now_ns,
 	};
 	probe(r, p, r->log.last_index + 1);
+}
+
+static bool
+is_self(const struct raft *r, const struct raft_server *s)
+{
+	return s->id == r->config.id && s->store_id == r->config.store_id;
+}
+
+/* The order of the others stays as it is. */
+static void
+forget(struct raft *r, struct progress *p)
+{
+	struct progress *end = r->progress + --r->progress_count;
+
+	memmove(p, p + 1, (size_t)((char *)end - (char *)p));
+}
+
+/* Members are at most half of them: there is one that leaves. */
+static void
+forget_leaving(struct raft *r)
+{
+	uint32_t i = 0;
+
+	while (r->progress[i].leaving_index == 0) {
+		i++;
+		assert(i < r->progress_count);
+	}
+	forget(r, &r->progress[i]);
 }

@@ -77,8 +77,8 @@ servers(void)
 /* In force from the moment of the append; also two at once roll back. */
 START_TEST(t71_rollback)
 {
-	struct raft_configuration four = solo_voters(4);
-	struct raft_configuration five = solo_voters(5);
+	struct raft_configuration four = solo_learners(3, 4);
+	struct raft_configuration five = solo_learners(3, 5);
 
 	solo_open(&s, 1, 3, 1, 0, "1");
 	append_configuration(1, 1, 2, &four);
@@ -87,11 +87,11 @@ START_TEST(t71_rollback)
 	ck_assert_uint_eq(servers(), 5);
 	solo_append(&s, 3, 3, 1, 1, "3", 0);
 	ck_assert_uint_eq(servers(), 3);
-	/* what is committed stays, and the older are forgotten */
+	/* what is committed stays */
 	append_configuration(2, 3, 4, &five);
 	solo_append(&s, 2, 4, 3, 4, "4", 3);
 	ASSERT_COMMIT(3);
-	ck_assert_uint_eq(s.raft->configuration_count, 1);
+	ck_assert_uint_eq(configuration_committed(s.raft)->index, 3);
 	solo_append(&s, 3, 5, 3, 4, "5", 3);
 	ck_assert_uint_eq(servers(), 5);
 }
@@ -102,6 +102,11 @@ START_TEST(t75_learner_becomes_voter)
 	struct raft_configuration with = solo_voters(4);
 	struct raft_configuration learner = solo_voters(4);
 
+	uint32_t i;
+
+	for (i = 1; i < with.count; i++) {
+		with.servers[i].suffrage |= RAFT_VOTER_OLD;
+	}
 	learner.servers[0].suffrage = RAFT_LEARNER;
 	solo_open_with(&s, 1, &learner, 1, 0, "1", 0, 0);
 	solo_tick(&s, 10 * ELECTION_MAX);
@@ -145,7 +150,7 @@ END_TEST
 
 START_TEST(too_many_configurations)
 {
-	struct raft_configuration five = solo_voters(5);
+	struct raft_configuration five = solo_learners(3, 5);
 	uint64_t i;
 
 	solo_open(&s, 1, 3, 1, 0, "1");

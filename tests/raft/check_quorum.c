@@ -208,15 +208,15 @@ START_TEST(sizes)
 	ck_assert(!quorum_is_joint(&c));
 	c = make("vvvvl");
 	ck_assert_uint_eq(quorum_size(&c), 3);
-	ck_assert(quorum_is_voter(&c, 4));
-	ck_assert(!quorum_is_voter(&c, 5));
-	ck_assert(!quorum_is_voter(&c, 6));
+	ck_assert(quorum_is_voter(&c, 4, 0));
+	ck_assert(!quorum_is_voter(&c, 5, 0));
+	ck_assert(!quorum_is_voter(&c, 6, 0));
 	ck_assert_ptr_null(quorum_server(&c, 6));
 	ck_assert_uint_eq(quorum_server(&c, 5)->id, 5);
 	c = make("oovl");
 	ck_assert_uint_eq(quorum_size(&c), 1);
 	ck_assert(quorum_is_joint(&c));
-	ck_assert(quorum_is_voter(&c, 1));
+	ck_assert(quorum_is_voter(&c, 1, 0));
 	c = make("l");
 	ck_assert_uint_eq(quorum_size(&c), 0);
 }

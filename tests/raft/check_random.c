@@ -2,8 +2,10 @@
 /*
  * Random schedules: loss, duplication, reordering, partitions, crashes that
  * keep only what is durable, pauses, disks that hang or are full, operators'
- * timeouts, true news of deaths.  The harness checks safety after every step;
- * at the end everything is healed, and the cluster must elect and commit.
+ * timeouts, true news of deaths, changes of the membership (stores that are
+ * lost and replaced too), transfers.  The harness checks safety after every
+ * step; at the end everything is healed, and the cluster must elect and
+ * commit.
  *
  * RAFT_SEED (first seed) and RAFT_SEEDS (how many) override the defaults;
  * RAFT_STORY=1 prints the story of each.
@@ -12,6 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/base/check_run.h"
 #include "tests/raft/harness.h"
@@ -120,6 +123,80 @@ process_fault(struct cluster *c, uint32_t id)
 	}
 }
 
+/*
+ * Everything that is committed is on all other nodes, all members have the
+ * stores that the configuration names, and it is one of at least three
+ * voters: its store may go.
+ */
+static bool
+may_wipe(struct cluster *c, uint32_t leader, uint32_t id)
+{
+	const struct raft_configuration *in_force =
+	    configuration(cluster_node(c, leader)->raft);
+	const struct mem_node *n;
+	uint32_t other, i, voters = 0;
+
+	if (quorum_is_joint(in_force)) {
+		return false;
+	}
+	for (i = 0; i < in_force->count; i++) {
+		n = cluster_node(c, in_force->servers[i].id);
+		if (n->store_id != in_force->servers[i].store_id) {
+			return false;
+		}
+		voters += in_force->servers[i].suffrage == RAFT_VOTER ? 1 : 0;
+	}
+	if (voters < 3) {
+		return false;
+	}
+	for (other = 1; other <= c->node_count; other++) {
+		n = cluster_node(c, other);
+		if (other != id && (n->raft == NULL ||
+		    n->disk.count < c->committed.count ||
+		    n->applied < c->committed.count)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+membership(struct cluster *c, uint32_t id)
+{
+	static const char *const kinds[] = {
+		"add", "learner", "voter", "remove", "replace",
+	};
+	uint32_t leader = cluster_leader(c), i, count;
+	char text[200] = "", one[40];
+	struct mem_node *n = cluster_node(c, id);
+
+	if (leader == 0 || cluster_node(c, leader)->paused) {
+		return;
+	}
+	if (below(c, 5) == 0) {
+		cluster_transfer(c, leader,
+		    below(c, 2) == 0 ? 0 : id);
+		return;
+	}
+	if (below(c, 8) == 0 && n->raft != NULL && id != leader &&
+	    may_wipe(c, leader, id)) {
+		cluster_crash(c, id);
+		cluster_wipe(c, id);
+		cluster_start(c, id);
+		snprintf(text, sizeof(text), "replace %" PRIu32, id);
+		cluster_change(c, leader, text);
+		return;
+	}
+	count = 1 + (uint32_t)below(c, 3);
+	for (i = 0; i < count; i++) {
+		snprintf(one, sizeof(one), "%s %" PRIu32 " ",
+		    kinds[below(c, 4)], id);
+		strcat(text, one);
+		id = 1 + (uint32_t)below(c, c->node_count);
+	}
+	cluster_change(c, leader, text);
+}
+
 static void
 network_fault(struct cluster *c)
 {
@@ -175,7 +252,7 @@ run_seed(uint64_t seed, bool story)
 	struct cluster *c = cluster_new(1, seed);
 	uint32_t count = (uint32_t)below(c, 4) * 2 + 1;	/* 1, 3, 5, 7 */
 	char name[64];
-	uint64_t turn, elections, fault_rate, leader;
+	uint64_t turn, elections, fault_rate, change_rate, leader;
 
 	cluster_free(c);
 	c = cluster_new(count, seed);
@@ -191,6 +268,10 @@ run_seed(uint64_t seed, bool story)
 		c->uncommitted_bytes_max = 100 + below(c, 400);
 	}
 	fault_rate = 1 + below(c, 12);
+	change_rate = below(c, 3) == 0 ? 0 : 1 + below(c, 10);
+	if (change_rate > 0) {
+		cluster_set_voters(c, 1 + (uint32_t)below(c, count));
+	}
 	cluster_start_all(c);
 	for (turn = 0; turn < TURNS; turn++) {
 		cluster_run(c, below(c, 100) * MS);
@@ -200,6 +281,9 @@ run_seed(uint64_t seed, bool story)
 		}
 		if (below(c, 12) < fault_rate / 3) {
 			network_fault(c);
+		}
+		if (below(c, 20) < change_rate) {
+			membership(c, 1 + (uint32_t)below(c, count));
 		}
 		if (below(c, 40) == 0) {
 			cluster_node(c, 1 + (uint32_t)below(c, count))->

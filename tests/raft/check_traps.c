@@ -351,6 +351,10 @@ START_TEST(t13_votes_of_strangers)
 	ASSERT_ROLE(RAFT_CANDIDATE);
 	m.from = 3;			/* they take nobody's place */
 	m.from_run = RUN(3);
+	m.from_store = STORE_ID(4);	/* with another store (T76) */
+	solo_recv(&s, &m);
+	ASSERT_ROLE(RAFT_CANDIDATE);
+	m.from_store = STORE_ID(3);
 	solo_recv(&s, &m);
 	ASSERT_ROLE(RAFT_LEADER);
 }

@@ -63,6 +63,7 @@ cluster_new(uint32_t node_count, uint64_t seed)
 	c->configuration.count = node_count;
 	for (i = 0; i < node_count; i++) {
 		c->nodes[i].id = i + 1;
+		c->nodes[i].store_id = STORE_ID(i + 1);
 		c->configuration.servers[i] = (struct raft_server){
 			.id = i + 1,
 			.suffrage = RAFT_VOTER,
@@ -70,6 +71,13 @@ cluster_new(uint32_t node_count, uint64_t seed)
 		};
 	}
 	return c;
+}
+
+void
+cluster_set_voters(struct cluster *c, uint32_t count)
+{
+	assert(count <= c->configuration.count);
+	c->configuration.count = count;
 }
 
 static void
@@ -163,12 +171,18 @@ boot_configurations(struct cluster *c, struct mem_node *n,
 
 	configurations[0] = c->configuration;
 	*count = 1;
+	if (quorum_member(&c->configuration, n->id, n->store_id) == NULL) {
+		memset(&configurations[0], 0, sizeof(configurations[0]));
+	}
 	for (i = 0; i < n->disk.count; i++) {
 		e = &n->disk.entries[i];
 		if (e->type != RAFT_ENTRY_CONFIGURATION) {
 			continue;
 		}
-		assert(*count < 64);
+		if (*count == CONFIGURATIONS_MAX) {
+			memmove(configurations, configurations + 1,
+			    --*count * sizeof(configurations[0]));
+		}
 		result = raft_configuration_decode(&configurations[*count],
 		    e->data, e->size);
 		assert(result == ERR_OK);
@@ -181,7 +195,7 @@ void
 cluster_start(struct cluster *c, uint32_t id)
 {
 	struct mem_node *n = cluster_node(c, id);
-	struct raft_configuration configurations[64];
+	struct raft_configuration configurations[CONFIGURATIONS_MAX];
 	struct raft_run *runs = NULL;
 	uint32_t *sizes = NULL;
 	struct raft_boot boot;
@@ -223,7 +237,7 @@ cluster_start(struct cluster *c, uint32_t id)
 	config = (struct raft_config){
 		.id = id,
 		.cluster_id = CLUSTER_ID,
-		.store_id = STORE_ID(id),
+		.store_id = n->store_id,
 		.run = n->run,
 		.heartbeat_ns = HEARTBEAT,
 		.election_min_ns = ELECTION_MIN,
@@ -262,6 +276,19 @@ void
 cluster_crash(struct cluster *c, uint32_t id)
 {
 	node_forget(cluster_node(c, id));
+}
+
+void
+cluster_wipe(struct cluster *c, uint32_t id)
+{
+	struct mem_node *n = cluster_node(c, id);
+
+	assert(n->raft == NULL);
+	n->store_id += 0x100;
+	n->disk.count = 0;
+	n->log.count = 0;
+	n->disk_hard_state = (struct raft_hard_state){ .term = 0 };
+	n->disk_applied = n->applied = 0;
 }
 
 void
@@ -414,6 +441,10 @@ persist_take(struct cluster *c, struct mem_node *n,
 				    PRIu32 " has another checksum", e.index,
 				    n->id);
 			}
+			if (e.type == RAFT_ENTRY_CONFIGURATION) {
+				e.data = mem_keep(e.data, e.size);
+				p.entries[i] = e;
+			}
 			mem_log_append(&n->log, &e);
 		}
 	}
@@ -461,7 +492,7 @@ effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
 		}
 	}
 	cluster_check_commit(c, n, u->commit_index);
-	cluster_check_durable(c, before, c->committed.count);
+	cluster_check_durable(c, n, before, c->committed.count);
 	if (u->commit_index > n->applied) {
 		n->applied = u->commit_index;
 		applied.applied.index = n->applied;
@@ -501,6 +532,7 @@ cluster_step(struct cluster *c, uint32_t id, struct raft_event *event)
 
 	event->now_ns = c->now_ns;
 	event->random = cluster_random(c);
+	c->in_force = *configuration(n->raft);
 	raft_step(n->raft, event, update);
 	n->steps++;
 	if (n->raft->latched != NULL) {
@@ -511,7 +543,12 @@ cluster_step(struct cluster *c, uint32_t id, struct raft_event *event)
 		cluster_fail(c, "node %" PRIu32 ": %s", id, why);
 	}
 	effects(c, n, update);
+	if (update->why != NULL && c->story_reads) {
+		cluster_story(c, "= refused: %s", update->why);
+	}
 	if (event->type == RAFT_EVENT_PROPOSE ||
+	    event->type == RAFT_EVENT_CHANGE ||
+	    event->type == RAFT_EVENT_TRANSFER ||
 	    event->type == RAFT_EVENT_READ) {
 		event->random = (uint64_t)(int64_t)update->result;
 	}
@@ -638,133 +675,4 @@ cluster_run(struct cluster *c, uint64_t ns)
 
 	while (cluster_next(c, until)) {
 	}
-}
-
-uint32_t
-cluster_leader(const struct cluster *c)
-{
-	const struct mem_node *n;
-	uint64_t term = 0;
-	uint32_t i, leader = 0;
-
-	for (i = 0; i < c->node_count; i++) {
-		n = &c->nodes[i];
-		if (n->raft != NULL && !n->paused &&
-		    raft_role(n->raft) == RAFT_LEADER &&
-		    raft_term(n->raft) > term) {
-			term = raft_term(n->raft);
-			leader = n->id;
-		}
-	}
-	return leader;
-}
-
-uint32_t
-cluster_elect(struct cluster *c, uint64_t ns)
-{
-	uint64_t until = c->now_ns + ns;
-	uint32_t leader;
-
-	do {
-		leader = cluster_leader(c);
-		if (leader != 0 &&
-		    raft_is_ready(cluster_node(c, leader)->raft)) {
-			return leader;
-		}
-	} while (cluster_next(c, until));
-	return 0;
-}
-
-int
-cluster_propose(struct cluster *c, uint32_t id, uint64_t value)
-{
-	struct raft_event e = { .type = RAFT_EVENT_PROPOSE };
-	struct raft_entry entry = {
-		.type = RAFT_ENTRY_COMMAND,
-		.size = sizeof(value),
-		.data = mem_keep(&value, sizeof(value)),
-	};
-
-	entry.checksum = raft_entry_checksum(entry.type, entry.data,
-	    entry.size);
-	e.propose.entries = &entry;
-	e.propose.count = 1;
-	cluster_step(c, id, &e);
-	return (int)(int64_t)e.random;
-}
-
-int
-cluster_read(struct cluster *c, uint32_t id, uint64_t read_id)
-{
-	struct raft_event e = { .type = RAFT_EVENT_READ };
-
-	e.read.id = read_id;
-	cluster_step(c, id, &e);
-	return (int)(int64_t)e.random;
-}
-
-void
-cluster_timeout(struct cluster *c, uint32_t id)
-{
-	struct raft_event e = { .type = RAFT_EVENT_TIMEOUT };
-
-	cluster_step(c, id, &e);
-}
-
-void
-cluster_expire(struct cluster *c, uint32_t id)
-{
-	struct raft_event e = { .type = RAFT_EVENT_TICK };
-
-	cluster_node(c, id)->raft->election_deadline_ns = c->now_ns;
-	cluster_step(c, id, &e);
-}
-
-void
-cluster_tell_dead(struct cluster *c, uint32_t id, uint64_t delay_ns,
-    uint64_t stagger_ns)
-{
-	struct raft_event e = { .type = RAFT_EVENT_PEER_DEAD };
-	struct mem_node *n;
-	uint32_t other;
-
-	for (other = 1; other <= c->node_count; other++) {
-		n = cluster_node(c, other);
-		if (n->raft == NULL || other == id) {
-			continue;
-		}
-		e.peer_dead.id = id;
-		e.peer_dead.run = cluster_node(c, id)->run;
-		e.peer_dead.delay_ns = delay_ns + (other - 1) * stagger_ns;
-		cluster_step(c, other, &e);
-	}
-}
-
-bool
-cluster_settle(struct cluster *c, uint64_t ns)
-{
-	uint64_t until = c->now_ns + ns;
-	const struct mem_node *n, *leader;
-	uint32_t i, id;
-	bool same;
-
-	do {
-		id = cluster_leader(c);
-		if (id == 0) {
-			continue;
-		}
-		leader = cluster_node(c, id);
-		same = raft_is_ready(leader->raft) &&
-		    leader->applied == leader->log.count;
-		for (i = 0; i < c->node_count && same; i++) {
-			n = &c->nodes[i];
-			same = n->raft == NULL || n->paused ||
-			    (n->log.count == leader->log.count &&
-			    n->applied == n->log.count);
-		}
-		if (same) {
-			return true;
-		}
-	} while (cluster_next(c, until));
-	return false;
 }

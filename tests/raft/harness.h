@@ -56,6 +56,7 @@ struct mem_packet {
 
 struct mem_node {
 	uint32_t id;
+	uint64_t store_id;
 	uint64_t run;
 	struct raft *raft;		/* NULL: down */
 	bool paused;			/* events wait */
@@ -80,7 +81,7 @@ struct mem_node {
 struct cluster {
 	uint32_t node_count;
 	struct mem_node nodes[RAFT_SERVERS_MAX];	/* id - 1 */
-	struct raft_configuration configuration;
+	struct raft_configuration configuration;	/* the first one */
 	uint64_t now_ns;
 	uint64_t prng;
 	bool cut[RAFT_SERVERS_MAX + 1][RAFT_SERVERS_MAX + 1];
@@ -94,6 +95,7 @@ struct cluster {
 	uint64_t order;
 	/* what was ever committed, and who ever led */
 	struct mem_log committed;
+	struct raft_configuration in_force;	/* before the last step */
 	uint32_t leaders[TERMS_MAX];
 	uint64_t value;			/* last one proposed */
 	uint64_t elections;
@@ -124,14 +126,16 @@ void	cluster_check_leader(struct cluster *, const struct mem_node *);
 /* Adds to what is committed; to be called before the node applies. */
 void	cluster_check_commit(struct cluster *, struct mem_node *,
 	    uint64_t commit);
-void	cluster_check_durable(struct cluster *, uint64_t from,
-	    uint64_t commit);
+void	cluster_check_durable(struct cluster *, const struct mem_node *,
+	    uint64_t from, uint64_t commit);
 
 /* ---------------------------------------------------------- harness.c */
 
 struct cluster *cluster_new(uint32_t node_count, uint64_t seed);
 void	cluster_free(struct cluster *);
 uint64_t cluster_random(struct cluster *);
+/* Before any is started: only the first so many are members. */
+void	cluster_set_voters(struct cluster *, uint32_t count);
 
 struct mem_node *cluster_node(struct cluster *, uint32_t id);
 /* Before it is started: a log of these terms ("1 1 2 3"), and a term. */
@@ -141,6 +145,8 @@ void	cluster_set_term(struct cluster *, uint32_t id, uint64_t term,
 void	cluster_start(struct cluster *, uint32_t id);
 void	cluster_start_all(struct cluster *);
 void	cluster_crash(struct cluster *, uint32_t id);
+/* One that is down loses its store, and begins a new one. */
+void	cluster_wipe(struct cluster *, uint32_t id);
 void	cluster_cut(struct cluster *, uint32_t from, uint32_t to, bool cut);
 /* Both directions between the node and all others. */
 void	cluster_isolate(struct cluster *, uint32_t id, bool cut);
@@ -158,13 +164,19 @@ uint32_t cluster_leader(const struct cluster *);
 
 int	cluster_propose(struct cluster *, uint32_t id, uint64_t value);
 int	cluster_read(struct cluster *, uint32_t id, uint64_t read_id);
+/* "add 4 remove 2": at once, of the nodes' present stores. */
+int	cluster_change(struct cluster *, uint32_t id, const char *changes);
+int	cluster_transfer(struct cluster *, uint32_t id, uint32_t to);
+/* In the configuration in force at the leader (id), with that suffrage. */
+bool	cluster_has_member(struct cluster *, uint32_t leader, uint32_t id,
+	    uint32_t suffrage);
 void	cluster_timeout(struct cluster *, uint32_t id);
 /* Its election timer has run out by itself. */
 void	cluster_expire(struct cluster *, uint32_t id);
 /* Everyone learns that the run of a node that is down is dead. */
 void	cluster_tell_dead(struct cluster *, uint32_t id, uint64_t delay_ns,
 	    uint64_t stagger_ns);
-/* Runs on until all live nodes have the same log, committed. */
+/* Runs on until all live members have the same log, committed. */
 bool	cluster_settle(struct cluster *, uint64_t ns);
 
 void	cluster_fail(struct cluster *, const char *fmt, ...)

@@ -178,25 +178,27 @@ cluster_check_commit(struct cluster *c, struct mem_node *n, uint64_t commit)
  * the moment when a leader commits it, on the disks.
  */
 void
-cluster_check_durable(struct cluster *c, uint64_t from, uint64_t commit)
+cluster_check_durable(struct cluster *c, const struct mem_node *node,
+    uint64_t from, uint64_t commit)
 {
+	const struct raft_configuration *in_force = &c->in_force;
+	uint64_t have[RAFT_SERVERS_MAX], i;
 	const struct mem_node *n;
-	uint64_t i;
-	uint32_t id, have;
+	uint32_t k;
 
 	for (i = from + 1; i <= commit; i++) {
-		have = 0;
-		for (id = 1; id <= c->node_count; id++) {
-			n = cluster_node(c, id);
-			if (n->disk.count >= i && mem_entry_equal(
+		for (k = 0; k < in_force->count; k++) {
+			n = cluster_node(c, in_force->servers[k].id);
+			have[k] = n->store_id ==
+			    in_force->servers[k].store_id &&
+			    n->disk.count >= i && mem_entry_equal(
 			    &n->disk.entries[i - 1],
-			    &c->committed.entries[i - 1])) {
-				have++;
-			}
+			    &c->committed.entries[i - 1]) ? 1 : 0;
 		}
-		if (have < c->node_count / 2 + 1) {
-			cluster_fail(c, "entry %" PRIu64 " is committed and "
-			    "durable on %" PRIu32 " nodes", i, have);
+		if (quorum_reached(in_force, have) == 0) {
+			cluster_fail(c, "entry %" PRIu64 " is committed by "
+			    "node %" PRIu32 " and not durable on a majority",
+			    i, node->id);
 		}
 	}
 }
@@ -235,7 +237,7 @@ cluster_fail(struct cluster *c, const char *fmt, ...)
 	va_list ap;
 
 	if (from != NULL) {
-		if (c->story_size > 6000) {
+		if (c->story_size > 6000 && getenv("RAFT_STORY") == NULL) {
 			from = c->story + c->story_size - 6000;
 		}
 		fprintf(stderr, "...%s", from);

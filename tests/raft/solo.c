@@ -59,6 +59,18 @@ solo_voters(uint32_t count)
 	return c;
 }
 
+struct raft_configuration
+solo_learners(uint32_t voters, uint32_t count)
+{
+	struct raft_configuration c = solo_voters(count);
+	uint32_t i;
+
+	for (i = voters; i < count; i++) {
+		c.servers[i].suffrage = RAFT_LEARNER;
+	}
+	return c;
+}
+
 void
 solo_open(struct solo *s, uint32_t id, uint32_t voters, uint64_t term,
     uint32_t vote, const char *terms)
@@ -371,7 +383,8 @@ solo_lead(struct solo *s)
 	for (i = 0; i < c->count &&
 	    raft_role(s->raft) == RAFT_PRECANDIDATE; i++) {
 		id = c->servers[i].id;
-		if (id != s->config.id && quorum_is_voter(c, id)) {
+		if (id != s->config.id && (c->servers[i].suffrage &
+		    (RAFT_VOTER | RAFT_VOTER_OLD)) != 0) {
 			m = solo_reply(s, RAFT_PRE_VOTE, id,
 			    raft_term(s->raft) + 1, false);
 			solo_recv(s, &m);
@@ -382,7 +395,8 @@ solo_lead(struct solo *s)
 	for (i = 0; i < c->count &&
 	    raft_role(s->raft) == RAFT_CANDIDATE; i++) {
 		id = c->servers[i].id;
-		if (id != s->config.id && quorum_is_voter(c, id)) {
+		if (id != s->config.id && (c->servers[i].suffrage &
+		    (RAFT_VOTER | RAFT_VOTER_OLD)) != 0) {
 			m = solo_reply(s, RAFT_VOTE, id, raft_term(s->raft),
 			    false);
 			solo_recv(s, &m);

@@ -42,6 +42,8 @@ void	solo_open_with(struct solo *, uint32_t id,
 void	solo_close(struct solo *);
 /* Voters 1 ... count. */
 struct raft_configuration solo_voters(uint32_t count);
+/* Voters 1 ... voters, learners after them up to count. */
+struct raft_configuration solo_learners(uint32_t voters, uint32_t count);
 
 void	solo_step(struct solo *, struct raft_event *);
 void	solo_tick(struct solo *, uint64_t after_ns);
