@@ -22,7 +22,7 @@ while read -r arguments; do
 	run $arguments || exit 1
 done || exit 1
 
-run --seeds 1-1500 --jobs 2 --require-coverage
+run --seeds 1-2000 --jobs 2 --require-coverage
 
 fresh=${RAFTSIM_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 echo "fresh seeds from $fresh"
