@@ -37,6 +37,8 @@ struct step {
 };
 
 static void	*grow(void *, size_t count, size_t *capacity, size_t size);
+static size_t	take(void *, size_t count, size_t first, size_t some,
+		    size_t size);
 static struct tla_state state_of(const struct raft_status *);
 static enum raft_role role_of(enum raft_role);
 static struct tla_line *line(struct step *, enum tla_name);
@@ -230,9 +232,8 @@ tla_leave(struct sim_node *node, const struct raft_message *message,
 		}
 	}
 	assert(i < own->leaving_count);
-	own->leaving_count--;
-	memmove(&own->leaving[i], &own->leaving[i + 1],
-	    (own->leaving_count - i) * sizeof(own->leaving[0]));
+	own->leaving_count = take(own->leaving, own->leaving_count, i, 1,
+	    sizeof(own->leaving[0]));
 	if (m->type == RAFT_APPEND) {
 		m->entry_count = carried;
 	}
@@ -339,6 +340,19 @@ grow(void *array, size_t count, size_t *capacity, size_t size)
 	return sim_realloc(array, *capacity, size);
 }
 
+/* Some of an array from `first` on are not needed; how many are left. */
+static size_t
+take(void *array, size_t count, size_t first, size_t some, size_t size)
+{
+	uint8_t *at = array;
+
+	if (some > 0) {
+		memmove(at + first * size, at + (first + some) * size,
+		    (count - first - some) * size);
+	}
+	return count - some;
+}
+
 /* Who asks whether it could win is a follower to the specification. */
 static enum raft_role
 role_of(enum raft_role role)
@@ -411,9 +425,8 @@ flush(struct sim_node *node)
 		is_ready = is_ready || own->queue.lines[i].ready;
 		ready.state = own->queue.lines[i].after;
 	}
-	own->queue.count -= i;
-	memmove(own->queue.lines, own->queue.lines + i,
-	    own->queue.count * sizeof(own->queue.lines[0]));
+	own->queue.count = take(own->queue.lines, own->queue.count, 0, i,
+	    sizeof(own->queue.lines[0]));
 	if (is_ready) {
 		emit(tla, &ready);
 		own->ready_commit = ready.state.commit;
@@ -555,9 +568,8 @@ receive_self(struct step *s)
 		    own->own_writes[i];
 		own->match[s->node->id] = own->own_writes[i] + 1;
 	}
-	own->own_write_count -= i;
-	memmove(own->own_writes, own->own_writes + i,
-	    own->own_write_count * sizeof(own->own_writes[0]));
+	own->own_write_count = take(own->own_writes, own->own_write_count, 0,
+	    i, sizeof(own->own_writes[0]));
 }
 
 static void
