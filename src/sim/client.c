@@ -224,7 +224,7 @@ static void
 client_finish(struct sim_client *client, struct sim_world *world,
     const struct sim_reply *reply)
 {
-	struct sim_record *record = &world->history[client->record];
+	struct sim_record *record;
 
 	client->waiting = false;
 	client->done++;
@@ -236,6 +236,7 @@ client_finish(struct sim_client *client, struct sim_world *world,
 		client_wake_at(client, world, world->plan.client_gap_ns);
 		return;
 	}
+	record = &world->history[client->record];
 	record->ret = ++world->history_clock;
 	record->known = true;
 	switch (client->kind) {

@@ -10,7 +10,7 @@
 
 set -u
 
-budget=${1:?seconds}
+budget=${1:-600}
 report=${2:?report}
 build=${RAFTSUP_BUILDDIR:-.}
 commit=$(git -C "$(dirname "$0")" describe --always --dirty 2>/dev/null)
