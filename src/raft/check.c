@@ -304,7 +304,8 @@ check_change(const struct raft *before, const struct raft *after)
 		return "a configuration was appended before an entry of the "
 		    "own term was committed";
 	}
-	if (before->transfer_to != 0) {
+	/* One that was given up in this step is over. */
+	if (before->transfer_to != 0 && after->transfer_to != 0) {
 		return "a configuration was appended during a transfer";
 	}
 	return NULL;

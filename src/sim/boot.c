@@ -40,6 +40,7 @@ sim_node_init(struct sim_world *world, uint32_t id)
 	node->read_capacity = old.read_capacity;
 	node->before = old.before;
 	node->birth = node->disk.birth = id;
+	node->store_id = SIM_STORE_ID(id);
 	node->table = memory_table_new(false);
 	node->tick_ns = node->deadline_ns = UINT64_MAX;
 }
@@ -145,9 +146,9 @@ node_boot(struct sim_node *node)
 	struct sim_world *world = node->world;
 	struct raft_boot boot = { .first_index = 1 };
 	struct sim_log *log = &node->disk.log;
-	struct raft_configuration configuration = { .index = 0 };
+	struct raft_configuration configurations[SIM_CONFIGURATIONS_MAX];
 	struct raft_run *runs;
-	uint32_t *sizes, i;
+	uint32_t *sizes;
 	const char *what = "";
 	uint64_t at;
 
@@ -174,14 +175,6 @@ node_boot(struct sim_node *node)
 			};
 		}
 	}
-	configuration.count = world->plan.nodes;
-	for (i = 0; i < world->plan.nodes; i++) {
-		configuration.servers[i] = (struct raft_server){
-			.id = i + 1,
-			.suffrage = RAFT_VOTER,
-			.store_id = SIM_STORE_ID(i + 1),
-		};
-	}
 	boot.hard_state = node->disk.hard_state;
 	boot.last_index = log->count;
 	boot.applied_index = tla_durable_commit(node);
@@ -191,8 +184,8 @@ node_boot(struct sim_node *node)
 	boot.runs = runs;
 	boot.sizes = sizes;
 	boot.size_count = log->count;
-	boot.configurations = &configuration;
-	boot.configuration_count = 1;
+	boot.configurations = configurations;
+	boot.configuration_count = sim_member_boot(node, configurations);
 	boot.now_ns = sim_clock(world);
 	boot.random = prng_next(&world->prng_core);
 	if (node_new_core(node, &boot, &what) != ERR_OK) {
@@ -209,7 +202,7 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	struct raft_config config = {
 		.id = node->id,
 		.cluster_id = SIM_CLUSTER_ID,
-		.store_id = SIM_STORE_ID(node->id),
+		.store_id = node->store_id,
 		.run = node->run,
 		.heartbeat_ns = world->plan.heartbeat_ns,
 		.election_min_ns = world->plan.election_min_ns,

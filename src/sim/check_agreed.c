@@ -10,6 +10,9 @@
  */
 #include "sim/sim.h"
 
+#include "raft/core.h"
+#include "raft/quorum.h"
+
 void
 sim_check_agreed_elected(struct sim_node *node)
 {
@@ -17,6 +20,20 @@ sim_check_agreed_elected(struct sim_node *node)
 
 	for (id = 1; id <= SIM_NODES_MAX; id++) {
 		node->acked[id] = node->acked_runs[id] = 0;
+		node->acked_member[id] = 0;
+	}
+}
+
+void
+sim_check_agreed_members(struct sim_node *node)
+{
+	const struct raft_configuration *in_force = configuration(node->raft);
+	uint32_t id;
+
+	for (id = 1; id <= SIM_NODES_MAX; id++) {
+		if (quorum_server(in_force, id) == NULL) {
+			node->acked_member[id] = 0;
+		}
 	}
 }
 
@@ -28,11 +45,17 @@ sim_check_agreed_before(struct sim_node *node,
 	if (message->from_run > node->acked_runs[message->from]) {
 		node->acked_runs[message->from] = message->from_run;
 		node->acked[message->from] = 0;
+		node->acked_member[message->from] = 0;
 	}
-	if (message->type == RAFT_APPEND_REPLY && !message->reject &&
-	    message->term == raft_term(node->raft) &&
-	    message->index > node->acked[message->from]) {
+	if (message->type != RAFT_APPEND_REPLY || message->reject ||
+	    message->term != raft_term(node->raft)) {
+		return;
+	}
+	if (message->index > node->acked[message->from]) {
 		node->acked[message->from] = message->index;
+	}
+	if (message->index > node->acked_member[message->from]) {
+		node->acked_member[message->from] = message->index;
 	}
 }
 
@@ -78,7 +101,8 @@ sim_check_agreed_sent(struct sim_node *node,
 	} else if (message->type == RAFT_APPEND && message->commit >
 	    message->index + message->entry_count) {
 		what = "tells of more commits than it shows";
-	} else if (message->type == RAFT_APPEND && message->index < acked) {
+	} else if (message->type == RAFT_APPEND &&
+	    message->index < node->acked_member[message->to]) {
 		what = "goes back behind that";
 	}
 	if (what != NULL) {

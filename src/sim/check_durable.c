@@ -6,27 +6,14 @@
 #include "sim/sim.h"
 
 void
-sim_check_durable(struct sim_world *world, const struct raft_entry *entry)
+sim_check_durable(struct sim_node *leader, const struct raft_entry *entry)
 {
-	uint32_t have = 0, i;
-
-	for (i = 1; i <= world->plan.nodes; i++) {
-		const struct sim_node *node = sim_node(world, i);
-		/* A store that was taken away has had it. */
-		const struct sim_log *log = node->disk.birth != node->birth ?
-		    &node->disk.right_log : &node->disk.log;
-
-		if (entry->index <= log->count && sim_entry_equal(entry,
-		    &log->entries[entry->index - 1])) {
-			have++;
-		}
-	}
-	if (have < world->plan.nodes / 2 + 1) {
-		sim_fail(world, "durable-majority", 0, "entry %llu of term "
-		    "%llu is committed, and durable on %u nodes of %u",
+	if (!sim_is_durable(leader, entry)) {
+		sim_fail(leader->world, "durable-majority", 1u << leader->id,
+		    "entry %llu of term %llu is committed by node %u, and "
+		    "not durable on a majority",
 		    (unsigned long long)entry->index,
-		    (unsigned long long)entry->term, have,
-		    world->plan.nodes);
+		    (unsigned long long)entry->term, leader->id);
 	}
 }
 

@@ -40,10 +40,13 @@ sim_check_commit(struct sim_node *node, uint64_t commit_index)
 		*sim_map_at(&world->checks.committed_in, i + 1, 0) =
 		    raft_term(node->raft);
 		sim_cover(world, SIM_COVER_COMMITS);
+		if (entry->type == RAFT_ENTRY_CONFIGURATION) {
+			sim_cover(world, SIM_COVER_CHANGES_COMMITTED);
+		}
 		if (entry->term < raft_term(node->raft)) {
 			sim_cover(world, SIM_COVER_OLD_TERM_COMMITS);
 		}
-		sim_check_durable(world, entry);
+		sim_check_durable(node, entry);
 		sim_check_completeness_later(node, entry);
 	}
 }

@@ -6,19 +6,20 @@
  */
 #include "sim/sim.h"
 
-#define ASKED	1000u	/* in the map: + node, not a node's vote */
+/* In the map: of a node, and its store; not votes but requests. */
+#define ASKED	(UINT64_C(1) << 32)
 
 void
 sim_check_asked(struct sim_node *node, uint64_t term)
 {
-	*sim_map_at(&node->world->checks.votes, ASKED + node->id, term) = 1;
+	*sim_map_at(&node->world->checks.votes, ASKED | node->id, term) = 1;
 }
 
 void
 sim_check_vote(struct sim_node *node, uint64_t term, uint32_t vote)
 {
-	uint64_t *known = sim_map_at(&node->world->checks.votes, node->id,
-	    term);
+	uint64_t *known = sim_map_at(&node->world->checks.votes,
+	    node->store_id, term);
 
 	if (*known != 0 && *known != vote) {
 		sim_fail(node->world, "one-vote", 1u << node->id |
@@ -28,7 +29,7 @@ sim_check_vote(struct sim_node *node, uint64_t term, uint32_t vote)
 	}
 	*known = vote;
 	if (vote != node->id && sim_map_get(&node->world->checks.votes,
-	    ASKED + vote, term) == 0) {
+	    ASKED | vote, term) == 0) {
 		sim_fail(node->world, "one-vote", 1u << node->id | 1u << vote,
 		    "node %u votes for %u in term %llu, who has not asked",
 		    node->id, vote, (unsigned long long)term);

@@ -38,6 +38,13 @@
 	X(OVERTHROWN, "leaders overthrown after some appends")              \
 	X(DEPOSED, "leaders deposed without knowing it")                    \
 	X(LATE, "messages that came much later")                            \
+	X(CHANGES, "changes of the membership")                              \
+	X(CHANGES_REFUSED, "changes of the membership refused")              \
+	X(CHANGES_COMMITTED, "configurations committed")                     \
+	X(CHANGES_ROLLED_BACK, "configurations truncated")                   \
+	X(TRANSFERS, "transfers of the leadership")                          \
+	X(TRANSFERS_REFUSED, "transfers refused")                            \
+	X(TAKE_OVERS, "nodes told to take over")                             \
 	X(CRASHES, "crashes")                                                 \
 	X(CRASH_LEADER, "crashes of a leader")                                \
 	X(CRASH_ALL, "crashes of all nodes")                                  \

@@ -246,6 +246,24 @@ sim_disk_restore(struct sim_node *node)
 	disk->run = node->admitted_run;
 }
 
+void
+sim_disk_renew(struct sim_node *node)
+{
+	struct sim_disk *disk = &node->disk;
+
+	node->store_id += 0x100;
+	node->birth += 1000;
+	node->lost = false;
+	node->term_seen = 0;
+	disk->birth = node->birth;
+	disk->run = node->admitted_run;
+	disk->wiped = disk->failing = false;
+	disk->log.count = disk->right_log.count = 0;
+	disk->hard_state = (struct raft_hard_state){ .term = 0 };
+	memory_table_free(node->table);
+	node->table = memory_table_new(false);
+}
+
 static void
 disk_commit(struct sim_node *node, struct sim_batch *batch)
 {

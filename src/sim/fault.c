@@ -17,6 +17,7 @@ static void	strike_links(struct sim_world *, enum sim_fault);
 static void	strike_disk(struct sim_world *, enum sim_fault);
 static void	strike_store(struct sim_world *, enum sim_fault);
 static void	strike_clock(struct sim_world *);
+static void	strike_timeout(struct sim_world *);
 static void	send_room(struct sim_node *, enum raft_room, uint64_t);
 static void	step_down(struct sim_node *);
 
@@ -45,7 +46,6 @@ void
 sim_fault_strike(struct sim_world *world)
 {
 	enum sim_fault kinds[SIM_FAULT_COUNT], kind;
-	struct raft_event timeout = { .type = RAFT_EVENT_TIMEOUT };
 	struct sim_node *node;
 	uint32_t count = 0, i;
 
@@ -86,21 +86,19 @@ sim_fault_strike(struct sim_world *world)
 		strike_store(world, kind);
 		break;
 	case SIM_FAULT_TIMEOUT:
-		for (i = 1; i <= world->plan.nodes; i++) {
-			node = sim_node(world, i);
-			if (node->raft != NULL && below(world, 2) == 0 &&
-			    world->now_ns >= node->paused_until_ns) {
-				sim_cover(world, SIM_COVER_TIMEOUTS);
-				sim_node_step(node, &timeout);
-				sim_node_settle(node);
-			}
-		}
+		strike_timeout(world);
 		break;
 	case SIM_FAULT_SHORT:
 		node->carry_max = (uint32_t)below(world, 3);
 		break;
 	case SIM_FAULT_CLOCK:
 		strike_clock(world);
+		break;
+	case SIM_FAULT_MEMBER:
+		sim_member_strike(world);
+		break;
+	case SIM_FAULT_TRANSFER:
+		sim_member_strike_transfer(world);
 		break;
 	case SIM_FAULT_OVERTHROW:	/* see plot.c */
 	case SIM_FAULT_DEPOSED:
@@ -379,6 +377,24 @@ strike_clock(struct sim_world *world)
 		sim_cover(world, SIM_COVER_CLOCK_JUMPS);
 		sim_clock_change(world, span, 1000);
 		break;
+	}
+}
+
+static void
+strike_timeout(struct sim_world *world)
+{
+	struct raft_event timeout = { .type = RAFT_EVENT_TIMEOUT };
+	struct sim_node *node;
+	uint32_t i;
+
+	for (i = 1; i <= world->plan.nodes; i++) {
+		node = sim_node(world, i);
+		if (node->raft != NULL && below(world, 2) == 0 &&
+		    world->now_ns >= node->paused_until_ns) {
+			sim_cover(world, SIM_COVER_TIMEOUTS);
+			sim_node_step(node, &timeout);
+			sim_node_settle(node);
+		}
 	}
 }
 

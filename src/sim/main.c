@@ -86,7 +86,8 @@ parse_faults(const char *text, uint32_t *faults, struct err_buf *err)
 			    "a kind of fault (none, or a list of crash, "
 			    "pause, partition, loss, delay, dup, reorder, "
 			    "disk, full, fail, wipe, old, timeout, death, "
-			    "short, clock, overthrow, deposed, late)", word);
+			    "short, clock, overthrow, deposed, late, "
+			    "member, transfer)", word);
 		} else {
 			*faults |= 1u << i;
 		}

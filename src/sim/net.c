@@ -236,7 +236,9 @@ cover_received(struct sim_node *node, const struct raft_message *message)
 	case RAFT_HEARTBEAT_REPLY:
 	case RAFT_INSTALL:
 	case RAFT_INSTALL_REPLY:
+		break;
 	case RAFT_TIMEOUT_NOW:
+		sim_cover(world, SIM_COVER_TAKE_OVERS);
 		break;
 	}
 }

@@ -68,6 +68,9 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 		}
 	}
 	node_role_changes(node);
+	if (node->role == RAFT_LEADER && update->persist_seq != 0) {
+		sim_check_agreed_members(node);
+	}
 	sim_check_append_only(node);
 	node_messages(node);
 	if (node->dying || world->failed) {
@@ -176,7 +179,7 @@ node_persist(struct sim_node *node)
 {
 	struct sim_world *world = node->world;
 	const struct raft_update *update = world->update;
-	uint64_t first = node->log.count + 1;
+	uint64_t first = node->log.count + 1, index;
 	uint32_t i;
 
 	if (update->truncate_from != 0) {
@@ -188,6 +191,14 @@ node_persist(struct sim_node *node)
 			    update->truncate_from,
 			    (unsigned long long)node->log.count);
 			return;
+		}
+		for (index = update->truncate_from; index <= node->log.count;
+		    index++) {
+			if (node->log.entries[index - 1].type ==
+			    RAFT_ENTRY_CONFIGURATION) {
+				sim_cover(world,
+				    SIM_COVER_CHANGES_ROLLED_BACK);
+			}
 		}
 		node->log.count = update->truncate_from - 1;
 		if (update->truncate_from <= node->durable_index) {

@@ -53,6 +53,21 @@ draw_plot(struct sim_plan *plan, const struct sim_options *options)
 	}
 }
 
+/* Who is lost for good, when nobody knows who counts, proves nothing. */
+static void
+draw_members(struct sim_plan *plan, const struct sim_options *options)
+{
+	struct prng prng;
+
+	prng_init(&prng, options->seed ^ UINT64_C(0x766f7465));
+	plan->voters = plan->nodes;
+	if (options->tla || (plan->faults >> SIM_FAULT_MEMBER & 1) == 0) {
+		return;
+	}
+	plan->faults &= ~(1u << SIM_FAULT_FAIL | 1u << SIM_FAULT_WIPE);
+	plan->voters = 1 + (uint32_t)prng_below(&prng, plan->nodes);
+}
+
 static uint32_t
 draw_nodes(struct prng *prng)
 {
@@ -121,6 +136,7 @@ sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 	plan->reads = (uint32_t)prng_range(&prng, 0, 700000);
 	plan->value_extra = (uint32_t)prng_range(&prng, 0, 40);
 	draw_plot(plan, options);
+	draw_members(plan, options);
 	if (options->tla) {
 		plan->faults &= TLA_FAULTS;
 		/* Traces are short: much must happen soon. */

@@ -91,5 +91,9 @@ void	script_step(struct script *, struct sim_node *, struct raft_event *);
 typedef int	script_verb_fn(struct script *, char **words, int count);
 script_verb_fn	script_disk, script_store, script_room, script_link,
 		script_isolate, script_heal, script_short, script_clock;
+/* And those of script_members.c. */
+#define SCRIPT_CHANGES_MAX	8	/* of one order */
+script_verb_fn	script_voters, script_change, script_transfer,
+		script_members;
 
 #endif

@@ -56,10 +56,15 @@ script_store(struct script *script, char **words, int count UNUSED)
 		return script_bad(script, ERR_USAGE, "node %s is up",
 		    words[1]);
 	}
-	if (code == ERR_OK) {
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (strcmp(words[0], "new-store") == 0) {
+		sim_disk_renew(node);
+	} else {
 		sim_disk_replace(node, strcmp(words[0], "wipe") == 0);
 	}
-	return code;
+	return ERR_OK;
 }
 
 int

@@ -129,7 +129,8 @@ verb_nodes(struct script *script, char **words, int count UNUSED)
 		return code;
 	}
 	script->plan = (struct sim_plan){
-		.nodes = (uint32_t)nodes, .by_hand = true,
+		.nodes = (uint32_t)nodes, .voters = (uint32_t)nodes,
+		.by_hand = true,
 		.heartbeat_ns = 100 * SIM_MS,
 		.election_min_ns = 500 * SIM_MS,
 		.election_max_ns = 1000 * SIM_MS,
@@ -488,6 +489,7 @@ is_settled(struct sim_world *world)
 	for (id = 1; id <= world->plan.nodes; id++) {
 		node = sim_node(world, id);
 		if (node->raft != NULL && node->paused_until_ns == 0 &&
+		    sim_is_member(leader, node) &&
 		    (node->log.count != leader->log.count ||
 		    node->applied_index != node->log.count)) {
 			return false;
@@ -589,6 +591,7 @@ static const struct {
 	{ "nodes", 2, 2, verb_nodes },
 	{ "log", 3, SCRIPT_WORDS_MAX, verb_log },
 	{ "term", 3, 4, verb_term },
+	{ "voters", 2, 2, script_voters },
 	{ "entries", 2, 2, verb_limit },
 	{ "inflight", 2, 2, verb_limit },
 	{ "uncommitted", 2, 2, verb_limit },
@@ -602,6 +605,8 @@ static const struct {
 	{ "expire", 2, EACH_MAX, verb_each },
 	{ "dead", 2, 3, verb_dead },
 	{ "step-down", 2, 2, verb_step_down },
+	{ "change", 4, 2 + 2 * SCRIPT_CHANGES_MAX, script_change },
+	{ "transfer", 2, 3, script_transfer },
 	{ "propose", 2, 3, verb_propose },
 	{ "read", 3, 3, verb_read },
 	{ "stick", 2, 2, script_disk },
@@ -610,6 +615,7 @@ static const struct {
 	{ "fail", 2, 2, script_disk },
 	{ "wipe", 2, 2, script_store },
 	{ "old", 2, 2, script_store },
+	{ "new-store", 2, 2, script_store },
 	{ "room", 3, 3, script_room },
 	{ "cut", 3, 3, script_link },
 	{ "join", 3, 3, script_link },
@@ -627,6 +633,7 @@ static const struct {
 	{ "settle", 1, 1, verb_settle },
 	{ "rpc", 2, 2, verb_rpc },
 	{ "status", 1, 1, verb_status },
+	{ "members", 1, 1, script_members },
 };
 
 int

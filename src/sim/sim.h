@@ -14,6 +14,7 @@
  *	client.c	sessions, retries, histories
  *	fault.c		what goes wrong, and when
  *	plot.c		faults that look at the nodes first
+ *	member.c	membership changes and transfers
  *	script*.c	the same by hand: verbs of a file, and their story
  *	story.c		the readable story, failures
  *	tla*.c		the same for the published specification
@@ -42,6 +43,7 @@
 #define SIM_CLUSTER_ID		UINT64_C(0x7261667473696d21)
 #define SIM_STORE_ID(id)	(UINT64_C(0x5100) + (id))
 #define SIM_NODES_MAX		7
+#define SIM_CONFIGURATIONS_MAX	64
 #define SIM_CLIENTS_MAX		4
 #define SIM_KEYS		3
 #define SIM_STEPS_DEFAULT	2500
@@ -56,7 +58,8 @@
 	X(FAIL, "fail") X(WIPE, "wipe") X(OLD, "old")                         \
 	X(TIMEOUT, "timeout") X(DEATH, "death") X(SHORT, "short")         \
 	X(CLOCK, "clock") X(OVERTHROW, "overthrow")                          \
-	X(DEPOSED, "deposed") X(LATE, "late")
+	X(DEPOSED, "deposed") X(LATE, "late") X(MEMBER, "member")             \
+	X(TRANSFER, "transfer")
 
 #define SIM_FAULT_ENUM_(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM_) SIM_FAULT_COUNT };
@@ -86,6 +89,7 @@ struct sim_options {
 /* Probabilities are parts of a million, as prng_chance() takes them. */
 struct sim_plan {
 	uint32_t nodes;
+	uint32_t voters;	/* nodes 1 ... voters at the beginning */
 	uint32_t clients;
 	uint32_t faults;
 	uint64_t steps;
@@ -221,6 +225,7 @@ struct sim_node {
 	uint32_t id;
 	uint64_t run;
 	uint64_t admitted_run;	/* as the cluster file has it */
+	uint64_t store_id;
 	uint64_t birth;
 	struct raft *raft;	/* NULL: down */
 	struct raft *before;	/* for raft_check_delta() */
@@ -270,6 +275,7 @@ struct sim_node {
 	const char *over;	/* why a message must be ignored, NULL */
 	/* Of a leader: what a peer's last run has acknowledged. */
 	uint64_t acked[SIM_NODES_MAX + 1], acked_runs[SIM_NODES_MAX + 1];
+	uint64_t acked_member[SIM_NODES_MAX + 1];	/* since it is one */
 };
 
 /* --------------------------------------------------------------- clients */
@@ -374,7 +380,7 @@ struct sim_world {
 	struct sim_options options;
 	struct sim_plan plan;
 	struct prng prng_net, prng_disk, prng_fault, prng_client, prng_core;
-	struct prng prng_plot;
+	struct prng prng_plot, prng_member;
 	uint64_t now_ns;
 	struct sim_clock clock;
 	uint64_t step;
@@ -496,6 +502,8 @@ void	sim_disk_crash(struct sim_node *);
 /* Another store is in its place: an older one, or none. */
 void	sim_disk_replace(struct sim_node *, bool wipe);
 void	sim_disk_restore(struct sim_node *);
+/* An empty one under an identity of its own. */
+void	sim_disk_renew(struct sim_node *);
 
 /* apply.c */
 void	sim_apply_wake(struct sim_node *);
@@ -510,6 +518,19 @@ void	sim_plot_elected(struct sim_node *);
 /* fault.c */
 /* All links of a node, both directions. */
 void	sim_isolate(struct sim_world *, uint32_t id, bool cut);
+
+/* member.c */
+size_t	sim_member_boot(const struct sim_node *, struct raft_configuration
+	    [SIM_CONFIGURATIONS_MAX]);
+bool	sim_is_member(const struct sim_node *leader,
+	    const struct sim_node *);
+bool	sim_is_durable(struct sim_node *leader, const struct raft_entry *);
+/* The operator's orders; the result of the step. */
+int	sim_member_change(struct sim_node *, const struct raft_change *,
+	    uint32_t count);
+int	sim_member_transfer(struct sim_node *, uint32_t to);
+void	sim_member_strike(struct sim_world *);
+void	sim_member_strike_transfer(struct sim_world *);
 
 /* net.c */
 void	sim_net_send(struct sim_node *, const struct raft_message *);
@@ -562,7 +583,7 @@ void	sim_check_monotony(struct sim_node *);
 void	sim_check_monotony_durable(struct sim_node *);
 void	sim_check_vote(struct sim_node *, uint64_t term, uint32_t vote);
 void	sim_check_asked(struct sim_node *, uint64_t term);
-void	sim_check_durable(struct sim_world *, const struct raft_entry *);
+void	sim_check_durable(struct sim_node *, const struct raft_entry *);
 void	sim_check_send(struct sim_node *, const struct raft_message *);
 void	sim_check_once(struct sim_node *, const struct raft_entry *,
 	    const struct kv_answer *);
@@ -578,6 +599,8 @@ void	sim_check_ignored_role(struct sim_node *);
 void	sim_check_ignored_sent(struct sim_node *,
 	    const struct raft_message *);
 void	sim_check_agreed_elected(struct sim_node *);
+/* After a step of a leader: who is no member has acknowledged nothing. */
+void	sim_check_agreed_members(struct sim_node *);
 void	sim_check_agreed_before(struct sim_node *,
 	    const struct raft_message *);
 void	sim_check_agreed_received(struct sim_node *,

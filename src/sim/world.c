@@ -277,6 +277,7 @@ world_begin(struct sim_world *world)
 	prng_init(&world->prng_client, seed ^ UINT64_C(0x636c69656e74));
 	prng_init(&world->prng_core, seed ^ UINT64_C(0x636f7265));
 	prng_init(&world->prng_plot, seed ^ UINT64_C(0x706c6f74));
+	prng_init(&world->prng_member, seed ^ UINT64_C(0x6d656d62));
 	sim_fault_begin(world);
 	tla_begin(world);
 	for (i = 1; i <= world->plan.nodes; i++) {
@@ -410,7 +411,11 @@ world_calm(struct sim_world *world)
 	for (i = 1; i <= world->plan.nodes; i++) {
 		alive += !sim_node(world, i)->lost;
 	}
-	down = prng_below(&world->prng_fault, 2) == 0 ? 0 : alive - majority;
+	/* A majority of whom, when the membership has changed? */
+	down = prng_below(&world->prng_fault, 2) == 0 ||
+	    world->plan.voters != world->plan.nodes ||
+	    (world->plan.faults >> SIM_FAULT_MEMBER & 1) != 0 ?
+	    0 : alive - majority;
 	sim_cover(world, down > 0 ? SIM_COVER_MAJORITY_HEALED :
 	    SIM_COVER_ALL_HEALED);
 	while (down > 0) {
@@ -483,7 +488,7 @@ world_agrees(struct sim_world *world, const uint64_t *done)
 	first = sim_node(world, leader);
 	for (i = 1; i <= world->plan.nodes; i++) {
 		node = sim_node(world, i);
-		if (node->lost || node->held) {
+		if (node->lost || node->held || !sim_is_member(first, node)) {
 			continue;
 		}
 		if (node->raft == NULL ||

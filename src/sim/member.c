@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The membership: who is in it at the start of a node, and orders of an
+ * operator to change it, or to move the leadership.
+ *
+ * Nodes 1 ... plan.voters are the cluster at the beginning.  The others run
+ * from the beginning, too: they know of no configuration, and wait.
+ */
+#include "sim/sim.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "raft/core.h"
+#include "raft/quorum.h"
+
+#define CHANGES_MAX	3
+
+static uint64_t
+below(struct sim_world *world, uint64_t bound)
+{
+	return prng_below(&world->prng_member, bound);
+}
+
+/* The configurations that a node finds: the first one, and its log's. */
+size_t
+sim_member_boot(const struct sim_node *node,
+    struct raft_configuration configurations[SIM_CONFIGURATIONS_MAX])
+{
+	const struct sim_world *world = node->world;
+	const struct sim_log *log = &node->disk.log;
+	struct raft_configuration *first = &configurations[0];
+	size_t count = 1;
+	uint64_t i;
+	int result;
+
+	memset(first, 0, sizeof(*first));
+	if (node->id <= world->plan.voters &&
+	    node->store_id == SIM_STORE_ID(node->id)) {
+		first->count = world->plan.voters;
+	}
+	for (i = 0; i < first->count; i++) {
+		first->servers[i] = (struct raft_server){
+			.id = (uint32_t)i + 1,
+			.suffrage = RAFT_VOTER,
+			.store_id = SIM_STORE_ID(i + 1),
+		};
+	}
+	for (i = 0; i < log->count; i++) {
+		const struct raft_entry *entry = &log->entries[i];
+
+		if (entry->type != RAFT_ENTRY_CONFIGURATION) {
+			continue;
+		}
+		if (count == SIM_CONFIGURATIONS_MAX) {
+			memmove(configurations, configurations + 1,
+			    --count * sizeof(configurations[0]));
+		}
+		result = raft_configuration_decode(&configurations[count],
+		    entry->data, entry->size);
+		assert(result == ERR_OK);
+		configurations[count++].index = entry->index;
+	}
+	return count;
+}
+
+/* Is it one of those that the leader counts or brings up to date? */
+bool
+sim_is_member(const struct sim_node *leader, const struct sim_node *node)
+{
+	return quorum_member(configuration(leader->raft), node->id,
+	    node->store_id) != NULL;
+}
+
+/* The entry is durable on majorities of what was in force at the leader. */
+bool
+sim_is_durable(struct sim_node *leader, const struct raft_entry *entry)
+{
+	const struct raft_configuration *in_force =
+	    configuration(leader->before);
+	uint64_t have[RAFT_SERVERS_MAX] = { 0 };
+	uint32_t i;
+
+	for (i = 0; i < in_force->count; i++) {
+		const struct sim_node *node = sim_node(leader->world,
+		    in_force->servers[i].id);
+		/* A store that was taken away has had it. */
+		const struct sim_log *log = node->disk.birth != node->birth ?
+		    &node->disk.right_log : &node->disk.log;
+
+		have[i] = node->store_id == in_force->servers[i].store_id &&
+		    entry->index <= log->count && sim_entry_equal(entry,
+		    &log->entries[entry->index - 1]);
+	}
+	return quorum_reached(in_force, have) == 1;
+}
+
+/* The operator's orders have one answer, which the core tells. */
+static int
+order(struct sim_node *node, struct raft_event *event, enum sim_cover taken,
+    enum sim_cover refused)
+{
+	struct sim_world *world = node->world;
+	int result;
+
+	sim_node_step(node, event);
+	result = world->update->result;
+	sim_cover(world, result == ERR_OK ? taken : refused);
+	sim_node_settle(node);
+	return result;
+}
+
+int
+sim_member_change(struct sim_node *node, const struct raft_change *changes,
+    uint32_t count)
+{
+	struct raft_event event = { .type = RAFT_EVENT_CHANGE };
+
+	event.change.changes = changes;
+	event.change.count = count;
+	return order(node, &event, SIM_COVER_CHANGES,
+	    SIM_COVER_CHANGES_REFUSED);
+}
+
+int
+sim_member_transfer(struct sim_node *node, uint32_t to)
+{
+	struct raft_event event = { .type = RAFT_EVENT_TRANSFER };
+
+	event.transfer.to = to;
+	return order(node, &event, SIM_COVER_TRANSFERS,
+	    SIM_COVER_TRANSFERS_REFUSED);
+}
+
+/* One change or several at once, most of them sensible. */
+void
+sim_member_strike(struct sim_world *world)
+{
+	static const enum raft_change_type types[] = {
+		RAFT_CHANGE_ADD, RAFT_CHANGE_ADD, RAFT_CHANGE_LEARNER,
+		RAFT_CHANGE_VOTER, RAFT_CHANGE_REMOVE,
+	};
+	struct raft_change changes[CHANGES_MAX];
+	uint32_t leader = sim_leader(world);
+	uint32_t count = 1 + (uint32_t)below(world, CHANGES_MAX), i, id;
+
+	if (leader == 0) {
+		return;
+	}
+	for (i = 0; i < count; i++) {
+		id = 1 + (uint32_t)below(world, world->plan.nodes);
+		changes[i] = (struct raft_change){
+			.type = types[below(world, COUNT_OF(types))],
+			.id = id,
+			.store_id = sim_node(world, id)->store_id,
+		};
+	}
+	(void)sim_member_change(sim_node(world, leader), changes, count);
+}
+
+void
+sim_member_strike_transfer(struct sim_world *world)
+{
+	uint32_t leader = sim_leader(world);
+	uint32_t to = below(world, 2) == 0 ? 0 :
+	    1 + (uint32_t)below(world, world->plan.nodes);
+
+	if (leader != 0) {
+		(void)sim_member_transfer(sim_node(world, leader), to);
+	}
+}
