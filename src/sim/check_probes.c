@@ -29,7 +29,10 @@ sim_check_probes(struct sim_node *node, const struct raft_message *message)
 	uint64_t leader = sim_map_get(&world->checks.leaders, message->term,
 	    0), *count, *refused, terms;
 
-	if ((leader & 0xff) != message->to || leader >> 8 != message->to_run) {
+	/* Nor what answers an append of an earlier office of that leader. */
+	if ((leader & 0xff) != message->to || leader >> 8 !=
+	    message->to_run || message->request <
+	    sim_node(world, message->to)->request_floor) {
 		return;
 	}
 	/* Index 0 of the map: how many; once it has accepted: no more. */

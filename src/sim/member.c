@@ -72,27 +72,43 @@ sim_is_member(const struct sim_node *leader, const struct sim_node *node)
 	    node->store_id) != NULL;
 }
 
-/* The entry is durable on majorities of what was in force at the leader. */
-bool
-sim_is_durable(struct sim_node *leader, const struct raft_entry *entry)
+/*
+ * The entry is durable on a majority of the voters of that half of what was
+ * in force at the leader; true if there are none.  The core has arithmetic of
+ * its own for this.
+ */
+static bool
+half_has(struct sim_node *leader, const struct raft_entry *entry,
+    uint32_t half)
 {
 	const struct raft_configuration *in_force =
 	    configuration(leader->before);
-	uint64_t have[RAFT_SERVERS_MAX] = { 0 };
-	uint32_t i;
+	uint32_t voters = 0, have = 0, i;
 
 	for (i = 0; i < in_force->count; i++) {
+		const struct raft_server *server = &in_force->servers[i];
 		const struct sim_node *node = sim_node(leader->world,
-		    in_force->servers[i].id);
+		    server->id);
 		/* A store that was taken away has had it. */
 		const struct sim_log *log = node->disk.birth != node->birth ?
 		    &node->disk.right_log : &node->disk.log;
 
-		have[i] = node->store_id == in_force->servers[i].store_id &&
+		if ((server->suffrage & half) == 0) {
+			continue;
+		}
+		voters++;
+		have += node->store_id == server->store_id &&
 		    entry->index <= log->count && sim_entry_equal(entry,
 		    &log->entries[entry->index - 1]);
 	}
-	return quorum_reached(in_force, have) == 1;
+	return voters == 0 || 2 * have > voters;
+}
+
+bool
+sim_is_durable(struct sim_node *leader, const struct raft_entry *entry)
+{
+	return half_has(leader, entry, RAFT_VOTER) &&
+	    half_has(leader, entry, RAFT_VOTER_OLD);
 }
 
 /* The operator's orders have one answer, which the core tells. */
