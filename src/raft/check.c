@@ -12,6 +12,7 @@
 static const char *check_durability(const struct raft *);
 static const char *check_log(const struct raft *);
 static const char *check_role(const struct raft *);
+static const char *check_snapshot(const struct raft *);
 static const char *check_progress(const struct raft *);
 static const char *check_configurations(const struct raft *);
 static const char *check_change(const struct raft *, const struct raft *);
@@ -26,6 +27,7 @@ raft_check_state(const struct raft *r)
 	    (why = check_log(r)) != NULL ||
 	    (why = check_configurations(r)) != NULL ||
 	    (why = check_role(r)) != NULL ||
+	    (why = check_snapshot(r)) != NULL ||
 	    (why = check_progress(r)) != NULL) {
 		return why;
 	}
@@ -81,6 +83,14 @@ raft_check_delta(const struct raft *before, const struct raft *after)
 		if (after->role == RAFT_LEADER) {
 			return "a leader truncated its log";
 		}
+	}
+	if (after->snapshot.index < before->snapshot.index ||
+	    after->kept_from < before->kept_from) {
+		return "a snapshot went back";
+	}
+	if (after->snapshot.index != before->snapshot.index &&
+	    after->persist_seq == before->persist_seq) {
+		return "a snapshot was taken without a persist";
 	}
 	if ((why = check_change(before, after)) != NULL) {
 		return why;
@@ -238,6 +248,47 @@ check_role(const struct raft *r)
 	if (r->round_count > r->read_count ||
 	    r->read_count > RAFT_READS_MAX) {
 		return "a round has more reads than wait";
+	}
+	return NULL;
+}
+
+static const char *
+check_snapshot(const struct raft *r)
+{
+	const struct receive *receive = &r->receive;
+	uint32_t i;
+
+	if (r->snapshot.index > r->commit_index) {
+		return "a snapshot of what is not committed";
+	}
+	if (r->kept_from > r->snapshot.index + 1 ||
+	    r->kept_from > r->log.first_index) {
+		return "entries may be deleted that are in no snapshot";
+	}
+	if (receive->id != 0 && (receive->written > receive->taken ||
+	    receive->taken > receive->total ||
+	    receive->snapshot.index <= r->commit_index ||
+	    r->role == RAFT_LEADER)) {
+		return "a snapshot arrives that is not needed, or too much "
+		    "of it";
+	}
+	if (r->view.id != 0 && (r->role != RAFT_LEADER ||
+	    r->view.index > r->applied_index)) {
+		return "a view without being the leader, or of nothing";
+	}
+	for (i = 0; i < r->progress_count; i++) {
+		if (r->progress[i].view != 0 &&
+		    (r->progress[i].mode != PROGRESS_SNAPSHOT ||
+		    r->progress[i].view != r->view.id ||
+		    r->progress[i].offset > r->view.size ||
+		    r->progress[i].arrived > r->progress[i].offset)) {
+			return "a peer is sent a view that is not open";
+		}
+		if (r->progress[i].view != 0 &&
+		    r->log.first_index > r->view.index + 1) {
+			return "entries are gone after a snapshot that a peer "
+			    "receives";
+		}
 	}
 	return NULL;
 }

@@ -176,6 +176,31 @@ configuration_forget(struct raft *r, uint64_t index)
 	drop(r, i);
 }
 
+void
+configuration_install(struct raft *r, const struct raft_configuration *c,
+    bool keep_later)
+{
+	uint64_t before = configuration(r)->index;
+	uint32_t later = 0;
+
+	while (keep_later && later < r->configuration_count &&
+	    r->configurations[r->configuration_count - 1 - later].index >
+	    c->index) {
+		later++;
+	}
+	if (later == CONFIGURATIONS_MAX) {
+		return;			/* no room for what is over */
+	}
+	memmove(r->configurations + 1, r->configurations +
+	    r->configuration_count - later,
+	    later * sizeof(r->configurations[0]));
+	r->configurations[0] = *c;
+	r->configuration_count = later + 1;
+	if (configuration(r)->index != before) {
+		in_force(r, "snapshot installed");
+	}
+}
+
 bool
 configuration_votes(const struct raft *r, const struct raft_configuration *c)
 {

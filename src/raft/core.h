@@ -13,6 +13,8 @@
  *	configuration.c	who is a member
  *	change.c	changes of the membership
  *	transfer.c	of the leadership
+ *	snapshot.c	checkpoints, compaction, snapshots for peers
+ *	install.c	a snapshot that arrives
  *	message.c	outgoing messages; what is known of others' runs
  *	check.c		invariants of a state and of a step
  *	narrate.c	the story
@@ -40,7 +42,8 @@
 struct inflight {
 	uint64_t request;
 	uint64_t first_index;
-	uint64_t last_index;	/* first_index - 1: carries no entries */
+	uint64_t last_index;	/* first_index - 1: carries no entries; of
+				 * chunks: the bytes first ... last - 1 */
 	uint64_t bytes;
 };
 
@@ -48,6 +51,7 @@ enum progress_mode {
 	PROGRESS_PROBE = 1,	/* looking for where the logs agree: one
 				 * append at a time */
 	PROGRESS_REPLICATE,	/* they agree up to match: many at a time */
+	PROGRESS_SNAPSHOT,	/* the entries it needs are gone */
 };
 
 /* What a leader knows of one peer. */
@@ -65,6 +69,11 @@ struct progress {
 	bool blocked;		/* no room on the way: until it answers */
 	bool told;		/* its first append is narrated */
 	bool behind_told;	/* so is that we cannot serve it */
+	/* In SNAPSHOT; match and next stay as they were. */
+	uint64_t view;		/* that it is sent; 0: it waits for one */
+	uint64_t offset;	/* next byte to send */
+	uint64_t arrived;	/* all before is written there */
+	uint64_t progressed_ns;	/* when that last rose */
 	/* A learner that is to be promoted: rounds of catching up. */
 	uint64_t round_target;	/* 0: none is under way */
 	uint64_t round_begin_ns;
@@ -79,6 +88,33 @@ struct progress {
 	uint32_t inflight_count;
 	uint64_t inflight_bytes;
 	struct inflight inflight[INFLIGHT_MAX];
+};
+
+/* The caller's picture of a checkpoint, on its way to peers. */
+struct view {
+	uint64_t id;		/* 0: none is open */
+	uint64_t index;
+	uint64_t term;
+	uint64_t size;
+	uint8_t chain[RAFT_CHAIN_SIZE];
+	uint64_t configuration_index;
+	uint32_t configuration_size;
+	uint8_t configuration[RAFT_CONFIGURATION_SIZE_MAX];
+};
+
+/* A snapshot that arrives; see install.c. */
+struct receive {
+	uint64_t id;		/* the caller's name for it; 0: none */
+	uint32_t from;
+	uint64_t from_run;
+	uint64_t from_store;
+	uint64_t view;		/* of the sender */
+	uint64_t request;	/* the last one that was part of it */
+	uint64_t total;
+	uint64_t taken;		/* bytes given to the caller, */
+	uint64_t written;	/* written aside, */
+	bool complete;		/* verified and durable aside */
+	struct raft_snapshot snapshot;
 };
 
 /* Runs of another node: the highest seen, the highest known dead. */
@@ -114,6 +150,13 @@ struct raft {
 	enum raft_room room;
 	struct raft_entry own;	/* a leader's first entry, or configuration */
 	uint8_t own_data[RAFT_CONFIGURATION_SIZE_MAX];
+
+	struct raft_snapshot snapshot;	/* the last one recorded */
+	uint64_t kept_from;	/* entries before it may be deleted */
+	uint64_t receive_last;	/* id given out */
+	struct receive receive;
+	uint64_t view_last;	/* id seen */
+	struct view view;	/* a leader's */
 
 	/* Elections. */
 	uint32_t leader;	/* 0: not known */
@@ -222,6 +265,12 @@ void	replicate_recv_append_reply(struct raft *,
 	    const struct raft_message *);
 void	replicate_recv_heartbeat_reply(struct raft *,
 	    const struct raft_message *);
+/* Of messages under way, the oldest is 0. */
+struct inflight *replicate_inflight(struct progress *, uint32_t);
+/* The peer has everything up to index. */
+void	replicate_matched(struct raft *, struct progress *, uint64_t index);
+void	replicate_recv_install_reply(struct raft *,
+	    const struct raft_message *);
 /* Commits what a majority has, if it is of the own term. */
 void	replicate_commit(struct raft *);
 /* When a majority was last in contact. */
@@ -276,6 +325,9 @@ const struct raft_configuration *configuration_at(const struct raft *,
 /* Forgets those that nothing can bring back, and that were in force before
  * index. */
 void	configuration_forget(struct raft *, uint64_t index);
+/* A snapshot's takes the place of those up to its index; or of all. */
+void	configuration_install(struct raft *, const struct raft_configuration *,
+	    bool keep_later);
 /* This node, by id and store id, has a vote in that one; */
 bool	configuration_votes(const struct raft *,
 	    const struct raft_configuration *);
@@ -296,6 +348,30 @@ void	change_request(struct raft *, const struct raft_change *,
 void	change_advance(struct raft *);
 bool	change_may_follow(const struct raft_configuration *,
 	    const struct raft_configuration *);
+
+/* -------------------------------------------------------- snapshot.c */
+
+void	snapshot_checkpoint(struct raft *, uint64_t index,
+	    const uint8_t *chain);
+void	snapshot_view(struct raft *, uint64_t id, uint64_t index,
+	    uint64_t size, const uint8_t *chain);
+void	snapshot_begin(struct raft *, struct progress *);
+void	snapshot_advance(struct raft *);
+bool	snapshot_may_send(const struct raft *, const struct progress *);
+void	snapshot_send(struct raft *, struct progress *);
+void	snapshot_again(struct raft *, struct progress *);
+/* The chunk of that number under way could not be sent. */
+void	snapshot_sent(struct progress *, uint32_t);
+void	snapshot_recv_reply(struct raft *, struct progress *,
+	    const struct raft_message *);
+void	snapshot_compact(struct raft *);
+
+/* --------------------------------------------------------- install.c */
+
+void	install_recv(struct raft *, const struct raft_message *);
+void	install_received(struct raft *, uint64_t id, uint64_t offset,
+	    bool complete, bool failed);
+void	install_advance(struct raft *);
 
 /* -------------------------------------------------------- transfer.c */
 

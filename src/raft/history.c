@@ -128,6 +128,27 @@ history_truncate(struct history *h, uint64_t index)
 	}
 }
 
+void
+history_compact(struct history *h, uint64_t first)
+{
+	uint64_t base_term = history_term(h, first - 1);
+	uint32_t skip;
+
+	assert(first > h->first_index && first <= h->last_index + 1);
+	skip = first > h->last_index ? h->run_count : run_of(h, first);
+	h->run_begin = run_position(h, skip);
+	h->run_count -= skip;
+	if (h->run_count > 0) {
+		h->runs[h->run_begin].first_index = first;
+	}
+	h->first_index = first;
+	h->base_term = base_term;
+	if (h->sums_first < first) {
+		h->sum_before = sum_up_to(h, first - 1);
+		h->sums_first = first;
+	}
+}
+
 uint64_t
 history_term(const struct history *h, uint64_t index)
 {

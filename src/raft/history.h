@@ -51,6 +51,10 @@ void	history_append(struct history *, uint64_t term, uint32_t size);
 /* Deletes from index, which is in the log, to the end. */
 void	history_truncate(struct history *, uint64_t index);
 
+/* Forgets the entries before first, which is beyond first_index and at most
+ * last_index + 1. */
+void	history_compact(struct history *, uint64_t first);
+
 /* 0 when the term is not known, or there is no such entry. */
 uint64_t history_term(const struct history *, uint64_t index);
 /* True if the log is known to hold an entry of that index and term. */

@@ -25,7 +25,7 @@ message_request(struct raft *r, enum raft_message_type type, uint32_t to)
 	const struct progress *p;
 
 	if (type == RAFT_APPEND || type == RAFT_HEARTBEAT ||
-	    type == RAFT_TIMEOUT_NOW) {
+	    type == RAFT_INSTALL || type == RAFT_TIMEOUT_NOW) {
 		p = replicate_progress(r, to);
 		m->to_store = p == NULL ? 0 : p->store_id;
 		m->to_run = addressed_run(r, to);

@@ -74,6 +74,13 @@ raft_new(struct raft **result, const struct raft_config *config,
 		r->configurations[r->configuration_count++] =
 		    boot->configurations[i];
 	}
+	r->kept_from = boot->first_index;
+	r->snapshot.index = boot->snapshot_index;
+	r->snapshot.term = boot->snapshot_term;
+	if (configuration_at(r, boot->snapshot_index) != NULL) {
+		r->snapshot.configuration =
+		    *configuration_at(r, boot->snapshot_index);
+	}
 	r->request_floor = 1;
 	elect_timer_reset(r);
 	if (quorum_size(configuration(r)) == 1 &&
@@ -194,6 +201,11 @@ raft_status(const struct raft *r, struct raft_status *s)
 	s->commit_index = r->commit_index;
 	s->applied_index = r->applied_index;
 	s->uncommitted_bytes = append_uncommitted(r);
+	s->snapshot_index = r->snapshot.index;
+	s->snapshot_term = r->snapshot.term;
+	s->receive_index = r->receive.snapshot.index;
+	s->receive_offset = r->receive.written;
+	s->receive_total = r->receive.total;
 	status_membership(r, s);
 	for (i = 0; i < r->progress_count; i++) {
 		p = &r->progress[i];
@@ -208,6 +220,11 @@ raft_status(const struct raft *r, struct raft_status *s)
 		peer->match_index = p->match;
 		peer->next_index = p->next;
 		peer->replicating = p->mode == PROGRESS_REPLICATE;
+		peer->installing = p->mode == PROGRESS_SNAPSHOT;
+		if (peer->installing && p->view != 0) {
+			peer->install_offset = p->arrived;
+			peer->install_total = r->view.size;
+		}
 		peer->inflight = p->inflight_count;
 		peer->last_contact_ns = p->contact_ns;
 	}
@@ -391,6 +408,15 @@ config_defaults(struct raft_config *c)
 	if (c->append_bytes_max == 0) {
 		c->append_bytes_max = 64u << 10;
 	}
+	if (c->chunk_bytes == 0) {
+		c->chunk_bytes = 64u << 10;
+	}
+	if (c->chunk_bytes > RAFT_CHUNK_SIZE_MAX) {
+		c->chunk_bytes = RAFT_CHUNK_SIZE_MAX;
+	}
+	if (c->install_timeout_ns == 0) {
+		c->install_timeout_ns = 10 * c->election_max_ns;
+	}
 	if (c->uncommitted_bytes_max == 0) {
 		c->uncommitted_bytes_max = 16u << 20;
 	}
@@ -446,10 +472,16 @@ step_event(struct raft *r, const struct raft_event *e)
 		transfer_request(r, e->transfer.to);
 		return;
 	case RAFT_EVENT_CHECKPOINT:
+		snapshot_checkpoint(r, e->checkpoint.index,
+		    e->checkpoint.chain);
+		return;
 	case RAFT_EVENT_VIEW:
-		r->update->result = ERR_AGAIN;
+		snapshot_view(r, e->view.id, e->view.index, e->view.size,
+		    e->view.chain);
 		return;
 	case RAFT_EVENT_RECEIVED:
+		install_received(r, e->received.id, e->received.offset,
+		    e->received.complete, e->received.failed);
 		return;
 	}
 	raft_latch(r, "event of type %d", (int)e->type);
@@ -508,16 +540,15 @@ step_applied(struct raft *r, uint64_t index)
 static void
 step_finish(struct raft *r)
 {
-	if (r->role != RAFT_LEADER) {
-		return;
-	}
+	install_advance(r);
 	change_advance(r);
-	if (r->role != RAFT_LEADER) {
-		return;
+	snapshot_advance(r);
+	snapshot_compact(r);	/* before what is sent names entries */
+	if (r->role == RAFT_LEADER) {
+		readindex_advance(r);
+		transfer_advance(r);
+		replicate_flush(r);
 	}
-	readindex_advance(r);
-	transfer_advance(r);
-	replicate_flush(r);
 }
 
 static uint64_t

@@ -64,8 +64,10 @@ recv_message(struct raft *r, const struct raft_message *m)
 		transfer_recv(r, m);
 		break;
 	case RAFT_INSTALL:
+		install_recv(r, m);
+		break;
 	case RAFT_INSTALL_REPLY:
-		r->dropped++;		/* docs/CORE.md, "Not there yet" */
+		replicate_recv_install_reply(r, m);
 		break;
 	}
 }

@@ -31,7 +31,6 @@ static struct progress *heard_from(struct raft *,
 static void recv_refusal(struct raft *, struct progress *,
 	    const struct raft_message *);
 static void inflight_clear(struct progress *);
-static struct inflight *inflight_at(struct progress *, uint32_t);
 static void inflight_acknowledged(struct raft *, struct progress *);
 static void progress_init(struct raft *, struct progress *,
 	    const struct raft_server *);
@@ -144,8 +143,16 @@ replicate_flush(struct raft *r)
 	}
 	for (i = 0; i < r->progress_count; i++) {
 		p = &r->progress[i];
+		if (p->mode != PROGRESS_SNAPSHOT &&
+		    p->next <= history_floor(&r->log)) {
+			probe(r, p, p->next);	/* its entries are gone */
+		}
 		if (may_send(r, p)) {
-			send_append(r, p);
+			if (p->mode == PROGRESS_SNAPSHOT) {
+				snapshot_send(r, p);
+			} else {
+				send_append(r, p);
+			}
 			r->more = r->more || may_send(r, p);
 		}
 	}
@@ -196,14 +203,18 @@ replicate_sent(struct raft *r, uint32_t to, uint64_t request,
 		return;
 	}
 	for (i = 0; i < p->inflight_count; i++) {
-		if (inflight_at(p, i)->request == request) {
+		if (replicate_inflight(p, i)->request == request) {
 			break;
 		}
 	}
 	if (i == p->inflight_count) {
 		return;			/* answered, or given up, since */
 	}
-	f = inflight_at(p, i);
+	if (p->mode == PROGRESS_SNAPSHOT) {
+		snapshot_sent(p, i);
+		return;
+	}
+	f = replicate_inflight(p, i);
 	if (next_index < f->first_index || next_index > f->last_index) {
 		return;
 	}
@@ -217,7 +228,7 @@ replicate_sent(struct raft *r, uint32_t to, uint64_t request,
 	f->bytes = bytes;
 	p->inflight_bytes = 0;
 	for (i = 0; i < p->inflight_count; i++) {
-		p->inflight_bytes += inflight_at(p, i)->bytes;
+		p->inflight_bytes += replicate_inflight(p, i)->bytes;
 	}
 	inflight_acknowledged(r, p);
 }
@@ -238,13 +249,29 @@ replicate_recv_append_reply(struct raft *r, const struct raft_message *m)
 		r->dropped++;		/* more than we have ever sent */
 		return;
 	}
-	if (m->index > p->match) {
-		p->match = m->index;
+	replicate_matched(r, p, m->index);
+}
+
+void
+replicate_matched(struct raft *r, struct progress *p, uint64_t index)
+{
+	if (index > r->log.last_index) {
+		return;
 	}
-	if (p->mode == PROGRESS_PROBE) {
+	if (index > p->match) {
+		p->match = index;
+	}
+	if (p->mode == PROGRESS_PROBE || (p->mode == PROGRESS_SNAPSHOT &&
+	    p->match >= history_floor(&r->log))) {
+		/* also when an append has made a snapshot unnecessary */
 		p->mode = PROGRESS_REPLICATE;
+		p->view = 0;
 		p->next = p->match + 1;
 		inflight_clear(p);
+	} else if (p->mode == PROGRESS_SNAPSHOT) {
+		if (p->next <= p->match) {
+			p->next = p->match + 1;
+		}
 	} else {
 		if (p->next <= p->match) {
 			p->next = p->match + 1;
@@ -255,6 +282,16 @@ replicate_recv_append_reply(struct raft *r, const struct raft_message *m)
 }
 
 void
+replicate_recv_install_reply(struct raft *r, const struct raft_message *m)
+{
+	struct progress *p = heard_from(r, m);
+
+	if (p != NULL) {
+		snapshot_recv_reply(r, p, m);
+	}
+}
+
+void
 replicate_recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
 {
 	struct progress *p = heard_from(r, m);
@@ -262,8 +299,12 @@ replicate_recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
 	if (p == NULL) {
 		return;
 	}
+	if (p->mode == PROGRESS_SNAPSHOT) {
+		snapshot_again(r, p);
+		return;
+	}
 	if (p->inflight_count == 0 ||
-	    m->request < inflight_at(p, 0)->request ||
+	    m->request < replicate_inflight(p, 0)->request ||
 	    ELAPSED(r, p->moved_ns) < 2 * r->config.heartbeat_ns) {
 		return;
 	}
@@ -326,6 +367,7 @@ probe(struct raft *r, struct progress *p, uint64_t next)
 	uint64_t lowest = history_floor(&r->log) + 1;
 
 	p->mode = PROGRESS_PROBE;
+	p->view = 0;
 	p->blocked = false;
 	p->next = next;
 	if (p->next < lowest) {
@@ -342,6 +384,9 @@ may_send(const struct raft *r, const struct progress *p)
 {
 	if (p->blocked) {
 		return false;
+	}
+	if (p->mode == PROGRESS_SNAPSHOT) {
+		return snapshot_may_send(r, p);
 	}
 	if (p->mode == PROGRESS_PROBE) {
 		return p->inflight_count == 0;
@@ -385,7 +430,7 @@ send_append(struct raft *r, struct progress *p)
 		p->moved_ns = r->now_ns;
 	}
 	assert(p->inflight_count < INFLIGHT_MAX);
-	f = inflight_at(p, p->inflight_count++);
+	f = replicate_inflight(p, p->inflight_count++);
 	f->request = m->request;
 	f->first_index = previous + 1;
 	f->last_index = last;
@@ -425,8 +470,8 @@ recv_refusal(struct raft *r, struct progress *p, const struct raft_message *m)
 {
 	uint64_t next;
 
-	if (p->inflight_count == 0 ||
-	    m->request < inflight_at(p, 0)->request ||
+	if (p->mode == PROGRESS_SNAPSHOT || p->inflight_count == 0 ||
+	    m->request < replicate_inflight(p, 0)->request ||
 	    m->index <= p->match) {
 		return;			/* of an append before the last turn */
 	}
@@ -437,8 +482,10 @@ recv_refusal(struct raft *r, struct progress *p, const struct raft_message *m)
 	next = next < m->index ? next + 1 : m->index;
 	if (next <= history_floor(&r->log) &&
 	    m->index <= history_floor(&r->log)) {
-		/* Our log does not go back far enough; retried with time. */
-		if (!p->behind_told) {
+		/* Our log does not go back far enough. */
+		if (r->snapshot.index != 0) {
+			snapshot_begin(r, p);
+		} else if (!p->behind_told) {
 			p->behind_told = true;
 			TELL(r, RAFT_TELL_LOG, "the log of Node %" PRIu32
 			    " agrees with ours only before %" PRIu64
@@ -460,8 +507,8 @@ inflight_clear(struct progress *p)
 	p->inflight_bytes = 0;
 }
 
-static struct inflight *
-inflight_at(struct progress *p, uint32_t i)
+struct inflight *
+replicate_inflight(struct progress *p, uint32_t i)
 {
 	return &p->inflight[(p->inflight_begin + i) % INFLIGHT_MAX];
 }
@@ -472,7 +519,7 @@ inflight_acknowledged(struct raft *r, struct progress *p)
 	struct inflight *f;
 
 	while (p->inflight_count > 0) {
-		f = inflight_at(p, 0);
+		f = replicate_inflight(p, 0);
 		if (f->last_index > p->match) {
 			break;
 		}

@@ -534,14 +534,15 @@ START_TEST(needs_snapshot)
 	m.hint_index = 3;
 	m.hint_term = 1;
 	solo_recv(&s, &m);
-	ck_assert_uint_eq(solo_sent(&s, RAFT_APPEND, 2)->index, 31);
+	ck_assert_uint_eq(solo_sent(&s, RAFT_APPEND, 2)->index, 35);
 	m = solo_reply(&s, RAFT_APPEND, 2, 6, true);
-	m.index = 31;
+	m.index = 35;
 	m.hint_index = 3;
 	m.hint_term = 1;
 	solo_recv(&s, &m);
 	ck_assert_uint_eq(s.update.message_count, 0);
-	ck_assert(solo_told(&s, "it needs a snapshot"));
+	ck_assert(solo_told(&s, "it gets a snapshot"));
+	ck_assert(s.update.view_wanted);
 	/* the others are served */
 	solo_ack(&s, 3, 41);
 	solo_persisted(&s);

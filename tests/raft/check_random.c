@@ -234,6 +234,7 @@ heal(struct cluster *c)
 	uint32_t id;
 
 	cluster_heal(c);
+	c->receive_fails = 0;
 	c->delay_max_ns = c->delay_min_ns;
 	c->disk_max_ns = c->disk_min_ns;
 	cluster_start_all(c);
@@ -246,6 +247,8 @@ heal(struct cluster *c)
 }
 
 /* Returns how many leaders there were. */
+static uint64_t installs;
+
 static uint64_t
 run_seed(uint64_t seed, bool story)
 {
@@ -266,6 +269,12 @@ run_seed(uint64_t seed, bool story)
 		c->inflight_messages_max = 1 + (uint32_t)below(c, 3);
 		c->append_bytes_max = 8 + below(c, 30);
 		c->uncommitted_bytes_max = 100 + below(c, 400);
+	}
+	if (below(c, 2) == 0) {
+		c->checkpoints = 1 + (uint32_t)below(c, 200);
+		c->trailing_entries = below(c, 2) == 0 ? 0 : below(c, 20);
+		c->chunk_bytes = 8 + (uint32_t)below(c, 100);
+		c->receive_fails = below(c, 2) == 0 ? 0 : 50;
 	}
 	fault_rate = 1 + below(c, 12);
 	change_rate = below(c, 3) == 0 ? 0 : 1 + below(c, 10);
@@ -305,6 +314,7 @@ run_seed(uint64_t seed, bool story)
 		cluster_fail(c, "the healed cluster answers no read");
 	}
 	elections = c->elections;
+	installs += c->installs;
 	if (story) {
 		fputs(c->story, stdout);
 	}
@@ -322,6 +332,9 @@ START_TEST(random_schedules)
 	}
 	/* The schedules are worth something only if leaders fall. */
 	ck_assert_uint_ge(leaders, count);
+	ck_assert(count < SEEDS || installs >= count / 4);
+	printf("%" PRIu64 " leaders, %" PRIu64 " snapshots installed\n",
+	    leaders, installs);
 }
 END_TEST
 

@@ -29,6 +29,12 @@
  *	change ID KIND NODE ...	asks node ID; KIND: add, learner, voter,
  *				remove, replace; several at once
  *	transfer ID [TO]	asks node ID to hand over
+ *	chunk N ; trailing N ; inflight N	before start: bytes of a chunk
+ *				of a snapshot; entries kept before one;
+ *				messages under way to a peer
+ *	checkpoint ID		takes a snapshot of what is applied
+ *	delay MS		of each message, from now on
+ *	logs			where each log begins and ends
  *	wipe ID			it is down, and loses its store
  *	members			the configuration of each node
  *	rpc on|off		tell every message as well
@@ -88,7 +94,8 @@ number(const struct script *s, const char *word)
 static struct mem_node *
 node(const struct script *s, const char *word)
 {
-	uint64_t id = number(s, word);
+	uint64_t id = strcmp(word, "leader") == 0 ?
+	    cluster_leader(s->cluster) : number(s, word);
 
 	if (id < 1 || id > s->cluster->node_count) {
 		bad(s, "no such node");
@@ -368,6 +375,71 @@ verb_members(struct script *s, char **w, int count)
 }
 
 static void
+verb_number(struct script *s, char **w, int count)
+{
+	uint64_t value = number(s, w[1]);
+
+	(void)count;
+	if (strcmp(w[0], "chunk") == 0) {
+		s->cluster->chunk_bytes = (uint32_t)value;
+	} else if (strcmp(w[0], "inflight") == 0) {
+		s->cluster->inflight_messages_max = (uint32_t)value;
+	} else if (strcmp(w[0], "trailing") == 0) {
+		s->cluster->trailing_entries = value;
+	} else {
+		s->cluster->delay_min_ns = s->cluster->delay_max_ns =
+		    value * MS;
+	}
+}
+
+static void
+verb_checkpoint(struct script *s, char **w, int count)
+{
+	int result = cluster_checkpoint(s->cluster, node(s, w[1])->id);
+
+	(void)count;
+	if (result != ERR_OK) {
+		cluster_story(s->cluster, "= checkpoint: %s",
+		    err_text(result));
+	}
+}
+
+static void
+verb_logs(struct script *s, char **w, int count)
+{
+	struct cluster *c = s->cluster;
+	struct raft_status status;
+	struct mem_node *n;
+	uint32_t id, i;
+
+	(void)w;
+	(void)count;
+	for (id = 1; id <= c->node_count; id++) {
+		n = cluster_node(c, id);
+		if (n->raft == NULL) {
+			cluster_story(c, "= %" PRIu32 " down", id);
+			continue;
+		}
+		raft_status(n->raft, &status);
+		cluster_story(c, "= %" PRIu32 " %s log %" PRIu64 "-%" PRIu64
+		    " commit %" PRIu64 " snapshot %" PRIu64 " of term %"
+		    PRIu64, id, raft_role_name(status.role),
+		    status.first_index, status.last_index,
+		    status.commit_index, status.snapshot_index,
+		    status.snapshot_term);
+		for (i = 0; i < status.peer_count; i++) {
+			if (status.peers[i].installing) {
+				cluster_story(c, "=   Node %" PRIu32 " has %"
+				    PRIu64 " of %" PRIu64 " bytes",
+				    status.peers[i].id,
+				    status.peers[i].install_offset,
+				    status.peers[i].install_total);
+			}
+		}
+	}
+}
+
+static void
 verb_rpc(struct script *s, char **w, int count)
 {
 	uint32_t id;
@@ -421,6 +493,12 @@ static const struct {
 	{ "change", 4, 16, verb_change },
 	{ "transfer", 2, 3, verb_transfer },
 	{ "wipe", 2, 2, verb_wipe },
+	{ "chunk", 2, 2, verb_number },
+	{ "trailing", 2, 2, verb_number },
+	{ "inflight", 2, 2, verb_number },
+	{ "delay", 2, 2, verb_number },
+	{ "checkpoint", 2, 2, verb_checkpoint },
+	{ "logs", 1, 1, verb_logs },
 	{ "members", 1, 1, verb_members },
 	{ "rpc", 2, 2, verb_rpc },
 	{ "status", 1, 1, verb_status },

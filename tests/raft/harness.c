@@ -64,6 +64,7 @@ cluster_new(uint32_t node_count, uint64_t seed)
 	for (i = 0; i < node_count; i++) {
 		c->nodes[i].id = i + 1;
 		c->nodes[i].store_id = STORE_ID(i + 1);
+		c->nodes[i].disk_first = 1;
 		c->configuration.servers[i] = (struct raft_server){
 			.id = i + 1,
 			.suffrage = RAFT_VOTER,
@@ -92,6 +93,10 @@ node_forget(struct mem_node *n)
 		free(n->outbox[i].entries);
 	}
 	n->persist_count = n->outbox_count = 0;
+	n->view_id = n->receive_id = 0;
+	n->receive_ns = UINT64_MAX;
+	n->view_tried_ns = 0;
+	n->paused = false;
 	raft_free(n->raft);
 	n->raft = NULL;
 }
@@ -171,12 +176,17 @@ boot_configurations(struct cluster *c, struct mem_node *n,
 
 	configurations[0] = c->configuration;
 	*count = 1;
-	if (quorum_member(&c->configuration, n->id, n->store_id) == NULL) {
+	if (n->disk_snapshot.index != 0) {
+		configurations[0] = n->disk_snapshot.configuration;
+	} else if (quorum_member(&c->configuration, n->id, n->store_id) ==
+	    NULL) {
 		memset(&configurations[0], 0, sizeof(configurations[0]));
 	}
 	for (i = 0; i < n->disk.count; i++) {
 		e = &n->disk.entries[i];
-		if (e->type != RAFT_ENTRY_CONFIGURATION) {
+		if (e->type != RAFT_ENTRY_CONFIGURATION ||
+		    e->index < n->disk_first ||
+		    e->index <= n->disk_snapshot.index) {
 			continue;
 		}
 		if (*count == CONFIGURATIONS_MAX) {
@@ -205,20 +215,23 @@ cluster_start(struct cluster *c, uint32_t id)
 	int result;
 
 	assert(n->raft == NULL);
+	node_forget(n);
 	n->run++;
-	n->paused = false;
 	mem_log_copy(&n->log, &n->disk);
 	n->applied = n->disk_applied;
 	memset(&boot, 0, sizeof(boot));
 	boot.hard_state = n->disk_hard_state;
-	boot.first_index = 1;
+	boot.first_index = n->first_index = n->disk_first;
+	boot.snapshot_index = n->disk_snapshot.index;
+	boot.snapshot_term = n->disk_snapshot.term;
 	boot.last_index = n->disk.count;
 	boot.applied_index = n->disk_applied;
-	for (i = 0; i < n->disk.count; i++) {
+	for (i = n->disk_first - 1; i < n->disk.count; i++) {
 		runs = mem_realloc(runs, (boot.run_count + 1) * sizeof(*runs));
-		sizes = mem_realloc(sizes, (i + 1) * sizeof(*sizes));
-		sizes[i] = n->disk.entries[i].size;
-		if (i == 0 || n->disk.entries[i].term !=
+		sizes = mem_realloc(sizes,
+		    (boot.size_count + 1) * sizeof(*sizes));
+		sizes[boot.size_count++] = n->disk.entries[i].size;
+		if (boot.run_count == 0 || n->disk.entries[i].term !=
 		    n->disk.entries[i - 1].term) {
 			runs[boot.run_count++] = (struct raft_run){
 				.first_index = i + 1,
@@ -228,7 +241,6 @@ cluster_start(struct cluster *c, uint32_t id)
 	}
 	boot.runs = runs;
 	boot.sizes = sizes;
-	boot.size_count = n->disk.count;
 	boot_configurations(c, n, configurations, &boot.configuration_count);
 	boot.configurations = configurations;
 	boot.now_ns = c->now_ns;
@@ -246,6 +258,8 @@ cluster_start(struct cluster *c, uint32_t id)
 		.append_bytes_max = (uint32_t)c->append_bytes_max,
 		.inflight_messages_max = c->inflight_messages_max,
 		.uncommitted_bytes_max = (uint32_t)c->uncommitted_bytes_max,
+		.trailing_entries = c->trailing_entries,
+		.chunk_bytes = c->chunk_bytes == 0 ? 40 : c->chunk_bytes,
 		.tell_rpc = c->tell_rpc,
 		.tell = c->story_quiet ? NULL : tell,
 		.tell_arg = &tellers[id],
@@ -289,6 +303,8 @@ cluster_wipe(struct cluster *c, uint32_t id)
 	n->log.count = 0;
 	n->disk_hard_state = (struct raft_hard_state){ .term = 0 };
 	n->disk_applied = n->applied = 0;
+	n->disk_first = 1;
+	memset(&n->disk_snapshot, 0, sizeof(n->disk_snapshot));
 }
 
 void
@@ -385,8 +401,17 @@ message_take(struct cluster *c, struct mem_node *n,
 	    m->entry_count > n->held_messages) {
 		p.message.entry_count = (uint32_t)n->held_messages;
 	}
+	if (m->type == RAFT_INSTALL &&
+	    !snapshot_message(c, n, &p.message)) {
+		sent = (struct raft_event){ .type = RAFT_EVENT_SENT };
+		sent.sent.to = m->to;
+		sent.sent.request = m->request;
+		cluster_step(c, n->id, &sent);
+		return;
+	}
 	if (p.message.entry_count > 0) {
-		if (m->entry_first != m->index + 1 ||
+		if (m->entry_first < n->first_index ||
+		    m->entry_first != m->index + 1 ||
 		    m->index + m->entry_count > n->log.count) {
 			cluster_fail(c, "node %" PRIu32 " sends entries that "
 			    "it does not have", n->id);
@@ -448,6 +473,7 @@ persist_take(struct cluster *c, struct mem_node *n,
 			mem_log_append(&n->log, &e);
 		}
 	}
+	snapshot_persist(c, n, u, &p);
 	p.last_index = n->log.count;
 	p.last_term = mem_log_term(&n->log, n->log.count);
 	p.done_ns = c->now_ns + c->disk_min_ns +
@@ -491,6 +517,7 @@ effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
 			    u->reads[i].id, err_text(u->reads[i].result));
 		}
 	}
+	snapshot_effects(c, n, u);
 	cluster_check_commit(c, n, u->commit_index);
 	cluster_check_durable(c, n, before, c->committed.count);
 	if (u->commit_index > n->applied) {
@@ -504,6 +531,7 @@ effects(struct cluster *c, struct mem_node *n, const struct raft_update *u)
 	if (applied.applied.index != 0) {
 		cluster_step(c, n->id, &applied);
 	}
+	snapshot_later(c, n);
 }
 
 /* raft_clone() into the same memory each time: it is done at every step. */
@@ -549,6 +577,8 @@ cluster_step(struct cluster *c, uint32_t id, struct raft_event *event)
 	if (event->type == RAFT_EVENT_PROPOSE ||
 	    event->type == RAFT_EVENT_CHANGE ||
 	    event->type == RAFT_EVENT_TRANSFER ||
+	    event->type == RAFT_EVENT_CHECKPOINT ||
+	    event->type == RAFT_EVENT_VIEW ||
 	    event->type == RAFT_EVENT_READ) {
 		event->random = (uint64_t)(int64_t)update->result;
 	}
@@ -570,6 +600,7 @@ persist_done(struct cluster *c, struct mem_node *n)
 	if (p.truncate_from != 0) {
 		n->disk.count = p.truncate_from - 1;
 	}
+	snapshot_durable(c, n, &p);
 	for (i = 0; i < p.entry_count; i++) {
 		mem_log_append(&n->disk, &p.entries[i]);
 	}
@@ -578,6 +609,9 @@ persist_done(struct cluster *c, struct mem_node *n)
 	if (cluster_random(c) % 4 == 0) {
 		n->disk_applied = n->applied < n->disk.count ?
 		    n->applied : n->disk.count;
+		if (n->disk_applied < n->disk_snapshot.index) {
+			n->disk_applied = n->disk_snapshot.index;
+		}
 	}
 	count = n->outbox_count;
 	for (i = 0; i < count; i++) {
@@ -593,6 +627,9 @@ persist_done(struct cluster *c, struct mem_node *n)
 	e.persisted.last_index = p.last_index;
 	e.persisted.last_term = p.last_term;
 	cluster_step(c, n->id, &e);
+	if (c->checkpoints > 0 && cluster_random(c) % 1000 < c->checkpoints) {
+		cluster_checkpoint(c, n->id);
+	}
 }
 
 static void
@@ -618,7 +655,7 @@ cluster_next(struct cluster *c, uint64_t until_ns)
 	uint64_t at = UINT64_MAX, order = 0;
 	struct mem_node *n, *node = NULL;
 	uint32_t i, packet = UINT32_MAX;
-	bool disk = false;
+	bool disk = false, receive = false;
 
 	for (i = 0; i < c->packet_count; i++) {
 		n = cluster_node(c, c->packets[i].message.to);
@@ -642,11 +679,18 @@ cluster_next(struct cluster *c, uint64_t until_ns)
 			at = n->persists[0].done_ns;
 			node = n;
 			disk = true;
+			receive = false;
+		}
+		if (n->receive_ns < at && !n->disk_stuck) {
+			at = n->receive_ns;
+			node = n;
+			disk = false;
+			receive = true;
 		}
 		if (n->deadline_ns < at) {
 			at = n->deadline_ns;
 			node = n;
-			disk = false;
+			disk = receive = false;
 		}
 	}
 	if (at > until_ns || at == UINT64_MAX) {
@@ -662,6 +706,8 @@ cluster_next(struct cluster *c, uint64_t until_ns)
 		packet_deliver(c, packet);
 	} else if (disk) {
 		persist_done(c, node);
+	} else if (receive) {
+		snapshot_written(c, node);
 	} else {
 		cluster_step(c, node->id, &tick);
 	}

@@ -42,6 +42,10 @@ struct mem_persist {
 	uint64_t truncate_from;
 	struct raft_entry *entries;
 	uint32_t entry_count;
+	bool has_snapshot;
+	bool install;
+	bool drop_log;
+	struct raft_snapshot snapshot;
 	uint64_t last_index;
 	uint64_t last_term;
 	uint64_t done_ns;
@@ -66,6 +70,13 @@ struct mem_node {
 	struct mem_log disk;
 	struct raft_hard_state disk_hard_state;
 	uint64_t disk_applied;
+	uint64_t disk_first;		/* entries before it are deleted */
+	struct raft_snapshot disk_snapshot;
+	uint64_t first_index;		/* as the core was told */
+	uint64_t view_id, view_index, view_last, view_tried_ns;
+	bool view_due;
+	uint64_t receive_id, receive_size, receive_total, receive_ns;
+	uint8_t receive[400];
 	uint64_t applied;
 	uint64_t deadline_ns;
 	struct mem_persist *persists;
@@ -102,6 +113,12 @@ struct cluster {
 	/* settings of nodes started from here on */
 	uint32_t append_entries_max, inflight_messages_max;
 	uint64_t append_bytes_max, uncommitted_bytes_max;
+	uint64_t trailing_entries;
+	uint32_t chunk_bytes;
+	/* probabilities in 1/1000: of a checkpoint with a persist, of a chunk
+	 * that cannot be written */
+	uint32_t checkpoints, receive_fails;
+	uint64_t installs;
 	bool tell_rpc;
 	/* the story */
 	char *story;
@@ -128,6 +145,21 @@ void	cluster_check_commit(struct cluster *, struct mem_node *,
 	    uint64_t commit);
 void	cluster_check_durable(struct cluster *, const struct mem_node *,
 	    uint64_t from, uint64_t commit);
+
+/* ------------------------------------------------- harness_snapshot.c */
+
+/* Takes a snapshot at what is applied and durable. */
+int	cluster_checkpoint(struct cluster *, uint32_t id);
+bool	snapshot_message(struct cluster *, struct mem_node *,
+	    struct raft_message *);
+void	snapshot_written(struct cluster *, struct mem_node *);
+void	snapshot_persist(struct cluster *, struct mem_node *,
+	    const struct raft_update *, struct mem_persist *);
+void	snapshot_durable(struct cluster *, struct mem_node *,
+	    const struct mem_persist *);
+void	snapshot_effects(struct cluster *, struct mem_node *,
+	    const struct raft_update *);
+void	snapshot_later(struct cluster *, struct mem_node *);
 
 /* ---------------------------------------------------------- harness.c */
 
