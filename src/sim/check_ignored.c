@@ -134,7 +134,9 @@ may_reset_timer(const struct sim_node *node,
 	const struct raft_update *update = node->world->update;
 	uint32_t i;
 
-	if (message->type == RAFT_APPEND || message->type == RAFT_HEARTBEAT) {
+	if (message->type == RAFT_APPEND || message->type == RAFT_HEARTBEAT ||
+	    message->type == RAFT_INSTALL ||
+	    message->type == RAFT_TIMEOUT_NOW) {
 		return message->term >= raft_term(node->before);
 	}
 	for (i = 0; i < update->message_count; i++) {

@@ -48,6 +48,7 @@ sources=$(cd "$source" &&
     src/sim/*.c)
 tests='check_limits check_log check_paper check_quorum check_thesis
 check_traps check_traps_log'
+harness='harness harness_check harness_ops solo'
 # An object is new enough if its source and all headers are older.
 header=$(cd "$source" && ls -t src/*/*.h tests/raft/*.h | head -n 1)
 is_new() {
@@ -61,7 +62,7 @@ for file in $sources; do
 	is_new "$object" "$file" ||
 	    compile "$source/$file" "$object" "$source" || exit 70
 done
-for file in harness harness_check solo $tests; do
+for file in $harness $tests; do
 	object=$(object_of "tests/raft/$file.c")
 	is_new "$object" "tests/raft/$file.c" || compile \
 	    "$source/tests/raft/$file.c" "$object" "$source" || exit 70
@@ -81,9 +82,9 @@ test_of_core() {
 		# shellcheck disable=SC2046
 		$cc -pthread -o "$work/test" \
 		    "$(object_of tests/raft/$test.c)" \
-		    "$(object_of tests/raft/harness.c)" \
-		    "$(object_of tests/raft/harness_check.c)" \
-		    "$(object_of tests/raft/solo.c)" \
+		    $(for file in $harness; do
+			    object_of tests/raft/$file.c
+		    done) \
 		    $(objects "$1" "$2" 'src/[br]a*') \
 		    $(pkg-config --libs check libbsd) || exit 70
 		(cd "$source" && timeout 120 "$work/test") \
