@@ -71,6 +71,9 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	if (node->role == RAFT_LEADER && update->persist_seq != 0) {
 		sim_check_agreed_members(node);
 	}
+	if (node->role == RAFT_LEADER) {
+		sim_check_member(node);
+	}
 	sim_check_append_only(node);
 	node_messages(node);
 	if (node->dying || world->failed) {
