@@ -17,6 +17,7 @@
 
 #include "base/crash.h"
 #include "kv/kv.h"
+#include "node/backlog.h"
 #include "node/node.h"
 #include "shm/channel.h"
 #include "shm/slot.h"
@@ -26,6 +27,7 @@
 #define READS_MAX	4096
 #define REQUESTS_MAX	64	/* of one slot in a turn */
 #define ARENA_SIZE	(4u << 20)	/* bytes of one turn's writes */
+#define BACKLOG_NS	5000000000ull	/* for who takes nothing: dead */
 #define WORDS		(SEGMENT_CLIENTS_MAX / 64)
 #define NONE		UINT32_MAX
 
@@ -33,6 +35,8 @@ struct client {
 	struct channel_rx *rx;
 	struct channel_tx *tx;
 	struct doorbell bell;
+	struct backlog backlog;		/* replies without room in the ring */
+	uint64_t moved_ns;		/* it was empty, or got shorter */
 	bool touched;			/* on the list of those to flush */
 };
 
@@ -101,6 +105,7 @@ static void	clients_propose(struct node *);
 static void	clients_ask_reads(struct node *);
 static void	client_reply(struct node *, const struct waiter *,
 		    enum wire_result, const uint8_t *, uint32_t);
+static void	client_send_backlog(struct node *, uint32_t);
 static uint32_t	list_take(struct clients *, struct read_list *);
 static void	list_put(struct clients *, struct read_list *, uint32_t);
 static uint64_t	node_stamp(const struct node *);
@@ -146,6 +151,7 @@ clients_free(struct clients *clients)
 	    i < clients->count; i++) {
 		channel_tx_close(clients->clients[i].tx);
 		channel_rx_close(clients->clients[i].rx);
+		backlog_fini(&clients->clients[i].backlog);
 	}
 	for (uint32_t i = 0; i < READS_MAX; i++) {
 		free(clients->reads[i].command);
@@ -602,13 +608,15 @@ clients_flush(struct node *node)
 		uint32_t slot = clients->touched[i];
 		struct client *client = &clients->clients[slot];
 
+		client_send_backlog(node, slot);
 		CRASH_POINT("reply: before publishing");
 		if (channel_flush(client->tx)) {
 			CRASH_POINT("reply: published, before the bell");
 			node->pending_ns = NODE_PENDING_NS;
 			(void)doorbell_ring(&client->bell);
 		}
-		if (channel_is_pending(client->tx)) {
+		if (channel_is_pending(client->tx) ||
+		    !backlog_is_empty(&client->backlog)) {
 			clients->touched[kept++] = slot;
 		} else {
 			client->touched = false;
@@ -660,8 +668,14 @@ client_reply(struct node *node, const struct waiter *waiter,
 	iov[0].iov_len = sizeof(header);
 	iov[1].iov_base = (void *)(uintptr_t)answer;
 	iov[1].iov_len = size;
-	if (channel_send(client->tx, WIRE_REPLY, waiter->epoch, iov,
-	    size > 0 ? 2 : 1) != ERR_OK) {
+	if (backlog_is_empty(&client->backlog)) {
+		client->moved_ns = node->now_ns;
+	}
+	if ((!backlog_is_empty(&client->backlog) ||
+	    channel_send(client->tx, WIRE_REPLY, waiter->epoch, iov,
+	    size > 0 ? 2 : 1) != ERR_OK) &&
+	    backlog_add(&client->backlog, waiter->epoch, header,
+	    sizeof(header), answer, size) != ERR_OK) {
 		/* The client asks again. */
 		node->counters[SEGMENT_REPLIES_DROPPED]++;
 		return;
@@ -670,6 +684,37 @@ client_reply(struct node *node, const struct waiter *waiter,
 	if (!client->touched) {
 		client->touched = true;
 		clients->touched[clients->touched_count++] = waiter->slot;
+	}
+}
+
+/* What there is room for now; a former owner's go, and all of one who has
+ * taken nothing for long. */
+static void
+client_send_backlog(struct node *node, uint32_t slot)
+{
+	struct client *client = &node->clients->clients[slot];
+	bool is_stuck = node->now_ns > client->moved_ns + BACKLOG_NS;
+	const uint8_t *message;
+	struct iovec iov;
+	uint64_t epoch;
+	uint32_t size;
+
+	while ((message = backlog_first(&client->backlog, &epoch, &size)) !=
+	    NULL) {
+		if (is_stuck ||
+		    slot_epoch_of(node->segment, slot) != epoch) {
+			node->counters[SEGMENT_REPLIES_DROPPED]++;
+			backlog_drop_first(&client->backlog);
+			continue;
+		}
+		iov.iov_base = (void *)(uintptr_t)message;
+		iov.iov_len = size;
+		if (channel_send(client->tx, WIRE_REPLY, epoch, &iov, 1) !=
+		    ERR_OK) {
+			return;
+		}
+		client->moved_ns = node->now_ns;
+		backlog_drop_first(&client->backlog);
 	}
 }
 

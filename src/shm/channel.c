@@ -488,7 +488,7 @@ send_large(struct channel_tx *tx, uint32_t type, uint64_t to_epoch,
 	return ERR_OK;
 }
 
-/* Fragments fill at most half of the ring: small messages pass. */
+/* Fragments fill at most three quarters of the ring: small messages pass. */
 static void
 pump(struct channel_tx *tx)
 {
@@ -497,7 +497,7 @@ pump(struct channel_tx *tx)
 	size_t part;
 	uint8_t *data;
 
-	while (tx->size != 0 && ring_used(&tx->ring) <= tx->ring.size / 2) {
+	while (tx->size != 0 && ring_used(&tx->ring) <= tx->ring.size / 8 * 5) {
 		part = tx->size - tx->sent;
 		part = part < part_max ? part : part_max;
 		data = ring_claim(&tx->ring, (uint32_t)(sizeof(head) + part));

@@ -2,7 +2,7 @@
 /*
  * A channel: messages of any size (up to a limit) over a ring.
  *
- * A message of up to a quarter of the ring is one record.  A larger one
+ * A message of up to half the ring is one record.  A larger one
  * travels as fragments, with small messages free to pass in between; one
  * large message at a time is under way, the rest of it waits in the sender
  * and is pumped by channel_flush().  The receiver puts it together in
@@ -55,7 +55,7 @@ int	channel_open_link_rx(struct channel_rx **, struct segment *,
 /* request: client -> node; reply: node -> client.  node_side tells who we
  * are; then own_epoch is the node's run, else the claim's epoch.  Of tx and rx
  * the one that this side has is set, the other one may be NULL.  A client that
- * opens either allocates the blocks of both (128 KiB): open only the nodes
+ * opens either allocates the blocks of both (64 KiB): open only the nodes
  * that are talked to. */
 int	channel_open_request(struct channel_tx **tx, struct channel_rx **rx,
 	    struct segment *, uint32_t client_slot, uint32_t node_slot,

@@ -58,7 +58,7 @@ ring_init(struct ring *ring, struct ring_layout *shared, uint8_t *data,
 uint32_t
 ring_record_size_max(const struct ring *ring)
 {
-	return (uint32_t)(ring->size / 4);
+	return (uint32_t)(ring->size / 2);
 }
 
 uint64_t
@@ -275,8 +275,8 @@ check_header(const struct ring_record_layout *header, uint64_t position,
 	if (header->type < 1 || header->type > TYPE_MAX) {
 		return "a record's type is out of range";
 	}
-	if (header->size > ring_size / 4) {
-		return "a record is longer than a quarter of the ring";
+	if (header->size > ring_size / 2) {
+		return "a record is longer than half of the ring";
 	}
 	if (record_length(header->size) > available) {
 		return "a record goes beyond the tail";

@@ -64,7 +64,7 @@ void	ring_init(struct ring *, struct ring_layout *shared, uint8_t *data,
 
 /* ---- producer */
 
-/* Largest data size of one record: a quarter of the ring. */
+/* Largest data size of one record: half of the ring. */
 uint32_t ring_record_size_max(const struct ring *);
 /* Room for a record of size bytes of data, or NULL: full.  Claims may follow
  * one another before one commit. */

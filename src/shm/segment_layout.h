@@ -10,10 +10,13 @@
  *	84 K	link positions, 8 x 8	 8 KiB	sender, receiver
  *	92 K	client slots		 4 KiB each, its client and the nodes
  *		recorders, 8		 1.07 MiB each, its node
- *		link rings, 8 x 8	 512 KiB each, its sender
- *		client rings		 per client slot and node 64 KiB of
- *					 requests (client) and 64 KiB of
+ *		link rings, 8 x 8	 256 KiB each, its sender
+ *		client rings		 per client slot and node 32 KiB of
+ *					 requests (client) and 32 KiB of
  *					 replies (node)
+ *
+ * With blocks, for five nodes and 64 clients that each talk to all of them:
+ * 31 MiB.  A container's /dev/shm often has 64.
  *
  * What comes before the rings is mapped as one piece; each ring is mapped
  * alone, twice in a row.  Numbers have a fixed width and the machine's order
@@ -67,9 +70,9 @@
 #define LAYOUT_LINKS		86016u
 #define LAYOUT_CLIENTS		94208u
 
-#define LAYOUT_LINK_RING	(512u << 10)
-#define LAYOUT_REQUEST_RING	(64u << 10)
-#define LAYOUT_REPLY_RING	(64u << 10)
+#define LAYOUT_LINK_RING	(256u << 10)
+#define LAYOUT_REQUEST_RING	(32u << 10)
+#define LAYOUT_REPLY_RING	(32u << 10)
 #define LAYOUT_CLIENT_RINGS	(LAYOUT_REQUEST_RING + LAYOUT_REPLY_RING)
 
 /* ------------------------------------------------------------- a ring */

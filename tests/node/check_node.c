@@ -127,6 +127,20 @@ START_TEST(catches_up)
 }
 END_TEST
 
+/* More replies than a ring holds wait for the client to take them. */
+START_TEST(many_large_replies)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t leader = rig_wait_leader(rig);
+
+	rig_set_large(rig, "a", 1, 200000);
+	ck_assert_uint_eq(rig_ask_many(rig, leader, "a", 12), 12);
+	rig_set_large(rig, "b", 2, 10000);
+	ck_assert_uint_eq(rig_ask_many(rig, leader, "b", 50), 50);
+	rig_free(rig);
+}
+END_TEST
+
 /* A leader that is paused is replaced, and its return disturbs nobody. */
 START_TEST(paused_leader)
 {
@@ -295,6 +309,7 @@ main(void)
 	tcase_add_loop_test(tc, survives_all_at_once, 0, 2);
 	tcase_add_loop_test(tc, ends_cleanly, 0, 2);
 	tcase_add_loop_test(tc, large_values, 0, 2);
+	tcase_add_loop_test(tc, many_large_replies, 0, 2);
 	tcase_add_loop_test(tc, catches_up, 0, 2);
 	tcase_add_loop_test(tc, paused_leader, 0, 2);
 	tcase_add_loop_test(tc, paused_follower, 0, 2);

@@ -6,7 +6,6 @@
 #include "tests/node/rig.h"
 
 #include <check.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,14 +20,14 @@
 #include "shm/channel.h"
 #include "shm/doorbell.h"
 #include "shm/slot.h"
+#include "tests/base/janitor.h"
 
 #define NODES_MAX	7
 #define WAIT_NS		60000000000ull
 #define ASK_NS		300000000ull
 
 struct rig {
-	pid_t janitor;
-	int janitor_fd;
+	int janitor;
 	char dir[64];
 	char name[SEGMENT_NAME_SIZE];
 	uint32_t nodes;
@@ -51,38 +50,12 @@ struct rig {
 
 static void	rig_create_stores(struct rig *, enum store_durability,
 		    uint64_t);
+static void	rig_sweep(const void *);
 static void	rig_admit(struct rig *, uint32_t);
 static void	rig_open_client(struct rig *);
 static void	rig_put(struct rig *, const char *, const void *, size_t);
 static int	remove_one(const char *, const struct stat *, int,
 		    struct FTW *);
-
-/*
- * A process that sweeps up when the test ends without rig_free(): an assertion
- * that fails ends it at once.  In a session of its own: Check kills the
- * test's group.
- */
-static void
-rig_hire_janitor(struct rig *rig)
-{
-	struct err_buf err;
-	int ends[2];
-	char byte;
-
-	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	rig->janitor = fork();
-	ck_assert_int_ge(rig->janitor, 0);
-	if (rig->janitor == 0) {
-		close(ends[1]);
-		(void)setsid();
-		(void)!read(ends[0], &byte, 1);
-		(void)!segment_unlink(rig->name, &err);
-		(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-		_exit(0);
-	}
-	close(ends[0]);
-	rig->janitor_fd = ends[1];
-}
 
 struct rig *
 rig_new(uint32_t nodes, enum store_durability durability)
@@ -115,7 +88,8 @@ rig_new_with(uint32_t nodes, enum store_durability durability,
 	ck_assert_ptr_nonnull(mkdtemp(rig->dir));
 	snprintf(config.dir, sizeof(config.dir), "%s", rig->dir);
 	ck_assert_int_eq(segment_name(rig->name, rig->dir, &err), ERR_OK);
-	rig_hire_janitor(rig);
+	rig->janitor = janitor_hire(rig_sweep, rig);
+	ck_assert_int_ne(rig->janitor, -1);
 	rig_create_stores(rig, durability, config.cluster_id);
 	ck_assert_msg(segment_create(&rig->segment, rig->name, &config, nodes,
 	    &err) == ERR_OK, "%s", err.text);
@@ -147,9 +121,19 @@ rig_free(struct rig *rig)
 	slot_release(rig->slot);
 	segment_detach(rig->client_segment);
 	segment_detach(rig->segment);
-	close(rig->janitor_fd);
-	(void)waitpid(rig->janitor, NULL, 0);
+	rig_sweep(rig);
+	close(rig->janitor);
 	free(rig);
+}
+
+static void
+rig_sweep(const void *arg)
+{
+	const struct rig *rig = arg;
+	struct err_buf err;
+
+	(void)!segment_unlink(rig->name, &err);
+	(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 struct segment *
@@ -403,6 +387,46 @@ rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
 		}
 	} while (clock_now_ns() < end);
 	return false;
+}
+
+uint32_t
+rig_ask_many(struct rig *rig, uint32_t id, const char *key, uint32_t count)
+{
+	struct kv_command command = { .op = KV_OP_GET,
+	    .key = { key, strlen(key) } };
+	uint32_t slot = id - 1, replies = 0;
+	struct doorbell bell = doorbell_of_node(rig->client_segment, slot);
+	uint8_t bytes[WIRE_REQUEST_SIZE + 64];
+	struct wire_request request = { .kind = WIRE_READ_STALE,
+	    .command = bytes + WIRE_REQUEST_SIZE };
+	struct iovec iov = { bytes, 0 };
+	uint64_t end = clock_now_ns() + 20 * ASK_NS;
+	int size = kv_command_encode(&command, bytes + WIRE_REQUEST_SIZE, 64);
+
+	ck_assert_int_gt(size, 0);
+	request.size = (uint32_t)size;
+	iov.iov_len = WIRE_REQUEST_SIZE + request.size;
+	for (uint32_t i = 0; i < count; i++) {
+		request.id = ++rig->next_request;
+		wire_encode_request(&request, bytes);
+		ck_assert_int_eq(channel_send(rig->tx[slot], WIRE_REQUEST, 0,
+		    &iov, 1), ERR_OK);
+	}
+	(void)channel_flush(rig->tx[slot]);
+	doorbell_mark_client(rig->client_segment, slot, slot_index(rig->slot));
+	(void)doorbell_ring(&bell);
+	usleep(100000);
+	while (replies < count && clock_now_ns() < end) {
+		struct channel_message message;
+
+		if (channel_receive(rig->rx[slot], &message) ==
+		    CHANNEL_MESSAGE) {
+			replies++;
+			channel_release(rig->rx[slot]);
+		}
+		channel_done(rig->rx[slot]);
+	}
+	return replies;
 }
 
 void

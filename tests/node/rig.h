@@ -53,6 +53,10 @@ uint32_t rig_wait_leader(struct rig *);
 bool	rig_ask(struct rig *, uint32_t id, enum wire_request_kind,
 	    const struct kv_command *, struct wire_reply *,
 	    struct kv_answer *);
+/* Sends a stale read of this key count times, and only then takes the replies;
+ * how many came. */
+uint32_t rig_ask_many(struct rig *, uint32_t id, const char *key,
+	    uint32_t count);
 /* Asks whoever leads until it answers WIRE_OK. */
 void	rig_do(struct rig *, enum wire_request_kind,
 	    const struct kv_command *, struct kv_answer *);

@@ -180,7 +180,7 @@ START_TEST(test_full)
 		count++;
 		ck_assert_uint_lt(count, 1000000);
 	}
-	ck_assert_uint_gt(count, 5000);
+	ck_assert_uint_gt(count, 4000);
 	ck_assert_int_eq(send_text(tx, 1, 0, "x"), ERR_AGAIN);
 	ck_assert(channel_flush(tx));
 	for (uint32_t i = 0; i < count; i++) {
@@ -242,8 +242,8 @@ expect_large(struct channel_tx *tx, struct channel_rx *rx, size_t size)
 
 START_TEST(test_large)
 {
-	static const size_t sizes[] = { LAYOUT_LINK_RING / 4,
-		LAYOUT_LINK_RING / 4 + 1, LAYOUT_LINK_RING,
+	static const size_t sizes[] = { LAYOUT_LINK_RING / 2,
+		LAYOUT_LINK_RING / 2 + 1, LAYOUT_LINK_RING,
 		1u << 20, CHANNEL_MESSAGE_SIZE_MAX };
 	struct channel_tx *tx = link_tx(5);
 	struct channel_rx *rx = link_rx(8);

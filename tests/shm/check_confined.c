@@ -68,7 +68,7 @@ START_TEST(test_create_full)
 	char name[SEGMENT_NAME_SIZE];
 	uint64_t before;
 
-	ck_assert(small_shm("size=6m"));
+	ck_assert(small_shm("size=5m"));
 	before = free_bytes();
 	test_name(name);
 	ck_assert_int_eq(segment_create(&segment, name, &config, 5, &err),

@@ -181,7 +181,7 @@ END_TEST
 START_TEST(test_peek_copy)
 {
 	struct ring_record record;
-	uint8_t copy[SIZE / 4];
+	uint8_t copy[SIZE / 2];
 
 	ck_assert(put(9, 'q', 1000));
 	ring_commit(&tx);
@@ -237,8 +237,8 @@ START_TEST(test_damaged_header)
 		{ offsetof(struct ring_record_layout, size), 0 },
 		{ offsetof(struct ring_record_layout, size), 99 },
 		{ offsetof(struct ring_record_layout, size), 105 },
-		{ offsetof(struct ring_record_layout, size), SIZE / 4 },
-		{ offsetof(struct ring_record_layout, size), SIZE / 4 + 1 },
+		{ offsetof(struct ring_record_layout, size), SIZE / 2 },
+		{ offsetof(struct ring_record_layout, size), SIZE / 2 + 1 },
 		{ offsetof(struct ring_record_layout, size), SIZE },
 		{ offsetof(struct ring_record_layout, size), INT32_MAX },
 		{ offsetof(struct ring_record_layout, size), UINT32_MAX },
@@ -274,8 +274,8 @@ START_TEST(test_forged_header)
 		{ offsetof(struct ring_record_layout, position) + 4, 1 },
 		{ offsetof(struct ring_record_layout, type), 0 },
 		{ offsetof(struct ring_record_layout, type), 65536 },
-		{ offsetof(struct ring_record_layout, size), SIZE / 4 + 1 },
-		{ offsetof(struct ring_record_layout, size), 1200 },
+		{ offsetof(struct ring_record_layout, size), SIZE / 2 + 1 },
+		{ offsetof(struct ring_record_layout, size), 2100 },
 		{ offsetof(struct ring_record_layout, size), 1000 },
 	};
 	uint32_t crc, size;
@@ -284,7 +284,7 @@ START_TEST(test_forged_header)
 	for (size_t i = 0; i < COUNT_OF(forgeries); i++) {
 		/* All but the last have room up to the tail. */
 		ck_assert(put(1, 'd', 100));
-		for (int n = 0; n < 3 && i < 6; n++) {
+		for (int n = 0; n < 5 && i < 6; n++) {
 			ck_assert(put(1, 'e', 400));
 		}
 		ring_commit(&tx);

@@ -5,6 +5,8 @@
  */
 #include "shm/slot.h"
 
+#include <sys/stat.h>
+
 #include "shm/channel.h"
 #include "shm/doorbell.h"
 #include "tests/shm/shm_test.h"
@@ -67,6 +69,43 @@ START_TEST(test_all_taken)
 		segment_detach(segments[i]);
 	}
 	free(slots[0]);
+}
+END_TEST
+
+/* The promise: at most 32 MiB for five nodes and 64 clients, whatever the
+ * clients have opened. */
+START_TEST(test_size)
+{
+	struct segment_config config = test_config();
+	char whole_name[SEGMENT_NAME_SIZE];
+	struct segment *whole;
+	struct err_buf err = { "" };
+	struct stat st;
+
+	test_name(whole_name);
+	ck_assert_int_eq(segment_create(&whole, whole_name, &config, 5, &err),
+	    ERR_OK);
+	for (uint32_t i = 0; i < config.client_count; i++) {
+		struct segment *client = test_attach(whole_name,
+		    SEGMENT_CLIENT);
+		struct slot *slot;
+
+		/* Held until the end: each takes another slot. */
+		ck_assert_ptr_nonnull(client);
+		ck_assert_int_eq(slot_claim(&slot, client, &err), ERR_OK);
+		for (uint32_t node_slot = 0; node_slot < 5; node_slot++) {
+			struct channel_tx *tx = NULL;
+
+			ck_assert_int_eq(channel_open_request(&tx, NULL,
+			    client, i, node_slot, false, slot_epoch(slot)),
+			    ERR_OK);
+			channel_tx_close(tx);
+		}
+	}
+	ck_assert_int_eq(fstat(whole->fd, &st), 0);
+	ck_assert_int_gt(st.st_blocks * 512, 16 << 20);
+	ck_assert_int_le(st.st_blocks * 512, 32 << 20);
+	test_segment_end(whole);
 }
 END_TEST
 
@@ -166,6 +205,7 @@ make_suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_all_taken);
+	tcase_add_test(tcase, test_size);
 	tcase_add_test(tcase, test_killed);
 	tcase_add_test(tcase, test_fork);
 	tcase_add_test(tcase, test_wild_marks);

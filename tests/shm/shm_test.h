@@ -26,8 +26,16 @@
 #include "shm/segment.h"
 #include "shm/segment_internal.h"
 #include "tests/base/check_run.h"
+#include "tests/base/janitor.h"
 
-/* A name that no other test and no cluster has. */
+static inline void
+test_sweep(const void *name)
+{
+	(void)shm_unlink(name);
+}
+
+/* A name that no other test and no cluster has; it goes when the test ends,
+ * however that ends. */
 static inline void
 test_name(char name[SEGMENT_NAME_SIZE])
 {
@@ -35,6 +43,7 @@ test_name(char name[SEGMENT_NAME_SIZE])
 
 	(void)snprintf(name, SEGMENT_NAME_SIZE, "/raftsup-test-%d-%d",
 	    (int)getpid(), count++);
+	ck_assert_int_ne(janitor_hire(test_sweep, name), -1);
 }
 
 static inline struct segment_config
