@@ -6,7 +6,8 @@
  *
  *	repeated:
  *	u8	database: 0 meta, 1 log, 2 runs, 3 configs, 4-7 kv's spaces
- *	u8	bit 0: right checksums; bit 1: delete instead
+ *	u8	bit 0: right checksums; bit 1: delete instead; bit 2: an entry's
+ *		size stays as it is
  *	u8	key: index or number of a name; 255: u8 size and bytes
  *	u8	size of the record
  *	...	the record
@@ -154,8 +155,8 @@ restore(void)
 
 /* The checksum that goes with hostile contents; size may grow. */
 static void
-put_right(unsigned int database, const MDB_val *key, uint8_t *record,
-    size_t *size)
+put_right(unsigned int database, const MDB_val *key, bool wild_size,
+    uint8_t *record, size_t *size)
 {
 	struct raft_entry entry = { .data = record +
 	    sizeof(struct layout_entry) };
@@ -178,6 +179,7 @@ put_right(unsigned int database, const MDB_val *key, uint8_t *record,
 		entry.size = (uint32_t)(*size - sizeof(header));
 		entry.checksum = raft_entry_checksum(entry.type, entry.data,
 		    entry.size);
+		entry.size = wild_size ? header.size : entry.size;
 		record_encode_entry(&header, &entry, header.chain);
 		memcpy(record, &header, sizeof(header));
 	} else if (database == 2 && *size == sizeof(struct layout_term_run)) {
@@ -234,7 +236,7 @@ one(struct store *store, MDB_txn *txn, struct bytes_in *in,
 	memset(record, 0, sizeof(record));
 	memcpy(record, from, size);
 	if ((orders & 1) != 0) {
-		put_right(database, &key, record, &size);
+		put_right(database, &key, (orders & 4) != 0, record, &size);
 	}
 	value.mv_size = size;
 	if (key.mv_size == 0) {

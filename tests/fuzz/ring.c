@@ -6,7 +6,8 @@
  *
  *	repeated: u8 what
  *	0 u16 offset u8 n ...	bytes anywhere in the ring
- *	1 u16 size u16 type u16 flags u8 from u8 to ...	a right record
+ *	1 u16 size u16 type u16 flags u8 from u8 to u8 n ...	a right record,
+ *				of which n bytes are given
  *	2 u64			the tail is this
  *	3 u8			the tail goes on by so many times 8
  *	4 u64			the head is this
@@ -94,15 +95,16 @@ right_record(struct target *t, struct bytes_in *in)
 	struct ring_record_layout header = {
 		.position = t->words->tail & ~UINT64_C(7),
 	};
-	size_t size = (size_t)take(in, 2) % (t->size / 2);
+	size_t size;
 	const uint8_t *from;
 	uint32_t crc;
 
+	header.size = (uint32_t)(take(in, 2) % (t->size / 2));
 	header.type = (uint32_t)take(in, 2);
 	header.flags = (uint32_t)take(in, 2);
 	header.from_epoch = take(in, 1) % 4;
 	header.to_epoch = take(in, 1) % 4;
-	header.size = (uint32_t)size;
+	size = (size_t)take(in, 1);
 	from = take_bytes(in, &size);
 	for (size_t i = 0; i < header.size; i++) {
 		t->bytes[(header.position + sizeof(header) + i) & mask(t)] =
