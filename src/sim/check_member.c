@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A leader manages a cluster that it is not part of until that configuration
- * is committed, and no longer (dissertation 4.2.2).
+ * is committed, and no longer (dissertation 4.2.2).  It takes no proposals
+ * while it hands over (3.10).
  */
 #include "sim/sim.h"
 
@@ -30,5 +31,16 @@ sim_check_member(struct sim_node *node)
 		    "of entry %llu, which is committed", node->id,
 		    (unsigned long long)raft_term(node->raft),
 		    (unsigned long long)in_force->index);
+	}
+}
+
+/* After a step that took a proposal. */
+void
+sim_check_proposed(struct sim_node *node)
+{
+	if (node->before->transfer_to != 0 && node->raft->transfer_to != 0) {
+		sim_fail(node->world, "transfer", 1u << node->id, "node %u "
+		    "takes a proposal while it hands over to node %u",
+		    node->id, node->raft->transfer_to);
 	}
 }

@@ -390,6 +390,7 @@ serve_write(struct sim_node *node, const struct sim_request *request)
 		return;
 	}
 	if (result == ERR_OK) {
+		sim_check_proposed(node);
 		node->pending[node->pending_count++] = (struct sim_pending){
 			.index = entry.index, .term = entry.term,
 			.client = request->client, .op = request->op,

@@ -580,6 +580,7 @@ void	sim_check_commit(struct sim_node *, uint64_t commit_index);
 void	sim_check_applied(struct sim_node *, const struct raft_entry *,
 	    uint64_t digest);
 void	sim_check_member(struct sim_node *);
+void	sim_check_proposed(struct sim_node *);
 void	sim_check_monotony(struct sim_node *);
 void	sim_check_monotony_durable(struct sim_node *);
 void	sim_check_vote(struct sim_node *, uint64_t term, uint32_t vote);
