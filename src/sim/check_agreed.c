@@ -105,6 +105,10 @@ sim_check_agreed_sent(struct sim_node *node,
 	    message->index < node->acked_member[message->to]) {
 		what = "goes back behind that";
 	}
+	/* To whom it hands over has all that it has. */
+	if (message->type == RAFT_TIMEOUT_NOW && acked < node->log.count) {
+		what = "goes to one who lacks entries";
+	}
 	if (what != NULL) {
 		sim_fail(node->world, "agreed", 1u << node->id |
 		    1u << message->to, "run %llu of node %u has acknowledged "

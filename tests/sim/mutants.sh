@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # The proof that the checkers bite: breaks the core, the state machine or the
-# twin in one place at a time, and looks which seed finds it, else which of
-# the core's tests.  `make mutants` runs this.
+# twin in one place at a time, and looks which seed finds it, else which
+# script tells another story, else which of the core's tests fails.  `make mutants` runs this.
 #
 #	mutants.sh [-s SEEDS] [-t SECONDS] [NAME...]
 #
@@ -95,6 +95,16 @@ test_of_core() {
 	done
 }
 
+script() {
+	for file in "$source"/tests/script/*.txt; do
+		timeout 120 "$work/raftsim" --script "$file" \
+		    >/dev/null 2>&1 || {
+			echo "tests/script/$(basename "$file" .txt)"
+			return
+		}
+	done
+}
+
 # mutant NAME FILE SCRIPT: prints what killed it
 mutant() {
 	broken=$work/tree/$2
@@ -115,7 +125,8 @@ mutant() {
 	timeout 600 "$work/raftsim" --seeds "1-$seeds" >"$work/out" 2>/dev/null
 	case $? in
 	0)
-		killer=$(test_of_core "$2" "$work/broken.o")
+		killer=$(script)
+		killer=${killer:-$(test_of_core "$2" "$work/broken.o")}
 		echo "${killer:-LIVES}"
 		;;
 	1)
