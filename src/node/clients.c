@@ -89,6 +89,7 @@ struct clients {
 	struct read_list gathered;
 	struct read_list asked[RAFT_READS_MAX];
 	struct read_list ready;
+	struct read_list stale;		/* wait for nothing */
 	uint64_t batch;
 };
 
@@ -125,7 +126,7 @@ clients_new(struct clients **clientsp, struct node *node)
 	clients->arena = malloc(ARENA_SIZE);
 	clients->pending = calloc(PENDING_MAX, sizeof(*clients->pending));
 	clients->free.first = clients->gathered.first =
-	    clients->ready.first = NONE;
+	    clients->ready.first = clients->stale.first = NONE;
 	for (uint32_t i = 0; i < RAFT_READS_MAX; i++) {
 		clients->asked[i].first = NONE;
 	}
@@ -374,7 +375,7 @@ client_read(struct node *node, const struct waiter *waiter,
 	}
 	node->counters[SEGMENT_READS]++;
 	list_put(clients, request->kind == WIRE_READ_STALE ?
-	    &clients->ready : &clients->gathered, at);
+	    &clients->stale : &clients->gathered, at);
 }
 
 /* All writes of the turn as one event. */
@@ -485,14 +486,18 @@ clients_apply_reads(struct node *node)
 {
 	struct clients *clients = node->clients;
 
-	while (clients->ready.first != NONE && apply_has_room(node->apply)) {
-		uint32_t at = clients->ready.first;
-		struct read *read = &clients->reads[at];
+	while (apply_has_room(node->apply)) {
+		struct read_list *list = clients->stale.first != NONE ?
+		    &clients->stale : &clients->ready;
+		uint32_t at = list->first;
+		struct read *read;
 
-		if (read->index >= node->apply_next) {
+		if (at == NONE ||
+		    clients->reads[at].index >= node->apply_next) {
 			return;
 		}
-		(void)list_take(clients, &clients->ready);
+		read = &clients->reads[at];
+		(void)list_take(clients, list);
 		read->handed = true;
 		apply_add_read(node->apply, at, read->command, read->size);
 	}
@@ -636,7 +641,9 @@ clients_is_quiet(struct node *node)
 	(void)doorbell_take_clients(node->segment, node->slot, words);
 	for (uint32_t w = 0; w * 64 < clients->count; w++) {
 		clients->marked[w] |= words[w];
-		quiet = quiet && clients->marked[w] == 0;
+		/* Who waits for a slot of a read waits for other answers. */
+		quiet = quiet && (clients->marked[w] == 0 ||
+		    clients->free.first == NONE);
 	}
 	return quiet;
 }
