@@ -170,7 +170,10 @@ code_of(enum kv_status status)
 	case KV_CANCELLED:
 	case KV_NOT_APPLIED:
 	case KV_TABLE_FAILED:
+	case KV_DUE:
 		return RAFTSUP_NOT_APPLIED;
+	case KV_COMPACTED:
+		return RAFTSUP_COMPACTED;
 	case KV_BAD_COMMAND:
 		break;
 	}

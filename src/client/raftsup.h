@@ -37,7 +37,9 @@ enum raftsup_code {
 	RAFTSUP_NOT_EQUAL = 2,
 	RAFTSUP_NOT_A_NUMBER = 3,
 	RAFTSUP_OVERFLOW = 4,
-	RAFTSUP_TOO_LONG = 5,		/* append: beyond the largest value */
+	RAFTSUP_TOO_LONG = 5,		/* append: beyond the largest value;
+					 * txn: more than one may do */
+	RAFTSUP_COMPACTED = 6,		/* watch: its events are gone */
 	/* it was not done: */
 	RAFTSUP_USAGE = 64,		/* bad argument */
 	RAFTSUP_NOT_APPLIED = 69,

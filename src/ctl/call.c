@@ -127,6 +127,7 @@ call_status(const struct call *call, const struct raftsup_answer *answer)
 	case RAFTSUP_NOT_A_NUMBER:
 	case RAFTSUP_OVERFLOW:
 	case RAFTSUP_TOO_LONG:
+	case RAFTSUP_COMPACTED:
 		return 1;
 	case RAFTSUP_USAGE:
 	case RAFTSUP_NOT_APPLIED:

@@ -38,6 +38,8 @@ static const char *const status_texts[] = {
 	[KV_CANCELLED] = "cancelled: it was settled before it arrived",
 	[KV_NOT_APPLIED] = "it was not applied and never will be",
 	[KV_TABLE_FAILED] = "the node's store is damaged",
+	[KV_COMPACTED] = "compacted",
+	[KV_DUE] = "about to expire",
 };
 
 int
@@ -84,7 +86,7 @@ kv_answer_decode(struct kv_answer *answer, const void *data, size_t size)
 
 	memset(answer, 0, sizeof(*answer));
 	if (size < ANSWER_HEADER_SIZE || size > KV_ANSWER_SIZE_MAX ||
-	    from[0] != ANSWER_FORMAT || from[1] >= COUNT_OF(status_texts)) {
+	    from[0] != ANSWER_FORMAT || from[1] >= KV_STATUS_COUNT) {
 		return ERR_CORRUPT;
 	}
 	flags = from[3];

@@ -4,6 +4,8 @@
  *
  *	decode --bad--> KV_BAD_COMMAND
  *	   |
+ *	log time goes on; some of what has expired goes
+ *	   |
  *	   +-- OPEN, CLOSE, SETTLE, NO-OP without a session: the function
  *	   |
  *	   +-- the session is unknown ---------> KV_SESSION_UNKNOWN
@@ -26,6 +28,11 @@
 
 #define NUMBER_LENGTH_MAX 20 /* of INT64_MIN */
 
+/* Removed by one entry at most: a bound for its work. */
+#define EXPIRED_KEYS_MAX     4
+#define EXPIRED_BY_TICK_MAX  256
+#define EXPIRED_SESSIONS_MAX 4
+
 typedef int op_function(struct kv *, const struct kv_command *,
     struct kv_answer *);
 
@@ -34,10 +41,11 @@ static int apply_command(struct kv *, const struct kv_command *,
 static int apply_in_session(struct kv *, const struct kv_command *,
     struct kv_answer *);
 static op_function op_nothing, op_set, op_del, op_cas, op_incr, op_append;
-static op_function op_open, op_close, op_settle;
+static op_function op_open, op_close, op_settle, op_set_ttl;
+static int advance(struct kv *, const struct kv_command *);
+static int session_of(struct kv *, uint64_t id, struct kv_session **);
 static int put_value(struct kv *, struct kv_slice key,
-    const struct kv_data *old, const struct kv_answer *, struct kv_slice value);
-static bool parse_number(struct kv_slice, int64_t *);
+    const struct kv_data *old, uint64_t expires_ns, struct kv_slice value);
 
 static op_function *const op_functions[] = {
 	[KV_OP_NOOP] = op_nothing,
@@ -50,6 +58,9 @@ static op_function *const op_functions[] = {
 	[KV_OP_OPEN] = op_open,
 	[KV_OP_CLOSE] = op_close,
 	[KV_OP_SETTLE] = op_settle,
+	[KV_OP_SET_TTL] = op_set_ttl,
+	[KV_OP_TICK] = op_nothing,
+	[KV_OP_TXN] = kv_txn_apply,
 };
 
 int
@@ -65,17 +76,19 @@ kv_apply(struct kv *kv, uint64_t index, uint64_t term, bool is_command,
 	}
 	assert(index == kv->position.applied_index + 1);
 	answer->index = index;
+	kv->entry_index = index;
+	kv->entry_parts = 0;
 	if (!is_command || data == NULL) {
 		answer->op = KV_OP_NOOP;
 	} else if (kv_command_decode(&command, data, size) != ERR_OK ||
 	    !kv_op_is_write(command.op)) {
 		answer->status = KV_BAD_COMMAND;
 	} else {
-		if (command.stamp_ns > kv->position.log_time_ns) {
-			kv->position.log_time_ns = command.stamp_ns;
-		}
 		answer->op = command.op;
-		code = apply_command(kv, &command, answer);
+		code = advance(kv, &command);
+		if (code == ERR_OK) {
+			code = apply_command(kv, &command, answer);
+		}
 	}
 	if (code != ERR_OK) {
 		kv->failed = code;
@@ -84,6 +97,26 @@ kv_apply(struct kv *kv, uint64_t index, uint64_t term, bool is_command,
 	kv->position.applied_index = index;
 	kv->position.applied_term = term;
 	return ERR_OK;
+}
+
+/* Log time, and what it takes with it. */
+static int
+advance(struct kv *kv, const struct kv_command *command)
+{
+	int code;
+
+	/* No leader's clock is that old: times to live cannot overflow. */
+	if (command->stamp_ns <= INT64_MAX &&
+	    command->stamp_ns > kv->position.log_time_ns) {
+		kv->position.log_time_ns = command->stamp_ns;
+	}
+	code = kv_sessions_expire(kv, EXPIRED_SESSIONS_MAX);
+	if (code == ERR_OK) {
+		code = kv_expire(kv, command->op == KV_OP_TICK ?
+			EXPIRED_BY_TICK_MAX :
+			EXPIRED_KEYS_MAX);
+	}
+	return code;
 }
 
 static int
@@ -102,17 +135,14 @@ static int
 apply_in_session(struct kv *kv, const struct kv_command *command,
     struct kv_answer *answer)
 {
-	struct kv_session *session = kv_session_find(kv, command->session);
 	const struct kv_stored_answer *stored;
 	uint64_t lowest_open, index = answer->index;
-	int code;
+	struct kv_session *session;
+	struct kv_slice bytes;
+	int code = session_of(kv, command->session, &session);
 
-	if (session == NULL) {
+	if (code != ERR_OK || session == NULL) {
 		answer->status = KV_SESSION_UNKNOWN;
-		return ERR_OK;
-	}
-	code = kv_session_wake(kv, session);
-	if (code != ERR_OK) {
 		return code;
 	}
 	lowest_open = session->lowest_open;
@@ -132,16 +162,39 @@ apply_in_session(struct kv *kv, const struct kv_command *command,
 	kv_session_touch(kv, session, index, lowest_open);
 	stored = kv_session_answer(session, command->sequence);
 	if (stored != NULL) {
-		return kv_answer_decode(answer, stored->bytes, stored->size);
+		bytes = kv_stored_answer_bytes(stored);
+		return kv_answer_decode(answer, bytes.data, bytes.size);
+	}
+	if (command->op == KV_OP_TXN &&
+	    session->answers_size > KV_SESSION_ANSWERS_SIZE_MAX) {
+		answer->status = KV_SEQUENCE_FAR;
+		return ERR_OK;
 	}
 	code = kv_session_reserve(session, command->sequence);
 	if (code == ERR_OK) {
 		code = op_functions[command->op](kv, command, answer);
 	}
 	if (code == ERR_OK) {
-		kv_session_store(kv, session, command->sequence, answer);
+		code = kv_session_store(kv, session, command->sequence, answer);
 	}
 	return code;
+}
+
+/* Awake; NULL: there is none, or it is over and goes now. */
+static int
+session_of(struct kv *kv, uint64_t id, struct kv_session **session)
+{
+	struct kv_session *found = kv_session_find(kv, id);
+
+	*session = NULL;
+	if (found == NULL) {
+		return ERR_OK;
+	}
+	if (kv_session_is_over(kv, found)) {
+		return kv_session_close(kv, found);
+	}
+	*session = found;
+	return kv_session_wake(kv, found);
 }
 
 static int
@@ -153,7 +206,7 @@ op_nothing(struct kv *kv UNUSED, const struct kv_command *command UNUSED,
 
 static int
 op_set(struct kv *kv, const struct kv_command *command,
-    struct kv_answer *answer)
+    struct kv_answer *answer UNUSED)
 {
 	struct kv_data old;
 	int code = kv_data_get(kv, command->key, &old);
@@ -161,7 +214,21 @@ op_set(struct kv *kv, const struct kv_command *command,
 	if (code != ERR_OK) {
 		return code;
 	}
-	return put_value(kv, command->key, &old, answer, command->value);
+	return put_value(kv, command->key, &old, NEVER_NS, command->value);
+}
+
+static int
+op_set_ttl(struct kv *kv, const struct kv_command *command,
+    struct kv_answer *answer UNUSED)
+{
+	struct kv_data old;
+	int code = kv_data_get(kv, command->key, &old);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	return put_value(kv, command->key, &old,
+	    kv_expires_ns(kv, command->number), command->value);
 }
 
 static int
@@ -178,7 +245,7 @@ op_del(struct kv *kv, const struct kv_command *command,
 		key = kv_command_next_key(&rest);
 		code = kv_data_get(kv, key, &old);
 		if (code == ERR_OK && old.is_found) {
-			code = kv_data_del(kv, key, &old);
+			code = kv_data_del(kv, key, &old, KV_EVENT_DEL);
 			answer->number++;
 		}
 		if (code != ERR_OK) {
@@ -208,7 +275,7 @@ op_cas(struct kv *kv, const struct kv_command *command,
 		answer->status = KV_NOT_EQUAL;
 		return ERR_OK;
 	}
-	return put_value(kv, command->key, &old, answer, command->value);
+	return put_value(kv, command->key, &old, NEVER_NS, command->value);
 }
 
 static int
@@ -223,7 +290,7 @@ op_incr(struct kv *kv, const struct kv_command *command,
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (old.is_found && !parse_number(old.value, &number)) {
+	if (old.is_found && !kv_parse_number(old.value, &number)) {
 		answer->status = KV_NOT_A_NUMBER;
 		return ERR_OK;
 	}
@@ -233,7 +300,7 @@ op_incr(struct kv *kv, const struct kv_command *command,
 	}
 	answer->number = number;
 	snprintf(text, sizeof(text), "%" PRId64, number);
-	return put_value(kv, command->key, &old, answer,
+	return put_value(kv, command->key, &old, old.expires_ns,
 	    kv_slice(text, strlen(text)));
 }
 
@@ -260,7 +327,7 @@ op_append(struct kv *kv, const struct kv_command *command,
 		memcpy(to + old.value.size, more->data, more->size);
 	}
 	answer->number = (int64_t)(old.value.size + more->size);
-	return kv_data_put(kv, command->key, &old, answer->index,
+	return kv_data_put(kv, command->key, &old, old.expires_ns,
 	    old.value.size + more->size);
 }
 
@@ -276,11 +343,12 @@ static int
 op_close(struct kv *kv, const struct kv_command *command,
     struct kv_answer *answer)
 {
-	struct kv_session *session = kv_session_find(kv, command->session);
+	struct kv_session *session;
+	int code = session_of(kv, command->session, &session);
 
-	if (session == NULL) {
+	if (code != ERR_OK || session == NULL) {
 		answer->status = KV_SESSION_UNKNOWN;
-		return ERR_OK;
+		return code;
 	}
 	return kv_session_close(kv, session);
 }
@@ -289,20 +357,16 @@ static int
 op_settle(struct kv *kv, const struct kv_command *command,
     struct kv_answer *answer)
 {
-	struct kv_session *session = kv_session_find(kv, command->target);
+	struct kv_session *session;
 	uint64_t sequence = (uint64_t)command->number;
 	const struct kv_stored_answer *stored;
 	struct kv_answer cancelled = {.status = KV_CANCELLED,
 	    .op = KV_OP_SETTLE,
 	    .index = answer->index};
-	int code;
+	int code = session_of(kv, command->target, &session);
 
-	if (session == NULL) {
+	if (code != ERR_OK || session == NULL) {
 		answer->status = KV_SESSION_UNKNOWN;
-		return ERR_OK;
-	}
-	code = kv_session_wake(kv, session);
-	if (code != ERR_OK) {
 		return code;
 	}
 	kv_session_touch(kv, session, answer->index, session->lowest_open);
@@ -319,51 +383,27 @@ op_settle(struct kv *kv, const struct kv_command *command,
 		answer->status = KV_NOT_APPLIED;
 		code = kv_session_reserve(session, sequence);
 		if (code == ERR_OK) {
-			kv_session_store(kv, session, sequence, &cancelled);
+			code = kv_session_store(kv, session, sequence,
+			    &cancelled);
 		}
 		return code;
 	}
-	code = kv_answer_decode(&cancelled, stored->bytes, stored->size);
+	answer->value = kv_stored_answer_bytes(stored);
+	code = kv_answer_decode(&cancelled, answer->value.data,
+	    answer->value.size);
 	if (code == ERR_OK && cancelled.status == KV_CANCELLED) {
 		answer->status = KV_NOT_APPLIED;
-	} else {
-		answer->value = kv_slice(stored->bytes, stored->size);
+		answer->value = kv_slice(NULL, 0);
 	}
 	return code;
 }
 
 static int
 put_value(struct kv *kv, struct kv_slice key, const struct kv_data *old,
-    const struct kv_answer *answer, struct kv_slice value)
+    uint64_t expires_ns, struct kv_slice value)
 {
 	if (value.size != 0) {
 		memcpy(kv_data_value(kv), value.data, value.size);
 	}
-	return kv_data_put(kv, key, old, answer->index, value.size);
-}
-
-/* An optional minus, then digits and nothing else, within 64 bits. */
-static bool
-parse_number(struct kv_slice text, int64_t *number)
-{
-	const char *from = text.data;
-	bool is_negative = text.size > 0 && from[0] == '-';
-	size_t i = is_negative ? 1 : 0;
-	int64_t value = 0;
-
-	if (i == text.size) {
-		return false;
-	}
-	for (; i < text.size; i++) {
-		int digit = from[i] - '0';
-
-		if (digit < 0 || digit > 9 ||
-		    __builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value,
-			is_negative ? -digit : digit, &value)) {
-			return false;
-		}
-	}
-	*number = value;
-	return true;
+	return kv_data_put(kv, key, old, expires_ns, value.size);
 }

@@ -41,6 +41,8 @@
 #define IS_WRITE     (1u << 8)
 #define NO_SESSION   (1u << 9)	/* none may be named */
 #define MUST_SESSION (1u << 10) /* a retry would do it twice */
+#define IN_TXN	     (1u << 11) /* may be an operation of a transaction */
+#define HAS_TXN	     (1u << 12) /* comparisons and operations, in value */
 
 struct shape {
 	const char *name;
@@ -50,23 +52,35 @@ struct shape {
 static const struct shape shapes[] = {
 	[KV_OP_NOOP] = {"NO-OP", IS_WRITE},
 	[KV_OP_SUBMIT] = {"ENTRY", IS_WRITE | MUST_SESSION | HAS_VALUE},
-	[KV_OP_SET] = {"SET", IS_WRITE | MUST_SESSION | HAS_KEY | HAS_VALUE},
-	[KV_OP_DEL] = {"DEL", IS_WRITE | MUST_SESSION | HAS_KEYS},
+	[KV_OP_SET] = {"SET",
+	    IS_WRITE | MUST_SESSION | IN_TXN | HAS_KEY | HAS_VALUE},
+	[KV_OP_DEL] = {"DEL", IS_WRITE | MUST_SESSION | IN_TXN | HAS_KEYS},
 	[KV_OP_CAS] = {"CAS",
 	    IS_WRITE | MUST_SESSION | HAS_KEY | HAS_EXPECTED | HAS_VALUE},
-	[KV_OP_INCR] = {"INCR", IS_WRITE | MUST_SESSION | HAS_KEY | HAS_NUMBER},
+	[KV_OP_INCR] = {"INCR",
+	    IS_WRITE | MUST_SESSION | IN_TXN | HAS_KEY | HAS_NUMBER},
 	[KV_OP_APPEND] = {"APPEND",
-	    IS_WRITE | MUST_SESSION | HAS_KEY | HAS_VALUE},
+	    IS_WRITE | MUST_SESSION | IN_TXN | HAS_KEY | HAS_VALUE},
 	[KV_OP_OPEN] = {"OPEN", IS_WRITE | NO_SESSION},
 	[KV_OP_CLOSE] = {"CLOSE", IS_WRITE | MUST_SESSION},
 	[KV_OP_SETTLE] = {"SETTLE",
 	    IS_WRITE | NO_SESSION | HAS_NUMBER | HAS_TARGET},
-	[KV_OP_GET] = {"GET", HAS_KEY},
+	[KV_OP_SET_TTL] = {"SET",
+	    IS_WRITE | MUST_SESSION | IN_TXN | HAS_KEY | HAS_VALUE |
+		HAS_NUMBER},
+	[KV_OP_TICK] = {"TICK", IS_WRITE | NO_SESSION},
+	[KV_OP_TXN] = {"TXN", IS_WRITE | MUST_SESSION | HAS_VALUE | HAS_TXN},
+	[KV_OP_GET] = {"GET", IN_TXN | HAS_KEY},
 	[KV_OP_COUNT] = {"COUNT", HAS_PREFIX},
 	[KV_OP_LIST] = {"LIST", HAS_PREFIX | HAS_AFTER | HAS_NUMBER},
+	[KV_OP_WATCH] = {"WATCH", HAS_PREFIX | HAS_NUMBER | HAS_TARGET},
 };
 
 static const struct shape *shape_of(unsigned int op);
+static int encode(const struct kv_command *, void *, size_t capacity);
+static int decode(struct kv_command *, const void *, size_t size);
+static int check_operands(const struct kv_command *, unsigned int flags);
+static int check_number(const struct kv_command *);
 static int check_slices(const struct kv_command *, unsigned int flags);
 static int check_session(const struct kv_command *, unsigned int flags);
 static int check_keys(const struct kv_command *);
@@ -77,15 +91,30 @@ int
 kv_command_encode(const struct kv_command *command, void *buffer,
     size_t capacity)
 {
-	const struct shape *shape = shape_of(command->op);
 	int code = kv_command_check(command);
+
+	return code != ERR_OK ? code : encode(command, buffer, capacity);
+}
+
+int
+kv_operation_encode(const struct kv_command *command, void *buffer,
+    size_t capacity)
+{
+	int code = kv_operation_check(command);
+
+	return code != ERR_OK ? code : encode(command, buffer, capacity);
+}
+
+/* A command that was checked. */
+static int
+encode(const struct kv_command *command, void *buffer, size_t capacity)
+{
+	const struct shape *shape = shape_of(command->op);
 	uint8_t *to = buffer;
 	unsigned int flags;
 	size_t size;
 
-	if (code != ERR_OK || shape == NULL) {
-		return code != ERR_OK ? code : ERR_USAGE;
-	}
+	assert(shape != NULL);
 	flags = shape->flags;
 	size = COMMAND_HEADER_SIZE + extra_size(flags) + command->key.size +
 	    command->expected.size + command->value.size;
@@ -127,6 +156,27 @@ kv_command_encode(const struct kv_command *command, void *buffer,
 
 int
 kv_command_decode(struct kv_command *command, const void *data, size_t size)
+{
+	int code = decode(command, data, size);
+
+	return code == ERR_OK && kv_command_check(command) == ERR_OK ?
+	    ERR_OK :
+	    ERR_CORRUPT;
+}
+
+int
+kv_operation_decode(struct kv_command *command, const void *data, size_t size)
+{
+	int code = decode(command, data, size);
+
+	return code == ERR_OK && kv_operation_check(command) == ERR_OK ?
+	    ERR_OK :
+	    ERR_CORRUPT;
+}
+
+/* The sizes fit; all else is the caller's to check. */
+static int
+decode(struct kv_command *command, const void *data, size_t size)
 {
 	const uint8_t *from = data;
 	const struct shape *shape;
@@ -176,13 +226,19 @@ kv_command_decode(struct kv_command *command, const void *data, size_t size)
 	command->expected.data = from + command->key.size;
 	command->value.data =
 	    from + command->key.size + command->expected.size;
-	return kv_command_check(command) == ERR_OK ? ERR_OK : ERR_CORRUPT;
+	return ERR_OK;
 }
 
 void
 kv_command_stamp(void *encoded, uint64_t stamp_ns)
 {
 	bytes_put_u64((uint8_t *)encoded + STAMP_OFFSET, stamp_ns);
+}
+
+void
+kv_command_watch_from(void *encoded, uint64_t index)
+{
+	bytes_put_u64((uint8_t *)encoded + COMMAND_HEADER_SIZE, index);
 }
 
 bool
@@ -205,34 +261,76 @@ int
 kv_command_check(const struct kv_command *command)
 {
 	const struct shape *shape = shape_of(command->op);
-	unsigned int flags;
 	int code;
 
 	if (shape == NULL) {
 		return ERR_USAGE;
 	}
-	flags = shape->flags;
+	code = check_operands(command, shape->flags);
+	return code == ERR_OK ? check_session(command, shape->flags) : code;
+}
+
+int
+kv_operation_check(const struct kv_command *command)
+{
+	const struct shape *shape = shape_of(command->op);
+
+	if (shape == NULL || !(shape->flags & IN_TXN) ||
+	    command->stamp_ns != 0 || command->session != 0 ||
+	    command->sequence != 0 || command->lowest_open != 0) {
+		return ERR_USAGE;
+	}
+	return check_operands(command, shape->flags);
+}
+
+uint32_t
+kv_operation_key_count(const struct kv_command *command)
+{
+	return command->op == KV_OP_DEL ? command->key_count : 1;
+}
+
+static int
+check_operands(const struct kv_command *command, unsigned int flags)
+{
+	int code;
+
 	if ((!(flags & HAS_NUMBER) && command->number != 0) ||
 	    (!(flags & HAS_TARGET) && command->target != 0) ||
 	    (!(flags & HAS_KEYS) && command->key_count != 0)) {
 		return ERR_USAGE;
 	}
 	code = check_slices(command, flags);
-	if (code == ERR_OK) {
-		code = check_session(command, flags);
-	}
 	if (code == ERR_OK && (flags & HAS_KEYS)) {
 		code = check_keys(command);
 	}
-	if (code == ERR_OK && command->op == KV_OP_SETTLE &&
-	    (command->number < 1 || command->target == 0)) {
-		code = ERR_USAGE;
+	if (code == ERR_OK && (flags & HAS_TXN)) {
+		code = kv_txn_check(command->value);
 	}
-	if (code == ERR_OK && command->op == KV_OP_LIST &&
-	    command->number < 0) {
-		code = ERR_USAGE;
+	return code == ERR_OK ? check_number(command) : code;
+}
+
+static int
+check_number(const struct kv_command *command)
+{
+	bool is_good;
+
+	switch (command->op) {
+	case KV_OP_SETTLE:
+		is_good = command->number >= 1 && command->target != 0;
+		break;
+	case KV_OP_LIST:
+	case KV_OP_WATCH:
+		is_good = command->number >= 0;
+		break;
+	case KV_OP_SET_TTL:
+		is_good = command->number >= 1 &&
+		    (uint64_t)command->number <= KV_TTL_NS_MAX;
+		break;
+	default:
+		is_good = true;
+		break;
 	}
-	return code;
+	return is_good ? ERR_OK : ERR_USAGE;
 }
 
 struct kv_slice

@@ -2,11 +2,12 @@
 /*
  * Records of KV_DATA and the digest.
  *
- * A record is u8 flags (0), u64 index of the entry that wrote it last, and
- * the value.  Whoever changes one has read the old one first, so the digest,
- * a sum of one hash a record, follows: minus the old one's, plus the new
- * one's.  The digest says whether two nodes hold the same; it is no defence
- * against somebody who makes collisions.
+ * A record is u8 flags, u64 index of the entry that wrote it last, with the
+ * flag RECORD_EXPIRES the log time at which it expires and its part in that
+ * entry, and the value.  Whoever changes one has read the old one first, so
+ * the digest, a sum of one hash a record, follows: minus the old one's, plus
+ * the new one's.  The digest says whether two nodes hold the same; it is no
+ * defence against somebody who makes collisions.
  */
 #include "kv/internal.h"
 
@@ -29,15 +30,42 @@ int
 kv_record_decode(struct kv_slice record, uint64_t *index,
     struct kv_slice *value)
 {
-	const uint8_t *from = record.data;
+	struct kv_data data;
+	int code = kv_data_decode(record, &data);
 
+	*index = data.index;
+	*value = data.value;
+	return code;
+}
+
+int
+kv_data_decode(struct kv_slice record, struct kv_data *data)
+{
+	const uint8_t *from = record.data;
+	size_t header_size = RECORD_HEADER_SIZE;
+
+	memset(data, 0, sizeof(*data));
+	data->expires_ns = NEVER_NS;
 	if (record.size < RECORD_HEADER_SIZE || record.size > RECORD_SIZE_MAX ||
-	    from[0] != 0) {
+	    (from[0] & ~RECORD_EXPIRES) != 0) {
 		return ERR_CORRUPT;
 	}
-	*index = bytes_get_u64(from + 1);
-	*value = kv_slice(from + RECORD_HEADER_SIZE,
-	    record.size - RECORD_HEADER_SIZE);
+	data->index = bytes_get_u64(from + 1);
+	if (from[0] & RECORD_EXPIRES) {
+		header_size = RECORD_HEADER_SIZE_MAX;
+		if (record.size < header_size) {
+			return ERR_CORRUPT;
+		}
+		data->expires_ns = bytes_get_u64(from + 9);
+		data->part = bytes_get_u32(from + 17);
+		if (data->expires_ns == NEVER_NS) {
+			return ERR_CORRUPT;
+		}
+	}
+	if (record.size - header_size > KV_VALUE_SIZE_MAX) {
+		return ERR_CORRUPT;
+	}
+	data->value = kv_slice(from + header_size, record.size - header_size);
 	return ERR_OK;
 }
 
@@ -62,17 +90,30 @@ kv_record_hash(enum kv_space space, struct kv_slice key,
 int
 kv_data_get(struct kv *kv, struct kv_slice key, struct kv_data *data)
 {
+	int code = kv_data_peek(kv, key, data);
+
+	if (code == ERR_OK && data->is_found && kv_has_expired(kv, data)) {
+		code = kv_data_del(kv, key, data, KV_EVENT_EXPIRE);
+		memset(data, 0, sizeof(*data));
+		data->expires_ns = NEVER_NS;
+	}
+	return code;
+}
+
+int
+kv_data_peek(struct kv *kv, struct kv_slice key, struct kv_data *data)
+{
 	struct kv_slice record;
 	int code = kv->table.get(kv->table.arg, KV_DATA, key, &record);
 
-	memset(data, 0, sizeof(*data));
 	if (code == ERR_NOT_FOUND) {
+		memset(data, 0, sizeof(*data));
+		data->expires_ns = NEVER_NS;
 		return ERR_OK;
 	}
-	if (code != ERR_OK) {
-		return code;
+	if (code == ERR_OK) {
+		code = kv_data_decode(record, data);
 	}
-	code = kv_record_decode(record, &data->index, &data->value);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -84,21 +125,42 @@ kv_data_get(struct kv *kv, struct kv_slice key, struct kv_data *data)
 uint8_t *
 kv_data_value(struct kv *kv)
 {
-	return kv->scratch + RECORD_HEADER_SIZE;
+	return kv->scratch + RECORD_HEADER_SIZE_MAX;
 }
 
 int
 kv_data_put(struct kv *kv, struct kv_slice key, const struct kv_data *old,
-    uint64_t index, size_t value_size)
+    uint64_t expires_ns, size_t value_size)
 {
-	struct kv_slice record =
-	    kv_slice(kv->scratch, RECORD_HEADER_SIZE + value_size);
+	struct kv_data data = {
+	    .index = kv->entry_index,
+	    .expires_ns = expires_ns,
+	};
+	size_t header_size = RECORD_HEADER_SIZE;
+	struct kv_slice record;
+	uint8_t *to;
 	int code;
 
 	assert(value_size <= KV_VALUE_SIZE_MAX);
-	bytes_put_u8(kv->scratch, 0);
-	bytes_put_u64(kv->scratch + 1, index);
+	if (expires_ns != NEVER_NS) {
+		header_size = RECORD_HEADER_SIZE_MAX;
+		data.part = kv->entry_parts++;
+	}
+	to = kv_data_value(kv) - header_size;
+	record = kv_slice(to, header_size + value_size);
+	bytes_put_u8(to, expires_ns != NEVER_NS ? RECORD_EXPIRES : 0);
+	bytes_put_u64(to + 1, data.index);
+	if (expires_ns != NEVER_NS) {
+		bytes_put_u64(to + 9, expires_ns);
+		bytes_put_u32(to + 17, data.part);
+	}
 	code = kv_write_begin(kv);
+	if (code == ERR_OK && old->expires_ns != NEVER_NS) {
+		code = kv_expiry_del(kv, old);
+	}
+	if (code == ERR_OK && expires_ns != NEVER_NS) {
+		code = kv_expiry_put(kv, key, &data);
+	}
 	if (code == ERR_OK) {
 		code = kv->table.put(kv->table.arg, KV_DATA, key, record);
 	}
@@ -107,16 +169,21 @@ kv_data_put(struct kv *kv, struct kv_slice key, const struct kv_data *old,
 	}
 	kv->position.digest += kv_record_hash(KV_DATA, key, record) - old->hash;
 	kv->position.key_count += old->is_found ? 0 : 1;
-	return ERR_OK;
+	return kv_events_add(kv, KV_EVENT_SET, key,
+	    kv_slice(kv_data_value(kv), value_size));
 }
 
 int
-kv_data_del(struct kv *kv, struct kv_slice key, const struct kv_data *old)
+kv_data_del(struct kv *kv, struct kv_slice key, const struct kv_data *old,
+    enum kv_event_type why)
 {
 	int code;
 
 	assert(old->is_found);
 	code = kv_write_begin(kv);
+	if (code == ERR_OK && old->expires_ns != NEVER_NS) {
+		code = kv_expiry_del(kv, old);
+	}
 	if (code == ERR_OK) {
 		code = kv->table.del(kv->table.arg, KV_DATA, key);
 	}
@@ -125,7 +192,7 @@ kv_data_del(struct kv *kv, struct kv_slice key, const struct kv_data *old)
 	}
 	kv->position.digest -= old->hash;
 	kv->position.key_count--;
-	return ERR_OK;
+	return kv_events_add(kv, why, key, kv_slice(NULL, 0));
 }
 
 static inline uint64_t

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/options.h"
 
 #define DOTS "..."
 
@@ -26,6 +27,10 @@ static void line_bytes(struct line *, struct kv_slice);
 static void line_word(struct line *, struct kv_slice);
 static void line_number(struct line *, const char *format_number);
 static void line_operands(struct line *, const struct kv_command *);
+static void line_text(struct line *, const char *);
+static void line_txn(struct line *, struct kv_slice value);
+static void line_branch(struct line *, const char *lead, struct kv_slice *rest,
+    uint32_t count);
 
 void
 kv_command_describe(const struct kv_command *command, char *text, size_t size)
@@ -51,7 +56,7 @@ static void
 line_operands(struct line *line, const struct kv_command *command)
 {
 	struct kv_slice rest = command->value;
-	char number[24];
+	char number[OPTIONS_TIME_TEXT_SIZE];
 	uint32_t i;
 
 	switch (command->op) {
@@ -78,6 +83,16 @@ line_operands(struct line *line, const struct kv_command *command)
 	case KV_OP_SUBMIT:
 		line_word(line, command->value);
 		return;
+	case KV_OP_SET_TTL:
+		line_word(line, command->key);
+		line_word(line, command->value);
+		line_text(line, " TTL");
+		options_format_time((uint64_t)command->number, number);
+		line_number(line, number);
+		return;
+	case KV_OP_TXN:
+		line_txn(line, command->value);
+		return;
 	case KV_OP_SET:
 	case KV_OP_APPEND:
 		line_word(line, command->key);
@@ -93,14 +108,71 @@ line_operands(struct line *line, const struct kv_command *command)
 		return;
 	case KV_OP_COUNT:
 	case KV_OP_LIST:
+	case KV_OP_WATCH:
 		if (command->key.size != 0) {
 			line_word(line, command->key);
 		}
 		return;
 	case KV_OP_NOOP:
 	case KV_OP_OPEN:
+	case KV_OP_TICK:
 		return;
 	}
+}
+
+/* " IF a = 1 b exists THEN SET a 2; DEL c ELSE GET a" */
+static void
+line_txn(struct line *line, struct kv_slice rest)
+{
+	static const char *const kinds[] = {
+		[KV_COMPARE_EQUAL] = " =",
+		[KV_COMPARE_NOT_EQUAL] = " !=",
+		[KV_COMPARE_EXISTS] = " exists",
+		[KV_COMPARE_ABSENT] = " absent",
+		[KV_COMPARE_INDEX_BELOW] = " index <",
+	};
+	struct kv_txn_counts counts = kv_txn_begin(&rest);
+	struct kv_compare compare;
+	char number[24];
+	uint32_t i;
+
+	for (i = 0; i < counts.compares && !line->is_full; i++) {
+		kv_txn_next_compare(&rest, &compare);
+		line_text(line, i == 0 ? " IF" : ",");
+		line_word(line, compare.key);
+		line_text(line, kinds[compare.kind]);
+		if (compare.kind == KV_COMPARE_INDEX_BELOW) {
+			snprintf(number, sizeof(number), "%" PRIu64,
+			    compare.number);
+			line_number(line, number);
+		} else if (compare.kind <= KV_COMPARE_NOT_EQUAL) {
+			line_word(line, compare.value);
+		}
+	}
+	line_branch(line, " THEN", &rest, counts.then);
+	line_branch(line, " ELSE", &rest, counts.otherwise);
+}
+
+static void
+line_branch(struct line *line, const char *lead, struct kv_slice *rest,
+    uint32_t count)
+{
+	struct kv_command operation;
+	uint32_t i;
+
+	for (i = 0; i < count && !line->is_full; i++) {
+		kv_txn_next_operation(rest, &operation);
+		line_text(line, i == 0 ? lead : ";");
+		line_text(line, " ");
+		line_text(line, kv_op_name(operation.op));
+		line_operands(line, &operation);
+	}
+}
+
+static void
+line_text(struct line *line, const char *text)
+{
+	line_bytes(line, kv_slice(text, strlen(text)));
 }
 
 static void

@@ -37,6 +37,9 @@
  * refused at lowest_open + KV_SESSION_WINDOW: KV_SEQUENCE_FAR.  A write
  * without a session could be doubled by a retry: only NOOP, OPEN and SETTLE,
  * where that does no harm, may come without.
+ *
+ * Log time is the largest stamp of the commands so far.  Keys and sessions
+ * expire by it and by no clock: docs/KV.md, "Log time".
  */
 #ifndef KV_KV_H
 #define KV_KV_H
@@ -55,6 +58,12 @@
 #define KV_SESSIONS_MAX		4096	/* the least recently used goes */
 #define KV_SESSION_WINDOW	1024	/* sequence - lowest_open, below */
 #define KV_SESSION_ANSWERS_SIZE_MAX	(4u << 20)	/* of one session */
+#define KV_SESSION_LIFE_NS	(7200 * 1000000000ull)	/* unused, log time */
+#define KV_TTL_NS_MAX		(UINT64_C(365) * 86400 * 1000000000)
+#define KV_TXN_COMPARES_MAX	128
+#define KV_TXN_OPERATIONS_MAX	128	/* of a branch; a DEL: its keys */
+#define KV_TXN_ANSWER_SIZE_MAX	65536	/* all answers of a transaction */
+#define KV_EVENTS_SIZE_MAX	(8u << 20)	/* of those that are kept */
 
 /* ------------------------------------------------------------- the table */
 
@@ -64,8 +73,12 @@ enum kv_space {
 	KV_SESSIONS = 1,	/* session u64 be -> session record */
 	KV_ANSWERS = 2,		/* session u64 be, sequence u64 be -> answer */
 	KV_META = 3,		/* name -> value */
+	KV_EXPIRIES = 4,	/* log time, index, part -> key of the users */
+	KV_EVENTS = 5,		/* index of the last -> events */
 };
-#define KV_SPACE_COUNT	4
+#define KV_SPACE_COUNT	6
+
+struct kv_answer;
 
 struct kv_slice {
 	const void *data;
@@ -110,12 +123,19 @@ enum kv_op {
 	KV_OP_OPEN = 8,		/* opens a session */
 	KV_OP_CLOSE = 9,	/* ends the session named by the command */
 	KV_OP_SETTLE = 10,	/* number = sequence, of session `target` */
+	KV_OP_SET_TTL = 11,	/* key, value, number: ns of log time, from 1 to
+				 * KV_TTL_NS_MAX */
+	KV_OP_TICK = 12,	/* lets log time go on; the leader's own */
+	KV_OP_TXN = 13,		/* value: kv_txn_encode() */
 	/* reads */
 	KV_OP_GET = 32,		/* key */
 	KV_OP_COUNT = 33,	/* prefix in key */
 	KV_OP_LIST = 34,	/* prefix in key; value: continue after this
 				 * key when not empty; number: bytes wanted
 				 * at most (0: KV_VALUE_SIZE_MAX) */
+	KV_OP_WATCH = 35,	/* prefix in key; number: the first index, 0:
+				 * from the next entry on; target: how many of
+				 * that index to leave out */
 };
 
 /*
@@ -127,12 +147,15 @@ struct kv_command {
 	uint64_t session;
 	uint64_t sequence;	/* from 1 to INT64_MAX, of the session */
 	uint64_t lowest_open;	/* from 1, <= sequence */
-	uint64_t stamp_ns;	/* log time; the leader's, at propose */
+	uint64_t stamp_ns;	/* log time; the leader's, at propose.
+				 * Reads: the leader's when it was asked, 0
+				 * for a read of what is applied */
 	struct kv_slice key;
 	struct kv_slice expected;
 	struct kv_slice value;
 	int64_t number;
-	uint64_t target;	/* SETTLE: the session in question */
+	uint64_t target;	/* SETTLE: the session in question; WATCH:
+				 * events of index number to leave out */
 	/* DEL: key_count keys, each u16 size + bytes, in `value`. */
 	uint32_t key_count;
 };
@@ -150,11 +173,55 @@ int	kv_command_decode(struct kv_command *, const void *, size_t size)
 	    MUST_CHECK;
 /* The leader writes the stamp into an encoded command in place. */
 void	kv_command_stamp(void *encoded, uint64_t stamp_ns);
+/* Of an encoded WATCH: the index to begin with, in place. */
+void	kv_command_watch_from(void *encoded, uint64_t index);
 bool	kv_op_is_write(enum kv_op);
 const char *kv_op_name(enum kv_op);	/* "SET", "NO-OP", "ENTRY", ... */
 /* What `raftsup entries` shows: "SET k v", "ENTRY 42", escaped, cut with
  * "..." to fit; always terminated. */
 void	kv_command_describe(const struct kv_command *, char *, size_t);
+
+/* -------------------------------------------------------- transactions */
+
+enum kv_compare_kind {
+	KV_COMPARE_EQUAL = 1,		/* value */
+	KV_COMPARE_NOT_EQUAL = 2,	/* value; holds for an absent key */
+	KV_COMPARE_EXISTS = 3,
+	KV_COMPARE_ABSENT = 4,
+	KV_COMPARE_INDEX_BELOW = 5,	/* number; absent: its index is 0 */
+};
+
+struct kv_compare {
+	enum kv_compare_kind kind;
+	struct kv_slice key;
+	struct kv_slice value;
+	uint64_t number;
+};
+
+/*
+ * Operations are SET, SET_TTL, DEL, INCR, APPEND and GET, with stamp, session,
+ * sequence and lowest_open 0.
+ */
+struct kv_txn {
+	const struct kv_compare *compares;	/* all must hold */
+	size_t compare_count;
+	const struct kv_command *then;
+	size_t then_count;
+	const struct kv_command *otherwise;
+	size_t otherwise_count;
+};
+
+/*
+ * The value of a KV_OP_TXN: its size, or ERR_USAGE (something in it is not
+ * allowed) or ERR_TOO_LARGE (too many, or more than capacity or
+ * KV_VALUE_SIZE_MAX bytes).
+ */
+int	kv_txn_encode(const struct kv_txn *, void *, size_t capacity)
+	    MUST_CHECK;
+/* The next answer in the value of a transaction's answer: ERR_OK,
+ * ERR_NOT_FOUND at its end, ERR_CORRUPT.  *rest begins as the value. */
+int	kv_txn_next_answer(struct kv_slice *rest, struct kv_answer *)
+	    MUST_CHECK;
 
 /* ------------------------------------------------------------- answers */
 
@@ -172,14 +239,25 @@ enum kv_status {
 	KV_CANCELLED = 10,	/* settled before it arrived */
 	KV_NOT_APPLIED = 11,	/* SETTLE: it was not, and never will be */
 	KV_TABLE_FAILED = 12,	/* a read met a damaged record */
+	KV_COMPACTED = 13,	/* WATCH: events from number on are there */
+	KV_DUE = 14,		/* a read, never a client's answer: what it
+				 * asks for expires before its stamp, and no
+				 * entry says so yet */
 };
 
+/* The last one is a node's own affair. */
+#define KV_STATUS_COUNT	15
+
 /*
- * value:	GET the value; LIST records (key u16 size + bytes, value u32
+ * value:	GET the value; TXN the answers of its operations, count of
+ *		them, kv_txn_next_answer(); WATCH count events,
+ *		kv_event_next(); LIST records (key u16 size + bytes, value u32
  *		size + bytes)..., number of them in count, more set when it
  *		was cut; SETTLE the stored answer, encoded
  * number:	INCR the new value; APPEND the new length; DEL and COUNT how
- *		many; OPEN the session
+ *		many; OPEN the session; TXN 1 THEN, 0 ELSE; WATCH the index to
+ *		go on with; with more it is that of the last event, and there
+ *		are more of that index
  * index:	the log index of the entry that did it (for a repeated
  *		sequence: of the first time); reads: the applied index
  */
@@ -200,6 +278,25 @@ int	kv_answer_encode(const struct kv_answer *, void *, size_t capacity)
 int	kv_answer_decode(struct kv_answer *, const void *, size_t size)
 	    MUST_CHECK;		/* ERR_OK or ERR_CORRUPT */
 const char *kv_status_text(enum kv_status);
+
+/* -------------------------------------------------------------- events */
+
+enum kv_event_type {
+	KV_EVENT_SET = 1,	/* key, value: the new one */
+	KV_EVENT_DEL = 2,	/* key */
+	KV_EVENT_EXPIRE = 3,	/* key */
+};
+
+struct kv_event {
+	uint64_t index;		/* of the entry that did it */
+	enum kv_event_type type;
+	struct kv_slice key;
+	struct kv_slice value;
+};
+
+/* The next event in the value of a WATCH's answer: ERR_OK, ERR_NOT_FOUND at
+ * its end, ERR_CORRUPT.  *rest begins as the value. */
+int	kv_event_next(struct kv_slice *rest, struct kv_event *) MUST_CHECK;
 
 /* ------------------------------------------------------ the machine */
 
@@ -253,11 +350,15 @@ int	kv_apply(struct kv *, uint64_t index, uint64_t term,
 	    bool is_command, const void *data, size_t size,
 	    struct kv_answer *) MUST_CHECK;
 
+/* The log time at which the next key expires, UINT64_MAX when none does.
+ * When it has passed, a TICK would change something. */
+uint64_t kv_next_expiry_ns(struct kv *);
+
 /* A read.  Never fails but for KV_TABLE_FAILED in the answer. */
 void	kv_query(struct kv *, const struct kv_command *,
 	    struct kv_answer *);
 
-/* A record of KV_DATA, for tools that show tables: ERR_OK or ERR_CORRUPT.
+/* A record of KV_DATA, expired or not, for tools that show tables: ERR_OK or ERR_CORRUPT.
  * The value points into the record. */
 int	kv_record_decode(struct kv_slice record, uint64_t *index,
 	    struct kv_slice *value) MUST_CHECK;

@@ -35,6 +35,7 @@ kv_new(struct kv **made, const struct kv_table *table)
 	}
 	kv->table = *table;
 	TAILQ_INIT(&kv->sessions);
+	TAILQ_INIT(&kv->events.chunks);
 	kv->scratch = malloc(SCRATCH_SIZE);
 	code = kv->scratch != NULL ? machine_load(kv) : ERR_NOMEM;
 	if (code != ERR_OK) {
@@ -52,7 +53,9 @@ kv_free(struct kv *kv)
 		return;
 	}
 	kv_sessions_free(kv);
+	kv_events_free(kv);
 	free(kv->scratch);
+	free(kv->txn_scratch);
 	free(kv);
 }
 
@@ -66,6 +69,7 @@ int
 kv_reload(struct kv *kv)
 {
 	kv_sessions_free(kv);
+	kv_events_free(kv);
 	kv->failed = machine_load(kv);
 	return kv->failed;
 }
@@ -84,6 +88,9 @@ kv_flush(struct kv *kv)
 	code = kv_write_begin(kv);
 	if (code == ERR_OK) {
 		code = kv_sessions_flush(kv);
+	}
+	if (code == ERR_OK) {
+		code = kv_events_flush(kv);
 	}
 	if (code == ERR_OK) {
 		code = position_write(kv, false);
@@ -170,6 +177,10 @@ machine_load(struct kv *kv)
 	if (code == ERR_OK) {
 		code = kv_sessions_load(kv);
 	}
+	if (code == ERR_OK) {
+		code = kv_events_load(kv);
+	}
+	kv->knows_next_expiry = false;
 	kv->is_open = false;
 	kv->flushed_index = kv->position.applied_index;
 	/* No session's answers are in memory. */

@@ -6,6 +6,9 @@
  * A LIST that is cut says so (more) and holds at least one record, so that
  * whoever continues after its last key gets on.  Even the largest record
  * fits an answer.
+ *
+ * What has expired by the entries so far is not there.  What expires by the
+ * stamp of the read, and no entry has said so yet, is answered KV_DUE.
  */
 #include "kv/internal.h"
 
@@ -33,9 +36,10 @@ static void query_count(struct kv *, const struct kv_command *,
     struct kv_answer *);
 static void query_list(struct kv *, const struct kv_command *,
     struct kv_answer *);
+static bool is_due(struct kv *, const struct kv_command *,
+    struct kv_answer *);
 static int walk_next(struct kv *, struct walk *);
 static size_t list_put(uint8_t *to, const struct walk *);
-static bool has_prefix(struct kv_slice key, struct kv_slice prefix);
 static bool is_less(struct kv_slice one, struct kv_slice other);
 
 void
@@ -53,6 +57,10 @@ kv_query(struct kv *kv, const struct kv_command *command,
 		answer->status = KV_TABLE_FAILED;
 	} else if (command->op == KV_OP_GET) {
 		query_get(kv, command, answer);
+	} else if (command->op == KV_OP_WATCH) {
+		kv_query_watch(kv, command, answer);
+	} else if (is_due(kv, command, answer)) {
+		return;
 	} else if (command->op == KV_OP_COUNT) {
 		query_count(kv, command, answer);
 	} else {
@@ -65,18 +73,38 @@ query_get(struct kv *kv, const struct kv_command *command,
     struct kv_answer *answer)
 {
 	struct kv_slice record;
-	uint64_t index;
+	struct kv_data data;
 	int code =
 	    kv->table.get(kv->table.arg, KV_DATA, command->key, &record);
 
 	if (code == ERR_NOT_FOUND) {
 		answer->status = KV_NOT_FOUND;
-		return;
-	}
-	if (code != ERR_OK ||
-	    kv_record_decode(record, &index, &answer->value) != ERR_OK) {
+	} else if (code != ERR_OK || kv_data_decode(record, &data) != ERR_OK) {
 		answer->status = KV_TABLE_FAILED;
+	} else if (kv_has_expired(kv, &data)) {
+		answer->status = KV_NOT_FOUND;
+	} else if (data.expires_ns <= command->stamp_ns) {
+		answer->status = KV_DUE;
+	} else {
+		answer->value = data.value;
 	}
+}
+
+/* Of many keys: when any is due. */
+static bool
+is_due(struct kv *kv, const struct kv_command *command,
+    struct kv_answer *answer)
+{
+	bool due;
+
+	if (kv_expiry_is_due(kv, command->stamp_ns, &due) != ERR_OK) {
+		answer->status = KV_TABLE_FAILED;
+		return true;
+	}
+	if (due) {
+		answer->status = KV_DUE;
+	}
+	return due;
 }
 
 static void
@@ -87,7 +115,13 @@ query_count(struct kv *kv, const struct kv_command *command,
 	int code;
 
 	if (command->key.size == 0) {
-		answer->number = (int64_t)kv->position.key_count;
+		uint64_t expired;
+
+		if (kv_expired_count(kv, &expired) != ERR_OK) {
+			answer->status = KV_TABLE_FAILED;
+			return;
+		}
+		answer->number = (int64_t)(kv->position.key_count - expired);
 		return;
 	}
 	while ((code = walk_next(kv, &walk)) == ERR_OK) {
@@ -140,22 +174,26 @@ static int
 walk_next(struct kv *kv, struct walk *walk)
 {
 	struct kv_slice record;
-	uint64_t index;
+	struct kv_data data;
 	int code;
 
 	if (walk->key.size == 0) {
 		walk->key = kv_slice("", 1); /* the smallest key there is */
 	}
-	code = kv->table.seek(kv->table.arg, KV_DATA, walk->key,
-	    walk->is_begun, &walk->key, &record);
-	if (code != ERR_OK) {
-		return code;
-	}
-	walk->is_begun = true;
-	if (!has_prefix(walk->key, walk->prefix)) {
-		return ERR_NOT_FOUND;
-	}
-	return kv_record_decode(record, &index, &walk->value);
+	do {
+		code = kv->table.seek(kv->table.arg, KV_DATA, walk->key,
+		    walk->is_begun, &walk->key, &record);
+		if (code != ERR_OK) {
+			return code;
+		}
+		walk->is_begun = true;
+		if (!kv_slice_begins(walk->key, walk->prefix)) {
+			return ERR_NOT_FOUND;
+		}
+		code = kv_data_decode(record, &data);
+	} while (code == ERR_OK && kv_has_expired(kv, &data));
+	walk->value = data.value;
+	return code;
 }
 
 static size_t
@@ -167,14 +205,6 @@ list_put(uint8_t *to, const struct walk *walk)
 	bytes_put_u32(to, (uint32_t)walk->value.size);
 	memcpy(to + 4, walk->value.data, walk->value.size);
 	return LIST_RECORD_HEADER_SIZE + walk->key.size + walk->value.size;
-}
-
-static bool
-has_prefix(struct kv_slice key, struct kv_slice prefix)
-{
-	return key.size >= prefix.size &&
-	    (prefix.size == 0 ||
-		memcmp(key.data, prefix.data, prefix.size) == 0);
 }
 
 static bool

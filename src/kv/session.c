@@ -18,6 +18,8 @@
  *
  * Answers are read when the session is first used, and forgotten when it was
  * not used between two flushes.
+ *
+ * A session that was not used for KV_SESSION_LIFE_NS of log time is over.
  */
 #include "kv/internal.h"
 
@@ -32,22 +34,29 @@
 
 static struct kv_session_bucket *bucket_of(struct kv *, uint64_t id);
 static void session_free(struct kv *, struct kv_session *);
+static void ring_free(struct kv_session *);
+static void slot_clear(struct kv_session *, struct kv_stored_answer *);
 static void session_record(const struct kv_session *,
     uint8_t record[SESSION_RECORD_SIZE]);
 static int session_flush(struct kv *, struct kv_session *);
 static int table_drop_answers(struct kv *, struct kv_session *, uint64_t end);
 static int ring_load(struct kv *, struct kv_session *);
 static int ring_grow(struct kv_session *, uint64_t sequence);
-static void ring_store(struct kv_session *, uint64_t sequence, uint64_t hash,
+static int ring_store(struct kv_session *, uint64_t sequence, uint64_t hash,
     struct kv_slice record, bool is_dirty);
 static int compare_by_use(const void *, const void *);
-static uint64_t get_be64(const uint8_t *);
-static void put_be64(uint8_t *, uint64_t);
 
 static inline struct kv_stored_answer *
 ring_slot(const struct kv_session *session, uint64_t sequence)
 {
 	return &session->ring[sequence & (session->ring_count - 1)];
+}
+
+struct kv_slice
+kv_stored_answer_bytes(const struct kv_stored_answer *stored)
+{
+	return kv_slice(stored->large != NULL ? stored->large : stored->small,
+	    stored->size);
 }
 
 int
@@ -85,7 +94,7 @@ kv_sessions_load(struct kv *kv)
 		}
 		order[count - 1]->hash =
 		    kv_record_hash(KV_SESSIONS, key, record);
-		put_be64(from_bytes, order[count - 1]->id);
+		kv_put_be64(from_bytes, order[count - 1]->id);
 		from = kv_slice(from_bytes, sizeof(from_bytes));
 	}
 	if (code == ERR_NOT_FOUND) {
@@ -127,9 +136,7 @@ kv_sessions_flush(struct kv *kv)
 	}
 	for (; session != NULL && session->last_use > kv->flushed_before;
 	     session = TAILQ_PREV(session, kv_session_queue, by_use)) {
-		free(session->ring);
-		session->ring = NULL;
-		session->ring_count = 0;
+		ring_free(session);
 	}
 	return ERR_OK;
 }
@@ -235,7 +242,7 @@ kv_session_touch(struct kv *kv, struct kv_session *session, uint64_t index,
 		if (slot->size != 0) {
 			assert(slot->sequence == session->lowest_open);
 			kv->position.digest -= slot->hash;
-			slot->size = 0;
+			slot_clear(session, slot);
 		}
 	}
 	if (session->end_sequence < session->lowest_open) {
@@ -275,35 +282,72 @@ kv_session_reserve(struct kv_session *session, uint64_t sequence)
 	return ring_grow(session, sequence);
 }
 
-void
+int
 kv_session_store(struct kv *kv, struct kv_session *session, uint64_t sequence,
     const struct kv_answer *answer)
 {
-	uint8_t key[ANSWER_KEY_SIZE], record[STORED_ANSWER_SIZE_MAX];
-	int size = kv_answer_encode(answer, record, sizeof(record));
+	uint8_t key[ANSWER_KEY_SIZE], small[SMALL_ANSWER_SIZE_MAX];
+	uint8_t *large = NULL, *record = small;
+	size_t capacity = sizeof(small);
 	uint64_t hash;
+	int size, code;
 
-	assert(size > 0);
 	assert(kv_session_answer(session, sequence) == NULL);
+	if (answer->value.size != 0) {
+		assert(answer->value.size <= KV_TXN_ANSWER_SIZE_MAX);
+		capacity += answer->value.size;
+		record = large = malloc(capacity);
+		if (large == NULL) {
+			return ERR_NOMEM;
+		}
+	}
+	size = kv_answer_encode(answer, record, capacity);
+	assert(size > 0);
 	kv_answer_key(key, session->id, sequence);
 	hash = kv_record_hash(KV_ANSWERS, kv_slice(key, sizeof(key)),
 	    kv_slice(record, (size_t)size));
-	ring_store(session, sequence, hash, kv_slice(record, (size_t)size),
-	    true);
-	kv->position.digest += hash;
+	code = ring_store(session, sequence, hash,
+	    kv_slice(record, (size_t)size), true);
+	free(large);
+	if (code == ERR_OK) {
+		kv->position.digest += hash;
+	}
+	return code;
+}
+
+bool
+kv_session_is_over(const struct kv *kv, const struct kv_session *session)
+{
+	return kv->position.log_time_ns - session->last_time_ns >=
+	    KV_SESSION_LIFE_NS;
+}
+
+/* The queue by last use is in the order of their log times too. */
+int
+kv_sessions_expire(struct kv *kv, uint32_t count_max)
+{
+	struct kv_session *session;
+	int code = ERR_OK;
+
+	while (code == ERR_OK && count_max-- > 0 &&
+	    (session = TAILQ_FIRST(&kv->sessions)) != NULL &&
+	    kv_session_is_over(kv, session)) {
+		code = kv_session_close(kv, session);
+	}
+	return code;
 }
 
 void
 kv_session_key(uint8_t key[SESSION_KEY_SIZE], uint64_t id)
 {
-	put_be64(key, id);
+	kv_put_be64(key, id);
 }
 
 void
 kv_answer_key(uint8_t key[ANSWER_KEY_SIZE], uint64_t id, uint64_t sequence)
 {
-	put_be64(key, id);
-	put_be64(key + 8, sequence);
+	kv_put_be64(key, id);
+	kv_put_be64(key + 8, sequence);
 }
 
 int
@@ -312,7 +356,7 @@ kv_session_key_decode(struct kv_slice key, uint64_t *id)
 	if (key.size != SESSION_KEY_SIZE) {
 		return ERR_CORRUPT;
 	}
-	*id = get_be64(key.data);
+	*id = kv_get_be64(key.data);
 	return *id != 0 ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -324,8 +368,8 @@ kv_answer_key_decode(struct kv_slice key, uint64_t *id, uint64_t *sequence)
 	if (key.size != ANSWER_KEY_SIZE) {
 		return ERR_CORRUPT;
 	}
-	*id = get_be64(from);
-	*sequence = get_be64(from + 8);
+	*id = kv_get_be64(from);
+	*sequence = kv_get_be64(from + 8);
 	return *id != 0 && *sequence != 0 ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -364,8 +408,31 @@ session_free(struct kv *kv, struct kv_session *session)
 {
 	TAILQ_REMOVE(&kv->sessions, session, by_use);
 	LIST_REMOVE(session, by_id);
-	free(session->ring);
+	ring_free(session);
 	free(session);
+}
+
+static void
+ring_free(struct kv_session *session)
+{
+	uint32_t i;
+
+	for (i = 0; i < session->ring_count; i++) {
+		free(session->ring[i].large);
+	}
+	free(session->ring);
+	session->ring = NULL;
+	session->ring_count = 0;
+	session->answers_size = 0;
+}
+
+static void
+slot_clear(struct kv_session *session, struct kv_stored_answer *slot)
+{
+	session->answers_size -= slot->size;
+	slot->size = 0;
+	free(slot->large);
+	slot->large = NULL;
 }
 
 static void
@@ -411,7 +478,7 @@ session_flush(struct kv *kv, struct kv_session *session)
 		kv_answer_key(key, session->id, sequence);
 		code = kv->table.put(kv->table.arg, KV_ANSWERS,
 		    kv_slice(key, sizeof(key)),
-		    kv_slice(slot->bytes, slot->size));
+		    kv_stored_answer_bytes(slot));
 		if (code != ERR_OK) {
 			return code;
 		}
@@ -501,7 +568,7 @@ ring_load(struct kv *kv, struct kv_session *session)
 		if (session->table_first > sequence) {
 			session->table_first = sequence;
 		}
-		ring_store(session, sequence,
+		code = ring_store(session, sequence,
 		    kv_record_hash(KV_ANSWERS, key, record), record, false);
 		kv_answer_key(wanted, id, sequence);
 		after = true;
@@ -543,22 +610,31 @@ ring_grow(struct kv_session *session, uint64_t sequence)
 	return ERR_OK;
 }
 
-static void
+static int
 ring_store(struct kv_session *session, uint64_t sequence, uint64_t hash,
     struct kv_slice record, bool is_dirty)
 {
 	struct kv_stored_answer *slot = ring_slot(session, sequence);
 
-	assert(record.size != 0 && record.size <= sizeof(slot->bytes));
-	assert(slot->size == 0);
+	assert(record.size != 0 && record.size <= STORED_ANSWER_SIZE_MAX);
+	assert(slot->size == 0 && slot->large == NULL);
+	if (record.size > sizeof(slot->small)) {
+		slot->large = malloc(record.size);
+		if (slot->large == NULL) {
+			return ERR_NOMEM;
+		}
+	}
+	memcpy(slot->large != NULL ? slot->large : slot->small, record.data,
+	    record.size);
 	slot->sequence = sequence;
 	slot->hash = hash;
-	slot->size = (uint8_t)record.size;
+	slot->size = (uint32_t)record.size;
 	slot->is_dirty = is_dirty;
-	memcpy(slot->bytes, record.data, record.size);
+	session->answers_size += record.size;
 	if (session->end_sequence <= sequence) {
 		session->end_sequence = sequence + 1;
 	}
+	return ERR_OK;
 }
 
 static int
@@ -571,16 +647,4 @@ compare_by_use(const void *a, const void *b)
 		return one->last_use < other->last_use ? -1 : 1;
 	}
 	return one->id < other->id ? -1 : one->id > other->id;
-}
-
-static uint64_t
-get_be64(const uint8_t *from)
-{
-	return __builtin_bswap64(bytes_get_u64(from));
-}
-
-static void
-put_be64(uint8_t *to, uint64_t value)
-{
-	bytes_put_u64(to, __builtin_bswap64(value));
 }

@@ -395,6 +395,8 @@ state_open_databases(struct store *store, MDB_txn *txn, bool create)
 		[KV_SESSIONS] = "sessions",
 		[KV_ANSWERS] = "answers",
 		[KV_META] = "meta",
+		[KV_EXPIRIES] = "expiries",
+		[KV_EVENTS] = "events",
 	};
 	int space, rc;
 

@@ -218,7 +218,7 @@ store_env_options(const struct store_options *options,
 	    map_size == 0 ? STORE_MAP_SIZE : (map_size & ~4095ull);
 	env_options->ahead_size =
 	    options->ahead_size == 0 ? STORE_AHEAD_SIZE : options->ahead_size;
-	env_options->database_count = 4;
+	env_options->database_count = KV_SPACE_COUNT;
 	/* The log is read in order, the state here and there. */
 	env_options->flags = state ? MDB_NORDAHEAD : 0;
 	env_options->read_only = options->read_only;

@@ -38,6 +38,14 @@ static const struct {
     {{.op = KV_OP_APPEND, .session = 1, .sequence = 2, .lowest_open = 1,
 	 .key = T("k"), .value = T("x")},
 	"APPEND k x"},
+    {{.op = KV_OP_SET_TTL, .session = 1, .sequence = 2, .lowest_open = 1,
+	 .key = T("k"), .value = T("v"), .number = 1500000000},
+	"SET k v TTL 1.5s"},
+    {{.op = KV_OP_TICK, .stamp_ns = 5}, "TICK"},
+    {{.op = KV_OP_TXN, .session = 1, .sequence = 2, .lowest_open = 1,
+	 .value = T("\0\0\0\0\0\0")},
+	"TXN"},
+    {{.op = KV_OP_WATCH, .key = T("p"), .number = 7, .target = 2}, "WATCH p"},
     {{.op = KV_OP_OPEN}, "OPEN"},
     {{.op = KV_OP_CLOSE, .session = 7, .sequence = 2, .lowest_open = 1},
 	"CLOSE 7"},
@@ -62,7 +70,7 @@ static const struct {
 	int code;
 } refused[] = {
     {{.op = (enum kv_op)0}, ERR_USAGE},
-    {{.op = (enum kv_op)11}, ERR_USAGE},
+    {{.op = (enum kv_op)14}, ERR_USAGE},
     {{.op = (enum kv_op)255}, ERR_USAGE},
     {{.op = KV_OP_SET, .key = T("k")}, ERR_USAGE},
     {{.op = KV_OP_SUBMIT}, ERR_USAGE},
@@ -110,6 +118,22 @@ static const struct {
     {{.op = KV_OP_COUNT, .key = LONG_KEY(0)}, ERR_TOO_LARGE},
     {{.op = KV_OP_LIST, .value = LONG_KEY(0)}, ERR_TOO_LARGE},
     {{.op = KV_OP_LIST, .number = -1}, ERR_USAGE},
+    {{.op = KV_OP_SET_TTL, SESSION, .key = T("k")}, ERR_USAGE},
+    {{.op = KV_OP_SET_TTL, SESSION, .key = T("k"),
+	 .number = (int64_t)KV_TTL_NS_MAX + 1},
+	ERR_USAGE},
+    {{.op = KV_OP_TICK, SESSION}, ERR_USAGE},
+    {{.op = KV_OP_WATCH, .number = -1}, ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION}, ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION, .value = T("\0\0\0\0\0")}, ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION, .value = T("\0\0\0\0\0\0x")}, ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION, .value = T("\1\0\0\0\0\0")}, ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION, .value = T("\0\0\1\0\0\0\0\0\0\0")},
+	ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION, .value = T("\0\0\1\0\0\0\xff\xff\xff\xff")},
+	ERR_USAGE},
+    {{.op = KV_OP_TXN, SESSION, .value = T("\x81\0\0\0\0\0")},
+	ERR_TOO_LARGE},
 };
 
 static void
@@ -388,13 +412,13 @@ START_TEST(test_every_status_has_a_text)
 {
 	int i, j;
 
-	for (i = KV_OK; i <= KV_TABLE_FAILED; i++) {
+	for (i = KV_OK; i < KV_STATUS_COUNT; i++) {
 		for (j = KV_OK; j < i; j++) {
 			ck_assert_str_ne(kv_status_text((enum kv_status)i),
 			    kv_status_text((enum kv_status)j));
 		}
 	}
-	ck_assert_str_eq(kv_status_text((enum kv_status)(KV_TABLE_FAILED + 1)),
+	ck_assert_str_eq(kv_status_text((enum kv_status)KV_STATUS_COUNT),
 	    "unknown status");
 	ck_assert_str_eq(kv_op_name((enum kv_op)77), "UNKNOWN");
 }

@@ -12,7 +12,7 @@
 #include "tests/kv/rig.h"
 
 #define ENTRY_COUNT  1500
-#define ENTRY_SIZE   128
+#define ENTRY_SIZE   320
 #define SESSION_SLOTS 6
 
 struct entry {
@@ -28,6 +28,28 @@ draw(uint64_t *state, uint64_t below)
 {
 	*state = *state * 6364136223846793005u + 1442695040888963407u;
 	return (*state >> 33) % below;
+}
+
+/* "if KEY exists then set and count, else set with a life and get" */
+static void
+fit_txn(struct kv_command *command)
+{
+	static uint8_t bytes[ENTRY_SIZE];
+	struct kv_compare compare = {.kind = KV_COMPARE_EXISTS,
+	    .key = command->key};
+	struct kv_command then[] = {
+	    {.op = KV_OP_SET, .key = command->key, .value = command->value},
+	    {.op = KV_OP_INCR, .key = rig_text("k3"), .number = 1}};
+	struct kv_command otherwise[] = {
+	    {.op = KV_OP_SET_TTL, .key = command->key,
+		.value = command->value, .number = 500},
+	    {.op = KV_OP_GET, .key = rig_text("k4")}};
+	struct kv_txn txn = {&compare, 1, then, 2, otherwise, 2};
+	int size = kv_txn_encode(&txn, bytes, sizeof(bytes));
+
+	ck_assert_int_gt(size, 0);
+	command->key.size = 0;
+	command->value = (struct kv_slice){bytes, (size_t)size};
 }
 
 /* From a key and a value to what the op has. */
@@ -48,6 +70,10 @@ fit_operands(struct kv_command *command, char *packed)
 	} else if (command->op == KV_OP_INCR) {
 		command->number = 3;
 		command->value.size = 0;
+	} else if (command->op == KV_OP_SET_TTL) {
+		command->number = 20 + command->value.size * 300;
+	} else if (command->op == KV_OP_TXN) {
+		fit_txn(command);
 	} else if (command->op == KV_OP_NOOP || command->op == KV_OP_SUBMIT) {
 		command->key.size = 0;
 		command->value.size = command->op == KV_OP_NOOP ? 0 : 2;
@@ -56,16 +82,17 @@ fit_operands(struct kv_command *command, char *packed)
 
 /*
  * A log of everything: sessions opened, used with retries, stale and far
- * sequences, settled, closed; keys set, removed, counted; entries that are
- * no commands.
+ * sequences, settled, closed, left until they are over; keys set, removed,
+ * counted, left to expire; transactions; entries that are no commands.
  */
 static void
 make_log(uint64_t seed)
 {
 	static const enum kv_op ops[] = {KV_OP_SET, KV_OP_SET, KV_OP_DEL,
-	    KV_OP_CAS, KV_OP_INCR, KV_OP_APPEND, KV_OP_SUBMIT, KV_OP_NOOP};
+	    KV_OP_CAS, KV_OP_INCR, KV_OP_APPEND, KV_OP_SUBMIT, KV_OP_NOOP,
+	    KV_OP_SET_TTL, KV_OP_SET_TTL, KV_OP_TXN};
 	uint64_t sessions[SESSION_SLOTS] = {0}, next[SESSION_SLOTS] = {0};
-	uint64_t i;
+	uint64_t stamp_ns = 1, i;
 
 	for (i = 1; i <= ENTRY_COUNT; i++) {
 		uint64_t slot = draw(&seed, SESSION_SLOTS);
@@ -75,7 +102,11 @@ make_log(uint64_t seed)
 
 		snprintf(key, sizeof(key), "k%d", (int)draw(&seed, 20));
 		snprintf(value, sizeof(value), "%d", (int)draw(&seed, 1000));
-		if (sessions[slot] == 0 || dice < 2) {
+		/* Now and then so long that sessions are over. */
+		stamp_ns += draw(&seed, 300) == 0 ? KV_SESSION_LIFE_NS : 10;
+		if (draw(&seed, 50) == 0) {
+			command = rig_command(KV_OP_TICK, 0, 0);
+		} else if (sessions[slot] == 0 || dice < 2) {
 			command = rig_command(KV_OP_OPEN, 0, 0);
 			sessions[slot] = i;
 			next[slot] = 1;
@@ -107,7 +138,7 @@ make_log(uint64_t seed)
 			command.value = rig_text(value);
 			fit_operands(&command, packed);
 		}
-		command.stamp_ns = i * 10;
+		command.stamp_ns = stamp_ns;
 		entries[i].size = kv_command_encode(&command,
 		    entries[i].bytes, ENTRY_SIZE);
 		ck_assert_int_gt(entries[i].size, 0);
@@ -146,7 +177,7 @@ START_TEST(test_flushing_changes_nothing)
 	static uint64_t digests[ENTRY_COUNT + 1];
 	static struct kv_answer answers[ENTRY_COUNT + 1];
 	struct kv_answer answer;
-	size_t statuses[KV_TABLE_FAILED + 1] = {0};
+	size_t statuses[KV_STATUS_COUNT] = {0};
 
 	make_log(seed);
 	rig_init(&plain);
