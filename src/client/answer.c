@@ -12,6 +12,8 @@
 #include "base/options.h"
 
 static int	code_of(enum kv_status);
+static void	fill(struct raftsup_answer *, const struct kv_answer *);
+static void	watched(struct op *, const struct kv_answer *);
 static void	outcome(struct raftsup *, struct op *,
 		    const struct kv_answer *);
 static void	set_text(struct op *, const char *fmt, va_list)
@@ -72,17 +74,57 @@ answer_from_kv(struct raftsup *handle, struct op *op,
 		answer_maybe(op, kv_status_text(answer->status));
 		return;
 	}
-	op->answer.code = (enum raftsup_code)code_of(answer->status);
-	op->answer.index = answer->index;
-	op->answer.number = answer->number;
-	op->answer.value = answer->value.data;
-	op->answer.value_size = answer->value.size;
-	op->answer.count = answer->count;
-	op->answer.more = answer->more;
+	fill(&op->answer, answer);
 	op->answer.session = op->session;
 	op->answer.sequence = op->sequence;
-	if (op->answer.code != RAFTSUP_OK) {
-		op->answer.text = kv_status_text(answer->status);
+	if (op->operation == RAFTSUP_WATCH) {
+		watched(op, answer);
+	} else if (op->operation == RAFTSUP_TXN) {
+		op->answer.then = answer->number != 0;
+		op->answer.number = 0;
+	}
+}
+
+static void
+fill(struct raftsup_answer *answer, const struct kv_answer *from)
+{
+	answer->code = (enum raftsup_code)code_of(from->status);
+	answer->index = from->index;
+	answer->number = from->number;
+	answer->value = from->value.data;
+	answer->value_size = from->value.size;
+	answer->count = from->count;
+	answer->more = from->more;
+	if (answer->code != RAFTSUP_OK) {
+		answer->text = kv_status_text(from->status);
+	}
+}
+
+/* Where to go on: an answer may end between the events of an entry. */
+static void
+watched(struct op *op, const struct kv_answer *answer)
+{
+	struct raftsup_position *position = &op->answer.position;
+	struct raftsup_event event;
+	size_t at = 0;
+
+	position->index = (uint64_t)answer->number;
+	op->answer.number = 0;
+	if (answer->status == KV_COMPACTED) {
+		snprintf(op->text, sizeof(op->text),
+		    "compacted: events from %llu on are available",
+		    (unsigned long long)position->index);
+		op->answer.text = op->text;
+		return;
+	}
+	if (!answer->more) {
+		return;
+	}
+	if (op->watched.index == position->index) {
+		position->skip = op->watched.skip;
+	}
+	while (raftsup_answer_event(&op->answer, &at, &event)) {
+		position->skip += event.index == position->index ? 1 : 0;
 	}
 }
 
@@ -145,6 +187,54 @@ raftsup_answer_next(const struct raftsup_answer *answer, size_t *position,
 	*value = at + 4;
 	*value_size = size;
 	*position = (size_t)(at - data) + 4 + size;
+	return true;
+}
+
+bool
+raftsup_answer_result(const struct raftsup_answer *answer, size_t *position,
+    struct raftsup_answer *result)
+{
+	struct kv_slice rest;
+	struct kv_answer one;
+
+	if (answer->code != RAFTSUP_OK || answer->value == NULL ||
+	    *position > answer->value_size) {
+		return false;
+	}
+	rest.data = (const uint8_t *)answer->value + *position;
+	rest.size = answer->value_size - *position;
+	if (kv_txn_next_answer(&rest, &one) != ERR_OK) {
+		return false;
+	}
+	*position = answer->value_size - rest.size;
+	memset(result, 0, sizeof(*result));
+	fill(result, &one);
+	return true;
+}
+
+bool
+raftsup_answer_event(const struct raftsup_answer *answer, size_t *position,
+    struct raftsup_event *event)
+{
+	struct kv_slice rest;
+	struct kv_event one;
+
+	if (answer->code != RAFTSUP_OK || answer->value == NULL ||
+	    *position > answer->value_size) {
+		return false;
+	}
+	rest.data = (const uint8_t *)answer->value + *position;
+	rest.size = answer->value_size - *position;
+	if (kv_event_next(&rest, &one) != ERR_OK) {
+		return false;
+	}
+	*position = answer->value_size - rest.size;
+	event->type = (enum raftsup_event_type)one.type;
+	event->index = one.index;
+	event->key = one.key.data;
+	event->key_size = one.key.size;
+	event->value = one.value.data;
+	event->value_size = one.value.size;
 	return true;
 }
 

@@ -33,7 +33,8 @@ raftsup_submit(struct raftsup *handle, const struct raftsup_request *request,
 	}
 	op->tag = tag;
 	handle->in_flight++;
-	flight_submit(handle, op, clock_now_ns(), handle->timeout_ns);
+	flight_submit(handle, op, clock_now_ns(),
+	    flight_timeout(handle, op));
 	fd_arm(handle);
 	return RAFTSUP_OK;
 }

@@ -34,7 +34,7 @@ raftsup_call(struct raftsup *handle, const struct raftsup_request *request,
 		return fail(handle, code, answer);
 	}
 	now_ns = clock_now_ns();
-	flight_submit(handle, op, now_ns, handle->timeout_ns);
+	flight_submit(handle, op, now_ns, flight_timeout(handle, op));
 	wait_for(handle, op, NEVER);
 	code = answer_hand(handle, op, answer);
 	/* What was waited for by the descriptor is so again. */
@@ -125,6 +125,24 @@ raftsup_incr(struct raftsup *handle, const void *key, size_t key_size,
 
 	if (code == RAFTSUP_OK && value != NULL) {
 		*value = answer.number;
+	}
+	return code;
+}
+
+int
+raftsup_watch(struct raftsup *handle, const void *prefix, size_t prefix_size,
+    struct raftsup_position *position, struct raftsup_answer *answer)
+{
+	const struct raftsup_request request = {
+		.operation = RAFTSUP_WATCH,
+		.key = prefix,
+		.key_size = prefix_size,
+		.position = *position,
+	};
+	int code = raftsup_call(handle, &request, answer);
+
+	if (code == RAFTSUP_OK) {
+		*position = answer->position;
 	}
 	return code;
 }

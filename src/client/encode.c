@@ -30,6 +30,8 @@ static const enum kv_op kv_ops[] = {
 	[RAFTSUP_NOOP] = KV_OP_NOOP,
 	[RAFTSUP_SUBMIT] = KV_OP_SUBMIT,
 	[RAFTSUP_OUTCOME] = KV_OP_SETTLE,
+	[RAFTSUP_TXN] = KV_OP_TXN,
+	[RAFTSUP_WATCH] = KV_OP_WATCH,
 };
 
 static bool	is_read(enum raftsup_operation);
@@ -37,6 +39,15 @@ static int	command_of(struct raftsup *, struct kv_command *,
 		    const struct raftsup_request *);
 static int	put_keys(struct raftsup *, struct kv_command *,
 		    const struct raftsup_request *);
+static void	operation_of(struct kv_command *,
+		    const struct raftsup_request *);
+static size_t	keys_size(const struct raftsup_request *);
+static uint8_t	*pack_keys(uint8_t *, struct kv_command *,
+		    const struct raftsup_request *);
+static int	put_txn(struct raftsup *, struct kv_command *,
+		    const struct raftsup_request *);
+static uint8_t	*branch_of(struct kv_command *, uint8_t *,
+		    const struct raftsup_request *, size_t count);
 static int	put_command(struct raftsup *, struct op *,
 		    struct kv_command *);
 
@@ -48,7 +59,11 @@ encode_request(struct raftsup *handle, struct op *op,
 	int code;
 
 	op->operation = request->operation;
-	if (is_read(request->operation)) {
+	op->watched = request->position;
+	if (request->operation == RAFTSUP_WATCH) {
+		op->kind = WIRE_WATCH;
+		op->patience_ns = WATCH_PATIENCE_NS;
+	} else if (is_read(request->operation)) {
 		op->kind = request->consistency == RAFTSUP_STALE ?
 		    WIRE_READ_STALE : WIRE_READ;
 	} else {
@@ -118,10 +133,19 @@ static int
 command_of(struct raftsup *handle, struct kv_command *command,
     const struct raftsup_request *request)
 {
-	*command = (struct kv_command){
-		.op = kv_ops[request->operation],
-		.key = { request->key, request->key_size },
-	};
+	operation_of(command, request);
+	if (request->operation == RAFTSUP_DEL) {
+		return put_keys(handle, command, request);
+	}
+	return request->operation == RAFTSUP_TXN ?
+	    put_txn(handle, command, request) : 0;
+}
+
+/* All but the keys of a DEL and what a TXN consists of. */
+static void
+operation_of(struct kv_command *command, const struct raftsup_request *request)
+{
+	*command = (struct kv_command){ .op = kv_ops[request->operation] };
 	switch (request->operation) {
 	case RAFTSUP_CAS:
 		command->expected.data = request->expected;
@@ -132,30 +156,36 @@ command_of(struct raftsup *handle, struct kv_command *command,
 	case RAFTSUP_LIST:
 		command->value.data = request->value;
 		command->value.size = request->value_size;
+		FALLTHROUGH;
+	case RAFTSUP_GET:
+	case RAFTSUP_COUNT:
+	case RAFTSUP_INCR:
+	case RAFTSUP_WATCH:
+		command->key.data = request->key;
+		command->key.size = request->key_size;
 		break;
 	case RAFTSUP_SUBMIT:
-		command->key = (struct kv_slice){ NULL, 0 };
 		command->value.data = request->value;
 		command->value.size = request->value_size;
 		break;
-	case RAFTSUP_INCR:
-		command->number = request->number;
-		break;
-	case RAFTSUP_DEL:
-		return put_keys(handle, command, request);
-	case RAFTSUP_NOOP:
-		command->key = (struct kv_slice){ NULL, 0 };
-		break;
 	case RAFTSUP_OUTCOME:
-		command->key = (struct kv_slice){ NULL, 0 };
 		command->target = request->session;
 		command->number = (int64_t)request->sequence;
 		break;
-	case RAFTSUP_GET:
-	case RAFTSUP_COUNT:
+	case RAFTSUP_DEL:
+	case RAFTSUP_NOOP:
+	case RAFTSUP_TXN:
 		break;
 	}
-	return 0;
+	if (request->operation == RAFTSUP_INCR) {
+		command->number = request->number;
+	} else if (request->operation == RAFTSUP_SET && request->ttl_ns != 0) {
+		command->op = KV_OP_SET_TTL;
+		command->number = (int64_t)request->ttl_ns;
+	} else if (request->operation == RAFTSUP_WATCH) {
+		command->number = (int64_t)request->position.index;
+		command->target = request->position.skip;
+	}
 }
 
 /* All keys, one after the other, through the scratch buffer. */
@@ -163,36 +193,117 @@ static int
 put_keys(struct raftsup *handle, struct kv_command *command,
     const struct raftsup_request *request)
 {
+	int code = bytes_reserve(handle, &handle->scratch,
+	    keys_size(request));
+
+	if (code == 0) {
+		pack_keys(handle->scratch.data, command, request);
+	}
+	return code;
+}
+
+static size_t
+keys_size(const struct raftsup_request *request)
+{
+	size_t i, size = 0;
+
+	if (request->keys == NULL) {
+		return ENCODE_KEY_HEAD_SIZE + request->key_size;
+	}
+	for (i = 0; i < request->key_count; i++) {
+		size += ENCODE_KEY_HEAD_SIZE + request->key_sizes[i];
+	}
+	return size;
+}
+
+/* Returns where they end. */
+static uint8_t *
+pack_keys(uint8_t *to, struct kv_command *command,
+    const struct raftsup_request *request)
+{
 	const void *const one[] = { request->key };
 	const size_t one_size[] = { request->key_size };
 	const void *const *keys = request->keys;
 	const size_t *sizes = request->key_sizes;
-	size_t i, count = request->key_count, size = 0;
-	uint8_t *to;
-	int code;
+	size_t i, count = request->key_count;
 
 	if (keys == NULL) {
 		keys = one;
 		sizes = one_size;
 		count = 1;
 	}
-	for (i = 0; i < count; i++) {
-		size += ENCODE_KEY_HEAD_SIZE + sizes[i];
-	}
-	code = bytes_reserve(handle, &handle->scratch, size);
-	if (code != 0) {
-		return code;
-	}
-	to = handle->scratch.data;
+	command->value.data = to;
 	for (i = 0; i < count; i++) {
 		bytes_put_u16(to, (uint16_t)sizes[i]);
 		memcpy(to + ENCODE_KEY_HEAD_SIZE, keys[i], sizes[i]);
 		to += ENCODE_KEY_HEAD_SIZE + sizes[i];
 	}
-	command->key = (struct kv_slice){ NULL, 0 };
-	command->value = (struct kv_slice){ handle->scratch.data, size };
+	command->value.size = (size_t)(to -
+	    (const uint8_t *)command->value.data);
 	command->key_count = (uint32_t)count;
+	return to;
+}
+
+/* Its keys, and then itself, through the scratch buffer. */
+static int
+put_txn(struct raftsup *handle, struct kv_command *command,
+    const struct raftsup_request *request)
+{
+	struct kv_command operations[2 * RAFTSUP_TXN_MAX];
+	struct kv_compare compares[RAFTSUP_TXN_MAX];
+	struct kv_txn txn = {
+		.compares = compares,
+		.compare_count = request->compare_count,
+		.then = operations,
+		.then_count = request->then_count,
+		.otherwise = operations + request->then_count,
+		.otherwise_count = request->otherwise_count,
+	};
+	size_t i;
+	uint8_t *to;
+	int size;
+
+	for (i = 0; i < request->compare_count; i++) {
+		const struct raftsup_compare *from = &request->compares[i];
+
+		compares[i] = (struct kv_compare){
+			.kind = (enum kv_compare_kind)from->kind,
+			.key = { from->key, from->key_size },
+			.value = { from->value, from->value_size },
+			.number = from->index,
+		};
+	}
+	/* limits_check() has seen to it that all fits. */
+	if (bytes_reserve(handle, &handle->scratch,
+		2 * RAFTSUP_VALUE_SIZE_MAX) != 0) {
+		return RAFTSUP_INTERNAL;
+	}
+	to = branch_of(operations, handle->scratch.data, request->then,
+	    request->then_count);
+	to = branch_of(operations + request->then_count, to,
+	    request->otherwise, request->otherwise_count);
+	size = kv_txn_encode(&txn, to, RAFTSUP_VALUE_SIZE_MAX);
+	if (size < 0) {
+		return handle_fail(handle, RAFTSUP_USAGE,
+		    "the transaction cannot be encoded: %s", err_text(size));
+	}
+	command->value = (struct kv_slice){ to, (size_t)size };
 	return 0;
+}
+
+static uint8_t *
+branch_of(struct kv_command *operations, uint8_t *to,
+    const struct raftsup_request *requests, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		operation_of(&operations[i], &requests[i]);
+		if (requests[i].operation == RAFTSUP_DEL) {
+			to = pack_keys(to, &operations[i], &requests[i]);
+		}
+	}
+	return to;
 }
 
 static int

@@ -85,6 +85,14 @@ flight_submit(struct raftsup *handle, struct op *op, uint64_t now_ns,
 	flight_pump(handle, now_ns);
 }
 
+uint64_t
+flight_timeout(const struct raftsup *handle, const struct op *op)
+{
+	return op->kind == WIRE_WATCH &&
+	    handle->timeout_ns < WATCH_TIMEOUT_NS ? WATCH_TIMEOUT_NS :
+	    handle->timeout_ns;
+}
+
 void
 flight_pump(struct raftsup *handle, uint64_t now_ns)
 {

@@ -56,6 +56,9 @@
 #define SLICE_NS_MAX		(20 * CLOCK_NS_PER_MS)
 #define PATIENCE_NS_MIN		(100 * CLOCK_NS_PER_MS)	/* for an answer */
 #define PATIENCE_NS_MAX		(1000 * CLOCK_NS_PER_MS)
+/* A node keeps a watch for a while before it says that nothing came. */
+#define WATCH_PATIENCE_NS	(1500 * CLOCK_NS_PER_MS)
+#define WATCH_TIMEOUT_NS	(2000 * CLOCK_NS_PER_MS)	/* at least */
 #define PAUSE_NS_MIN		(200 * CLOCK_NS_PER_US)	/* after a refusal */
 #define PAUSE_NS_MAX		(20 * CLOCK_NS_PER_MS)
 #define CLOSE_NS		(100 * CLOCK_NS_PER_MS)	/* of a session */
@@ -68,6 +71,7 @@
 #define BUFFER_SIZE_LARGE	(64u << 10)
 #define NO_SLOT			SEGMENT_SLOTS
 #define ENCODE_KEY_HEAD_SIZE	2	/* of each key of a DEL */
+#define ENCODE_TXN_HEAD_SIZE	64	/* of each part of a TXN, at most */
 
 struct buffer {
 	uint8_t *data;
@@ -95,6 +99,7 @@ struct op {
 	uint64_t sequence;
 	uint64_t target_session;	/* OUTCOME: whose */
 	uint64_t target_sequence;
+	struct raftsup_position watched;	/* WATCH: where it began */
 	uint64_t deadline_ns;
 	uint64_t sent_ns;
 	uint64_t patience_ns;
@@ -270,6 +275,8 @@ void	op_free(struct raftsup *, struct op *);
 /* A new op joins the queue and what can be sent is sent. */
 void	flight_submit(struct raftsup *, struct op *, uint64_t now_ns,
 	    uint64_t timeout_ns);
+/* How long it may take. */
+uint64_t flight_timeout(const struct raftsup *, const struct op *);
 /* Sends what is queued, in order, as far as possible. */
 void	flight_pump(struct raftsup *, uint64_t now_ns);
 /* Timers, the leader, the segment. When now >= tick_ns. */

@@ -13,6 +13,14 @@ static int	check_cas(struct raftsup *, const struct raftsup_request *);
 static int	check_del(struct raftsup *, const struct raftsup_request *);
 static int	check_outcome(struct raftsup *,
 		    const struct raftsup_request *);
+static int	check_ttl(struct raftsup *, const struct raftsup_request *);
+static int	check_watch(struct raftsup *, const struct raftsup_request *);
+static int	check_txn(struct raftsup *, const struct raftsup_request *);
+static int	check_compares(struct raftsup *,
+		    const struct raftsup_request *, size_t *size);
+static int	check_branch(struct raftsup *, const char *what,
+		    const struct raftsup_request *, size_t count,
+		    size_t *size);
 
 int
 limits_check(struct raftsup *handle, const struct raftsup_request *request)
@@ -29,6 +37,10 @@ limits_check(struct raftsup *handle, const struct raftsup_request *request)
 		return check_key(handle, "key", request->key,
 		    request->key_size, 1);
 	case RAFTSUP_SET:
+		if (check_ttl(handle, request) != 0) {
+			return RAFTSUP_USAGE;
+		}
+		FALLTHROUGH;
 	case RAFTSUP_APPEND:
 		if (check_key(handle, "key", request->key, request->key_size,
 			1) != 0) {
@@ -57,11 +69,15 @@ limits_check(struct raftsup *handle, const struct raftsup_request *request)
 		    request->value_size);
 	case RAFTSUP_OUTCOME:
 		return check_outcome(handle, request);
+	case RAFTSUP_TXN:
+		return check_txn(handle, request);
+	case RAFTSUP_WATCH:
+		return check_watch(handle, request);
 	}
 	return handle_fail(handle, RAFTSUP_USAGE,
 	    "operation is %u: %u to %u are accepted",
 	    (unsigned int)request->operation, (unsigned int)RAFTSUP_GET,
-	    (unsigned int)RAFTSUP_OUTCOME);
+	    (unsigned int)RAFTSUP_WATCH);
 }
 
 static int
@@ -160,6 +176,125 @@ check_outcome(struct raftsup *handle, const struct raftsup_request *request)
 		    "sequence is %llu: 1 to %lld are accepted",
 		    (unsigned long long)request->sequence,
 		    (long long)INT64_MAX);
+	}
+	return 0;
+}
+
+static int
+check_ttl(struct raftsup *handle, const struct raftsup_request *request)
+{
+	if (request->ttl_ns > KV_TTL_NS_MAX) {
+		return handle_fail(handle, RAFTSUP_USAGE,
+		    "the time to live is %llu ns: 1 to %llu are accepted",
+		    (unsigned long long)request->ttl_ns,
+		    (unsigned long long)KV_TTL_NS_MAX);
+	}
+	return 0;
+}
+
+static int
+check_watch(struct raftsup *handle, const struct raftsup_request *request)
+{
+	if (request->position.index > INT64_MAX) {
+		return handle_fail(handle, RAFTSUP_USAGE,
+		    "index is %llu: 0 to %lld are accepted",
+		    (unsigned long long)request->position.index,
+		    (long long)INT64_MAX);
+	}
+	return check_key(handle, "prefix", request->key, request->key_size, 0);
+}
+
+/* One command holds all of it. */
+static int
+check_txn(struct raftsup *handle, const struct raftsup_request *request)
+{
+	size_t size = 0;
+
+	if (check_compares(handle, request, &size) != 0 ||
+	    check_branch(handle, "then", request->then, request->then_count,
+		&size) != 0 ||
+	    check_branch(handle, "else", request->otherwise,
+		request->otherwise_count, &size) != 0) {
+		return RAFTSUP_USAGE;
+	}
+	if (size > RAFTSUP_VALUE_SIZE_MAX) {
+		return handle_fail(handle, RAFTSUP_USAGE,
+		    "the transaction has %zu bytes: up to %u are accepted",
+		    size, RAFTSUP_VALUE_SIZE_MAX);
+	}
+	return 0;
+}
+
+static int
+check_compares(struct raftsup *handle, const struct raftsup_request *request,
+    size_t *size)
+{
+	const struct raftsup_compare *compare;
+	size_t i;
+
+	if (request->compare_count > RAFTSUP_TXN_MAX) {
+		return handle_fail(handle, RAFTSUP_USAGE,
+		    "there are %zu comparisons: up to %d are accepted",
+		    request->compare_count, RAFTSUP_TXN_MAX);
+	}
+	for (i = 0; i < request->compare_count; i++) {
+		compare = &request->compares[i];
+		if (compare->kind < RAFTSUP_EQUAL ||
+		    compare->kind > RAFTSUP_INDEX_BELOW) {
+			return handle_fail(handle, RAFTSUP_USAGE,
+			    "a comparison is %u: %u to %u are accepted",
+			    (unsigned int)compare->kind,
+			    (unsigned int)RAFTSUP_EQUAL,
+			    (unsigned int)RAFTSUP_INDEX_BELOW);
+		}
+		if (check_key(handle, "key", compare->key, compare->key_size,
+			1) != 0 ||
+		    check_value(handle, "value", compare->value,
+			compare->value_size) != 0) {
+			return RAFTSUP_USAGE;
+		}
+		*size += ENCODE_TXN_HEAD_SIZE + compare->key_size +
+		    compare->value_size;
+	}
+	return 0;
+}
+
+static int
+check_branch(struct raftsup *handle, const char *what,
+    const struct raftsup_request *requests, size_t count, size_t *size)
+{
+	size_t i, keys = 0;
+
+	for (i = 0; i < count; i++) {
+		switch (requests[i].operation) {
+		case RAFTSUP_SET:
+		case RAFTSUP_DEL:
+		case RAFTSUP_INCR:
+		case RAFTSUP_APPEND:
+		case RAFTSUP_GET:
+			break;
+		default:
+			return handle_fail(handle, RAFTSUP_USAGE,
+			    "%s: set, del, incr, append and get are accepted",
+			    what);
+		}
+		if (limits_check(handle, &requests[i]) != 0) {
+			return RAFTSUP_USAGE;
+		}
+		*size += ENCODE_TXN_HEAD_SIZE + requests[i].key_size +
+		    requests[i].value_size;
+		if (requests[i].keys != NULL) {
+			keys += requests[i].key_count;
+			*size += requests[i].key_count *
+			    (RAFTSUP_KEY_SIZE_MAX + ENCODE_KEY_HEAD_SIZE);
+		} else {
+			keys++;
+		}
+		if (keys > RAFTSUP_TXN_MAX) {
+			return handle_fail(handle, RAFTSUP_USAGE,
+			    "%s: there are more than %d operations, a del "
+			    "counts its keys", what, RAFTSUP_TXN_MAX);
+		}
 	}
 	return 0;
 }

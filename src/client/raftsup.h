@@ -29,6 +29,8 @@ extern "C" {
 #define RAFTSUP_KEY_SIZE_MAX	511
 #define RAFTSUP_VALUE_SIZE_MAX	(1u << 20)
 #define RAFTSUP_IN_FLIGHT_MAX	512	/* of one handle */
+#define RAFTSUP_TXN_MAX		128	/* comparisons; operations of a branch,
+					 * a DEL counts its keys */
 
 enum raftsup_code {
 	RAFTSUP_OK = 0,
@@ -54,12 +56,49 @@ enum raftsup_operation {
 	RAFTSUP_GET = 1, RAFTSUP_SET, RAFTSUP_DEL, RAFTSUP_CAS,
 	RAFTSUP_INCR, RAFTSUP_APPEND, RAFTSUP_LIST, RAFTSUP_COUNT,
 	RAFTSUP_NOOP, RAFTSUP_SUBMIT, RAFTSUP_OUTCOME,
+	RAFTSUP_TXN, RAFTSUP_WATCH,
+};
+
+enum raftsup_compare_kind {
+	RAFTSUP_EQUAL = 1,		/* to the value */
+	RAFTSUP_NOT_EQUAL_TO,		/* an absent key is not equal */
+	RAFTSUP_EXISTS,
+	RAFTSUP_ABSENT,
+	RAFTSUP_INDEX_BELOW,		/* last changed before entry `index` */
+};
+
+struct raftsup_compare {
+	enum raftsup_compare_kind kind;
+	const void *key;
+	size_t key_size;
+	const void *value;
+	size_t value_size;
+	uint64_t index;
 };
 
 enum raftsup_consistency {
 	RAFTSUP_LINEARIZABLE = 0,	/* the default */
 	RAFTSUP_READ_INDEX,		/* linearizable, never by a lease */
 	RAFTSUP_STALE,			/* any node's applied state */
+};
+
+/* Where a watch has got to. Zeroed: at the entries from now on. */
+struct raftsup_position {
+	uint64_t index;		/* the next entry to look at */
+	uint64_t skip;		/* events of it that were had already */
+};
+
+enum raftsup_event_type {
+	RAFTSUP_EVENT_SET = 1, RAFTSUP_EVENT_DEL, RAFTSUP_EVENT_EXPIRE,
+};
+
+struct raftsup_event {
+	enum raftsup_event_type type;
+	uint64_t index;		/* of the log */
+	const void *key;
+	size_t key_size;
+	const void *value;	/* SET */
+	size_t value_size;
 };
 
 struct raftsup;
@@ -76,7 +115,7 @@ struct raftsup_request {
 	enum raftsup_operation operation;
 	enum raftsup_consistency consistency;	/* reads */
 	const void *key;
-	size_t key_size;		/* LIST, COUNT: the prefix */
+	size_t key_size;		/* LIST, COUNT, WATCH: the prefix */
 	const void *value;
 	size_t value_size;		/* LIST: continue after this key */
 	const void *expected;		/* CAS */
@@ -89,6 +128,16 @@ struct raftsup_request {
 	/* OUTCOME: which one */
 	uint64_t session;
 	uint64_t sequence;
+	uint64_t ttl_ns;		/* SET: 0: it stays */
+	/* TXN: if all compares hold, `then`, else `otherwise`. Operations are
+	 * SET, DEL, INCR, APPEND and GET. */
+	const struct raftsup_compare *compares;
+	size_t compare_count;
+	const struct raftsup_request *then;
+	size_t then_count;
+	const struct raftsup_request *otherwise;
+	size_t otherwise_count;
+	struct raftsup_position position;	/* WATCH */
 };
 
 /* An answer.  Pointers are the handle's, valid until its next call (or
@@ -100,13 +149,18 @@ struct raftsup_answer {
 	int64_t number;			/* INCR, APPEND, DEL, COUNT */
 	const void *value;
 	size_t value_size;
-	size_t count;			/* LIST: raftsup_answer_next() */
+	size_t count;			/* LIST: raftsup_answer_next(); TXN:
+					 * raftsup_answer_result(); WATCH:
+					 * raftsup_answer_event() */
 	bool more;			/* LIST was cut: ask on */
 	/* MAYBE: what to settle. OUTCOME: whether it was applied. */
 	uint64_t session;
 	uint64_t sequence;
 	bool applied;
 	const char *text;		/* one line, when code is not OK */
+	bool then;			/* TXN: which branch */
+	/* WATCH: where to go on; COMPACTED: what there still is */
+	struct raftsup_position position;
 };
 
 /* 0 or a code; the text of a failed open by raftsup_open_error(). */
@@ -138,6 +192,28 @@ RAFTSUP_API const char *raftsup_error(const struct raftsup *);
 RAFTSUP_API bool raftsup_answer_next(const struct raftsup_answer *,
     size_t *position, const void **key, size_t *key_size, const void **value,
     size_t *value_size);
+
+/*
+ * TXN: the answer of the next operation of the branch that was taken; false at
+ * the end. position starts at 0 and is moved on.
+ */
+RAFTSUP_API bool raftsup_answer_result(const struct raftsup_answer *,
+    size_t *position, struct raftsup_answer *result);
+
+/*
+ * Waits for events behind *position on keys that begin with the prefix, and
+ * moves it on. RAFTSUP_OK may come with no event, after half a second or so.
+ * No event is left out or given twice, whichever nodes answer, and whichever
+ * handle goes on: a position is all there is to a watch. RAFTSUP_COMPACTED:
+ * events at *position are not kept any more; answer->position is the first
+ * one that can be had.
+ */
+RAFTSUP_API int raftsup_watch(struct raftsup *, const void *prefix,
+    size_t prefix_size, struct raftsup_position *position,
+    struct raftsup_answer *);
+/* The next event of a watch's answer, as above. */
+RAFTSUP_API bool raftsup_answer_event(const struct raftsup_answer *,
+    size_t *position, struct raftsup_event *);
 
 /*
  * Asynchronous: submit gives a request to the handle (copied) under a tag;

@@ -238,7 +238,12 @@ kv_command_stamp(void *encoded, uint64_t stamp_ns)
 void
 kv_command_watch_from(void *encoded, uint64_t index)
 {
-	bytes_put_u64((uint8_t *)encoded + COMMAND_HEADER_SIZE, index);
+	uint8_t *number = (uint8_t *)encoded + COMMAND_HEADER_SIZE;
+
+	if (bytes_get_u64(number) != index) {
+		bytes_put_u64(number, index);
+		bytes_put_u64(number + 8, 0);
+	}
 }
 
 bool

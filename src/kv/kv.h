@@ -173,7 +173,8 @@ int	kv_command_decode(struct kv_command *, const void *, size_t size)
 	    MUST_CHECK;
 /* The leader writes the stamp into an encoded command in place. */
 void	kv_command_stamp(void *encoded, uint64_t stamp_ns);
-/* Of an encoded WATCH: the index to begin with, in place. */
+/* Of an encoded WATCH: the index to begin with, in place.  With another
+ * index than before, none of it is to be left out. */
 void	kv_command_watch_from(void *encoded, uint64_t index);
 bool	kv_op_is_write(enum kv_op);
 const char *kv_op_name(enum kv_op);	/* "SET", "NO-OP", "ENTRY", ... */

@@ -60,6 +60,7 @@ struct apply {
 	struct apply_job *filling;
 	struct apply_job *running;
 	uint64_t checkpoint_index;
+	uint64_t first_expiry_ns;	/* when it was opened */
 	_Atomic uint64_t dirty;		/* pages since then */
 	_Atomic uint64_t free_pages;	/* inside the file */
 	_Atomic int state;
@@ -133,6 +134,7 @@ apply_new(struct apply **applyp, struct store *store, bool threaded,
 	first->applied_index = kv_position(apply->kv)->applied_index;
 	first->checkpoint_index = first->applied_index;
 	first->log_time_ns = kv_position(apply->kv)->log_time_ns;
+	first->next_expiry_ns = apply->first_expiry_ns;
 	*applyp = apply;
 	return ERR_OK;
 }
@@ -328,6 +330,7 @@ apply_open(struct apply *apply)
 		    err_text(result));
 	}
 	apply->checkpoint_index = kv_position(apply->kv)->applied_index;
+	apply->first_expiry_ns = kv_next_expiry_ns(apply->kv);
 	apply_look(apply);
 	return ERR_OK;
 }
@@ -415,6 +418,7 @@ apply_run(struct apply *apply)
 	done->results = job->results;
 	done->applied_index = kv_position(apply->kv)->applied_index;
 	done->log_time_ns = kv_position(apply->kv)->log_time_ns;
+	done->next_expiry_ns = kv_next_expiry_ns(apply->kv);
 	done->checkpoint_index = apply->checkpoint_index;
 	apply_look(apply);
 	/* Pairs with apply_poll(). */

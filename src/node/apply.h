@@ -50,6 +50,7 @@ struct apply_done {
 	uint64_t applied_index;
 	uint64_t checkpoint_index;
 	uint64_t log_time_ns;
+	uint64_t next_expiry_ns;	/* UINT64_MAX: nothing expires */
 	const struct apply_result *results;
 	size_t result_count;
 };

@@ -5,7 +5,11 @@
  *	write	copied to private memory, checked, stamped, proposed with all
  *		others of the turn; answered when its entry is applied here
  *	read	copied, checked; all reads of a turn share one ReadIndex; then
- *		handed to apply once everything up to that index is
+ *		handed to apply once everything up to that index is.  One
+ *		that meets what has expired by the leader's clock, but by no
+ *		entry yet, waits for a TICK (logtime.c) and is made again
+ *	watch	a read of what is applied here; watch.c keeps it until there
+ *		is something
  *
  * Client bytes are copied once, before they are checked: a client can change
  * them afterwards.  Whoever waits is named by (slot, claim epoch, request);
@@ -17,81 +21,13 @@
 
 #include "base/crash.h"
 #include "kv/kv.h"
-#include "node/backlog.h"
-#include "node/node.h"
-#include "shm/channel.h"
+#include "node/clients_internal.h"
 #include "shm/slot.h"
-#include "wire/request.h"
 
 #define PENDING_MAX	65536	/* writes that wait; a power of two */
-#define READS_MAX	4096
 #define REQUESTS_MAX	64	/* of one slot in a turn */
 #define ARENA_SIZE	(4u << 20)	/* bytes of one turn's writes */
 #define BACKLOG_NS	5000000000ull	/* for who takes nothing: dead */
-#define WORDS		(SEGMENT_CLIENTS_MAX / 64)
-#define NONE		UINT32_MAX
-
-struct client {
-	struct channel_rx *rx;
-	struct channel_tx *tx;
-	struct doorbell bell;
-	struct backlog backlog;		/* replies without room in the ring */
-	uint64_t moved_ns;		/* it was empty, or got shorter */
-	bool touched;			/* on the list of those to flush */
-};
-
-struct waiter {
-	uint32_t slot;
-	uint64_t epoch;
-	uint64_t id;
-};
-
-/* A write in the log of this leader. */
-struct pending {
-	uint64_t index;			/* 0: free */
-	uint64_t term;
-	struct waiter waiter;
-};
-
-struct read {
-	struct waiter waiter;
-	uint64_t index;
-	uint8_t *command;
-	uint32_t size;
-	uint32_t capacity;
-	uint32_t next;			/* in its list */
-	bool handed;			/* to apply */
-};
-
-struct read_list {
-	uint32_t first;
-	uint32_t last;
-};
-
-struct clients {
-	uint32_t count;
-	struct client *clients;
-	uint64_t marked[WORDS];
-	uint32_t *touched;
-	uint32_t touched_count;
-	/* This turn's writes. */
-	struct raft_entry entries[NODE_BATCH_MAX];
-	struct waiter waiters[NODE_BATCH_MAX];
-	uint32_t entry_count;
-	uint8_t *arena;
-	size_t arena_used;
-	/* Writes by index. */
-	struct pending *pending;
-	uint64_t pending_count;
-	/* Reads: free, gathered in this turn, asked by batch, ready. */
-	struct read reads[READS_MAX];
-	struct read_list free;
-	struct read_list gathered;
-	struct read_list asked[RAFT_READS_MAX];
-	struct read_list ready;
-	struct read_list stale;		/* wait for nothing */
-	uint64_t batch;
-};
 
 static bool	client_open(struct node *, uint32_t);
 static bool	client_receive(struct node *, uint32_t);
@@ -102,14 +38,13 @@ static void	client_write(struct node *, const struct waiter *,
 static bool	client_has_disk(const struct node *, enum kv_op, uint32_t);
 static void	client_read(struct node *, const struct waiter *,
 		    const struct wire_request *);
+static void	answer_read(struct node *, const struct apply_result *);
+static bool	answer_due(struct node *, uint32_t,
+		    const struct apply_result *);
+static void	reads_drop_uncommitted(struct node *);
 static void	clients_propose(struct node *);
 static void	clients_ask_reads(struct node *);
-static void	client_reply(struct node *, const struct waiter *,
-		    enum wire_result, const uint8_t *, uint32_t);
 static void	client_send_backlog(struct node *, uint32_t);
-static uint32_t	list_take(struct clients *, struct read_list *);
-static void	list_put(struct clients *, struct read_list *, uint32_t);
-static uint64_t	node_stamp(const struct node *);
 
 int
 clients_new(struct clients **clientsp, struct node *node)
@@ -126,12 +61,13 @@ clients_new(struct clients **clientsp, struct node *node)
 	clients->arena = malloc(ARENA_SIZE);
 	clients->pending = calloc(PENDING_MAX, sizeof(*clients->pending));
 	clients->free.first = clients->gathered.first =
-	    clients->ready.first = clients->stale.first = NONE;
+	    clients->ready.first = clients->stale.first =
+	    clients->watches.first = NONE;
 	for (uint32_t i = 0; i < RAFT_READS_MAX; i++) {
 		clients->asked[i].first = NONE;
 	}
 	for (uint32_t i = 0; i < READS_MAX; i++) {
-		list_put(clients, &clients->free, i);
+		read_put(clients, &clients->free, i);
 	}
 	if (clients->clients == NULL || clients->touched == NULL ||
 	    clients->arena == NULL || clients->pending == NULL) {
@@ -278,7 +214,7 @@ client_request(struct node *node, uint32_t slot,
 	if (request.size > KV_COMMAND_SIZE_MAX) {
 		client_reply(node, &waiter, WIRE_BAD, NULL, 0);
 	} else if (request.kind != WIRE_READ_STALE &&
-	    node->role != RAFT_LEADER) {
+	    request.kind != WIRE_WATCH && node->role != RAFT_LEADER) {
 		client_reply(node, &waiter, WIRE_NOT_LEADER, NULL, 0);
 	} else if (request.kind == WIRE_WRITE) {
 		client_write(node, &waiter, &request);
@@ -306,7 +242,7 @@ client_write(struct node *node, const struct waiter *waiter,
 		client_reply(node, waiter, WIRE_FULL, NULL, 0);
 		return;
 	}
-	kv_command_stamp(copy, node_stamp(node));
+	kv_command_stamp(copy, node_log_time(node));
 	clients->waiters[clients->entry_count] = *waiter;
 	entry = &clients->entries[clients->entry_count++];
 	memset(entry, 0, sizeof(*entry));
@@ -347,7 +283,7 @@ client_read(struct node *node, const struct waiter *waiter,
 	struct clients *clients = node->clients;
 	struct kv_command command;
 	struct read *read;
-	uint32_t at = list_take(clients, &clients->free);
+	uint32_t at = read_take(clients, &clients->free);
 
 	assert(at != NONE);
 	read = &clients->reads[at];
@@ -355,7 +291,7 @@ client_read(struct node *node, const struct waiter *waiter,
 		uint8_t *larger = realloc(read->command, request->size);
 
 		if (larger == NULL) {
-			list_put(clients, &clients->free, at);
+			read_put(clients, &clients->free, at);
 			client_reply(node, waiter, WIRE_BUSY, NULL, 0);
 			return;
 		}
@@ -367,14 +303,24 @@ client_read(struct node *node, const struct waiter *waiter,
 	read->waiter = *waiter;
 	read->index = 0;
 	read->handed = false;
+	read->is_watch = request->kind == WIRE_WATCH;
 	if (kv_command_decode(&command, read->command, read->size) !=
-	    ERR_OK || kv_op_is_write(command.op)) {
-		list_put(clients, &clients->free, at);
+	    ERR_OK || kv_op_is_write(command.op) ||
+	    read->is_watch != (command.op == KV_OP_WATCH)) {
+		read_put(clients, &clients->free, at);
 		client_reply(node, waiter, WIRE_BAD, NULL, 0);
 		return;
 	}
 	node->counters[SEGMENT_READS]++;
-	list_put(clients, request->kind == WIRE_READ_STALE ?
+	if (read->is_watch) {
+		read->watch_from = (uint64_t)command.number;
+		watch_begin(node, at);
+		return;
+	}
+	/* Only a leader knows the time; others go by the entries. */
+	kv_command_stamp(read->command, request->kind == WIRE_READ_STALE ||
+	    node->role != RAFT_LEADER ? 0 : node_log_time(node));
+	read_put(clients, request->kind == WIRE_READ_STALE ?
 	    &clients->stale : &clients->gathered, at);
 }
 
@@ -451,11 +397,11 @@ clients_ask_reads(struct node *node)
 	if (node->update->result == ERR_OK) {
 		return;
 	}
-	while ((at = list_take(clients, asked)) != NONE) {
+	while ((at = read_take(clients, asked)) != NONE) {
 		client_reply(node, &clients->reads[at].waiter,
 		    node->update->result == ERR_BUSY ? WIRE_BUSY :
 		    WIRE_NOT_LEADER, NULL, 0);
-		list_put(clients, &clients->free, at);
+		read_put(clients, &clients->free, at);
 	}
 }
 
@@ -467,16 +413,16 @@ clients_reads(struct node *node, const struct raft_read *result)
 	    &clients->asked[result->id % RAFT_READS_MAX];
 	uint32_t at;
 
-	while ((at = list_take(clients, asked)) != NONE) {
+	while ((at = read_take(clients, asked)) != NONE) {
 		struct read *read = &clients->reads[at];
 
 		if (result->result == ERR_OK) {
 			read->index = result->index;
-			list_put(clients, &clients->ready, at);
+			read_put(clients, &clients->ready, at);
 		} else {
 			client_reply(node, &read->waiter, WIRE_NOT_LEADER,
 			    NULL, 0);
-			list_put(clients, &clients->free, at);
+			read_put(clients, &clients->free, at);
 		}
 	}
 }
@@ -486,6 +432,7 @@ clients_apply_reads(struct node *node)
 {
 	struct clients *clients = node->clients;
 
+	watch_turn(node);
 	while (apply_has_room(node->apply)) {
 		struct read_list *list = clients->stale.first != NONE ?
 		    &clients->stale : &clients->ready;
@@ -497,7 +444,7 @@ clients_apply_reads(struct node *node)
 			return;
 		}
 		read = &clients->reads[at];
-		(void)list_take(clients, list);
+		(void)read_take(clients, list);
 		read->handed = true;
 		apply_add_read(node->apply, at, read->command, read->size);
 	}
@@ -518,12 +465,7 @@ clients_answer(struct node *node, const struct apply_result *result)
 	struct clients *clients = node->clients;
 
 	if (result->is_read) {
-		struct read *read = &clients->reads[result->ref];
-
-		read->handed = false;
-		client_reply(node, &read->waiter, WIRE_OK, result->answer,
-		    result->size);
-		list_put(clients, &clients->free, (uint32_t)result->ref);
+		answer_read(node, result);
 	} else {
 		struct pending *pending =
 		    &clients->pending[result->index & (PENDING_MAX - 1)];
@@ -539,6 +481,46 @@ clients_answer(struct node *node, const struct apply_result *result)
 	}
 }
 
+static void
+answer_read(struct node *node, const struct apply_result *result)
+{
+	struct clients *clients = node->clients;
+	uint32_t at = (uint32_t)result->ref;
+	struct read *read = &clients->reads[at];
+
+	read->handed = false;
+	if (read->is_watch ? watch_answer(node, at, result) :
+	    answer_due(node, at, result)) {
+		return;
+	}
+	client_reply(node, &read->waiter, WIRE_OK, result->answer,
+	    result->size);
+	read_put(clients, &clients->free, at);
+}
+
+/* True: it waits for the entry that says what the clock says. */
+static bool
+answer_due(struct node *node, uint32_t at, const struct apply_result *result)
+{
+	struct clients *clients = node->clients;
+	struct read *read = &clients->reads[at];
+	struct kv_answer answer;
+
+	if (kv_answer_decode(&answer, result->answer, result->size) !=
+	    ERR_OK || answer.status != KV_DUE) {
+		return false;
+	}
+	read->index = node_tick(node);
+	if (read->index != 0) {
+		read_put(clients, &clients->ready, at);
+		return true;
+	}
+	client_reply(node, &read->waiter, node->role == RAFT_LEADER ?
+	    WIRE_BUSY : WIRE_NOT_LEADER, NULL, 0);
+	read_put(clients, &clients->free, at);
+	return true;
+}
+
 void
 clients_apply_failed(struct node *node)
 {
@@ -551,23 +533,27 @@ clients_apply_failed(struct node *node)
 
 		if (read->handed) {
 			read->handed = false;
+			if (read->is_watch) {
+				watch_begin(node, i);
+				continue;
+			}
 			client_reply(node, &read->waiter, WIRE_FULL, NULL,
 			    0);
-			list_put(clients, &clients->free, i);
+			read_put(clients, &clients->free, i);
 		}
 	}
 	/* Those that would wait for entries that are to be applied again. */
 	ready = clients->ready;
 	clients->ready.first = NONE;
-	while ((at = list_take(clients, &ready)) != NONE) {
+	while ((at = read_take(clients, &ready)) != NONE) {
 		struct read *read = &clients->reads[at];
 
 		if (read->index < node->apply_next) {
-			list_put(clients, &clients->ready, at);
+			read_put(clients, &clients->ready, at);
 			continue;
 		}
 		client_reply(node, &read->waiter, WIRE_FULL, NULL, 0);
-		list_put(clients, &clients->free, at);
+		read_put(clients, &clients->free, at);
 	}
 }
 
@@ -587,7 +573,29 @@ clients_lost_office(struct node *node)
 			clients->pending_count--;
 		}
 	}
+	reads_drop_uncommitted(node);
 	clients_ring_all(node);
+}
+
+/* Reads that wait for a TICK that may never be committed. */
+static void
+reads_drop_uncommitted(struct node *node)
+{
+	struct clients *clients = node->clients;
+	struct read_list ready = clients->ready;
+	uint32_t at;
+
+	clients->ready.first = NONE;
+	while ((at = read_take(clients, &ready)) != NONE) {
+		struct read *read = &clients->reads[at];
+
+		if (read->index <= node->commit_index) {
+			read_put(clients, &clients->ready, at);
+			continue;
+		}
+		client_reply(node, &read->waiter, WIRE_NOT_LEADER, NULL, 0);
+		read_put(clients, &clients->free, at);
+	}
 }
 
 void
@@ -648,7 +656,7 @@ clients_is_quiet(struct node *node)
 	return quiet;
 }
 
-static void
+void
 client_reply(struct node *node, const struct waiter *waiter,
     enum wire_result result, const uint8_t *answer, uint32_t size)
 {
@@ -725,8 +733,8 @@ client_send_backlog(struct node *node, uint32_t slot)
 	}
 }
 
-static uint32_t
-list_take(struct clients *clients, struct read_list *list)
+uint32_t
+read_take(struct clients *clients, struct read_list *list)
 {
 	uint32_t at = list->first;
 
@@ -736,8 +744,8 @@ list_take(struct clients *clients, struct read_list *list)
 	return at;
 }
 
-static void
-list_put(struct clients *clients, struct read_list *list, uint32_t at)
+void
+read_put(struct clients *clients, struct read_list *list, uint32_t at)
 {
 	clients->reads[at].next = NONE;
 	if (list->first == NONE) {
@@ -746,17 +754,4 @@ list_put(struct clients *clients, struct read_list *list, uint32_t at)
 		clients->reads[list->last].next = at;
 	}
 	list->last = at;
-}
-
-/*
- * Log time: the last stamp applied when it became leader, plus the time
- * since; standing still without a leader, never a wall clock.
- */
-static uint64_t
-node_stamp(const struct node *node)
-{
-	uint64_t stamp = node->term_log_time_ns +
-	    (node->now_ns - node->term_began_ns);
-
-	return stamp > node->log_time_ns ? stamp : node->log_time_ns;
 }

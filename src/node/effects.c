@@ -233,8 +233,7 @@ node_role_changes(struct node *node)
 	node->status_at_ns = 0;
 	events_set_role(node->events, role, term);
 	if (leads && !led) {
-		node->term_began_ns = node->now_ns;
-		node->term_log_time_ns = node->log_time_ns;
+		node_log_time_begin(node);
 		segment_hint_set(node->segment, node->slot, term << 1 | 1);
 		clients_ring_all(node);
 	}
@@ -357,9 +356,8 @@ node_apply_results(struct node *node, const struct apply_done *done)
 		    err_text(done->result));
 		return;
 	}
-	if (done->log_time_ns > node->log_time_ns) {
-		node->log_time_ns = done->log_time_ns;
-	}
+	node_log_time_applied(node, done->log_time_ns,
+	    done->next_expiry_ns);
 	if (done->applied_index > done->checkpoint_index &&
 	    node->checkpoint_at_ns == UINT64_MAX) {
 		node->checkpoint_at_ns = node->now_ns + CHECKPOINT_EVERY_NS;

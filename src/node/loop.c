@@ -87,6 +87,7 @@ node_turn(struct node *node)
 	work = clients_receive(node, slow) || work;
 	CRASH_POINT("loop: requests taken");
 	node_timers(node);
+	work = node_tick_turn(node) || work;
 	work = node_shorts(node) || work;
 	/* The followers' disks and ours work at the same time. */
 	(void)peers_flush(node);
@@ -306,6 +307,7 @@ node_wake_at(const struct node *node, bool pending)
 	uint64_t now = node->now_ns;
 	uint64_t at = now + SLEEP_NS_MAX;
 	const uint64_t candidates[] = {
+	    node_tick_at(node),
 	    node->deadline_ns,
 	    node->timeout_at_ns,
 	    node->checkpoint_at_ns > now ? node->checkpoint_at_ns :

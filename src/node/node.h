@@ -102,8 +102,12 @@ struct node {
 	uint64_t apply_next;		/* next entry to hand to apply */
 	uint64_t applied_index;
 	uint64_t log_time_ns;		/* largest stamp applied */
-	uint64_t term_began_ns;		/* when it became leader */
-	uint64_t term_log_time_ns;	/* log time at that moment */
+	uint64_t term_began_ns;		/* logtime.c: since then, log time */
+	uint64_t term_log_time_ns;	/* went on from here */
+	uint64_t next_expiry_ns;	/* UINT64_MAX: nothing expires */
+	uint64_t tick_index;		/* a TICK that is not applied; 0: none */
+	uint64_t tick_term;
+	uint64_t tick_again_ns;		/* no other one before */
 	bool state_full;
 
 	/* As last published or told. */
@@ -169,6 +173,22 @@ void	peers_look_for_deaths(struct node *);
 /* Life tokens to sleep on; how many.  PEERS_DEATH: there is news. */
 #define PEERS_DEATH	UINT32_MAX
 uint32_t peers_arm(struct node *, struct doorbell_extra *);
+
+/* ---- logtime.c: the clock in the log, and what keeps it going */
+/* A leader's log time now. */
+uint64_t node_log_time(const struct node *);
+/* It leads from now on. */
+void	node_log_time_begin(struct node *);
+/* An entry of this log time was applied, and this expires next. */
+void	node_log_time_applied(struct node *, uint64_t log_time_ns,
+	    uint64_t next_expiry_ns);
+/* Proposes a TICK when something is due; true when it did. */
+bool	node_tick_turn(struct node *);
+/* For a read that found something due: the index of a TICK that makes it
+ * expire, 0 when none can be proposed now. */
+uint64_t node_tick(struct node *);
+/* When node_tick_turn() has something to do; UINT64_MAX: no time. */
+uint64_t node_tick_at(const struct node *);
 
 /* ---- clients.c */
 int	clients_new(struct clients **, struct node *) MUST_CHECK;

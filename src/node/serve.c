@@ -314,7 +314,7 @@ serve_boot(struct node *node, struct err_buf *err)
 	}
 	node->applied_index = first.applied_index;
 	node->apply_next = first.applied_index + 1;
-	node->log_time_ns = first.log_time_ns;
+	node_log_time_applied(node, first.log_time_ns, first.next_expiry_ns);
 	result = store_boot(node->store, &boot);
 	if (result != ERR_OK) {
 		const char *why = store_latched(node->store);

@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "kv/kv.h"
 
+static bool	is_kind(uint32_t);
 static bool	is_result(uint32_t);
 
 void
@@ -58,7 +59,7 @@ wire_decode_request(struct wire_request *request, const uint8_t *data,
 	request->kind = bytes_get_u32(data + 8);
 	request->size = bytes_get_u32(data + 12);
 	request->command = data + WIRE_REQUEST_SIZE;
-	if (request->kind < WIRE_WRITE || request->kind > WIRE_READ_STALE ||
+	if (!is_kind(request->kind) ||
 	    request->size != size - WIRE_REQUEST_SIZE ||
 	    request->size > KV_COMMAND_SIZE_MAX ||
 	    bytes_get_u64(data + 16) != 0) {
@@ -87,6 +88,13 @@ wire_decode_reply(struct wire_reply *reply, const uint8_t *data, size_t size)
 		return ERR_CORRUPT;
 	}
 	return ERR_OK;
+}
+
+static bool
+is_kind(uint32_t kind)
+{
+	return (kind >= WIRE_WRITE && kind <= WIRE_READ_STALE) ||
+	    kind == WIRE_WATCH;
 }
 
 static bool
