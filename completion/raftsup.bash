@@ -41,12 +41,15 @@ _raftsup_commands='start stop status kill pause resume restart timeout
 log loglevel entries counters'
 
 _raftctl_commands='set get del cas incr append list count noop submit
-outcome bench'
+outcome txn watch lock bench'
 
 _raftctl_options() {
 	case $1 in
 	'') echo '-d -t -j --json --node --hex -P --help --version' ;;
-	set | cas | append | submit) echo '--file' ;;
+	set) echo '--ttl --file' ;;
+	cas | append | submit) echo '--file' ;;
+	watch) echo '--from' ;;
+	lock) echo '--ttl' ;;
 	get) echo '--stale --read-index --raw' ;;
 	list | count) echo '--stale --read-index' ;;
 	bench)

@@ -16,6 +16,7 @@
 #include "ctl/dynbuf.h"
 #include "ctl/input.h"
 #include "ctl/render.h"
+#include "ctl/txn.h"
 
 static int parse_options(
     struct call *, struct settings *, struct word_parser *, struct err_buf *);
@@ -80,6 +81,8 @@ call_parse(struct call *call, const struct command *command,
 void
 call_fini(struct call *call)
 {
+	txn_free(call->txn);
+	call->txn = NULL;
 	free(call->keys);
 	free(call->key_sizes);
 	free(call->decoded);
@@ -236,7 +239,8 @@ parse_options(struct call *call, struct settings *settings,
 		}
 		if (word_option_is_in(option, call->command->options)) {
 			assert(call->command->option != NULL);
-			result = call->command->option(call, option, err);
+			result = call->command->option(
+			    call, option, argument, err);
 		} else {
 			result = settings_set(settings, option, argument, err);
 		}

@@ -21,6 +21,8 @@
 #include "ctl/command.h"
 #include "ctl/settings.h"
 
+struct txn;
+
 struct call {
 	const struct command *command;
 	struct raftsup_request request;
@@ -40,6 +42,7 @@ struct call {
 	uint8_t prefix[RAFTSUP_KEY_SIZE_MAX];
 	uint8_t cursor[RAFTSUP_KEY_SIZE_MAX];
 	uint64_t record_count;
+	struct txn *txn; /* txn: what its request consists of, or NULL */
 	/* Private. */
 	uint8_t *decoded;
 	size_t decoded_size;

@@ -21,12 +21,12 @@ const struct command *const command_table[] = {
 	&noop_command,
 	&submit_command,
 	&outcome_command,
+	&txn_command,
+	&watch_command,
+	&lock_command,
 	&bench_command,
 	NULL,
 };
-
-/* Words that scripts of a later version use. */
-static const char *const later[] = { "watch", "txn", "lock" };
 
 const struct command *
 command_find(const struct bytes_word *word, bool is_line, struct err_buf *err)
@@ -38,13 +38,6 @@ command_find(const struct bytes_word *word, bool is_line, struct err_buf *err)
 	int found;
 
 	word_text(word, text);
-	for (count = 0; count < COUNT_OF(later); count++) {
-		if (strcasecmp(text, later[count]) == 0) {
-			err_set(err, ERR_USAGE, "this version does not have %s",
-			    later[count]);
-			return NULL;
-		}
-	}
 	for (count = 0; command_table[count] != NULL; count++) {
 		command = command_table[count];
 		if (command->alias != NULL &&
@@ -58,7 +51,7 @@ command_find(const struct bytes_word *word, bool is_line, struct err_buf *err)
 		return NULL;
 	}
 	command = command_table[found];
-	if (is_line && command->run != NULL) {
+	if (is_line && command->run != NULL && !command->in_lines) {
 		err_set(err, ERR_USAGE, "%s is not available in line mode",
 		    command->name);
 		return NULL;

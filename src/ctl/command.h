@@ -8,7 +8,8 @@
  *	words --call_parse--> call (request) --libraftsup--> answer
  *	      answer --command->render--> renderer: text, line or JSON
  *
- * bench is different: it has run() and takes its words itself.
+ * bench, watch and lock are different: they have run() and take their words
+ * themselves. txn goes on in the lines that follow it (txn.h).
  */
 #ifndef RAFTSUP_CTL_COMMAND_H
 #define RAFTSUP_CTL_COMMAND_H
@@ -55,8 +56,8 @@ struct command {
 	/* Takes --file for its last operand, a VALUE. */
 	bool takes_file;
 	/* Takes one of its own options; NULL when it has none. */
-	int (*option)(
-	    struct call *, const struct word_option *, struct err_buf *);
+	int (*option)(struct call *, const struct word_option *,
+	    const char *argument, struct err_buf *);
 	/* Fills call->request from the operands. */
 	void (*request)(struct call *);
 	/* Says an answer whose code is RAFTSUP_OK. */
@@ -67,9 +68,10 @@ struct command {
 	    const struct render *, struct sink *, const struct call *);
 	/* Exit status of one call for an answer of RAFTSUP_OK; NULL: 0. */
 	int (*status)(const struct raftsup_answer *);
-	/* Instead of request and render: the words after the name. Returns an
-	 * exit status. Not in lines. */
+	/* One call, instead of exec_once(): the words after the name. Returns
+	 * an exit status. Not in lines, unless they have it too. */
 	int (*run)(struct settings *, const struct bytes_word *, size_t);
+	bool in_lines;
 };
 
 extern const struct command set_command;
@@ -83,6 +85,9 @@ extern const struct command count_command;
 extern const struct command noop_command;
 extern const struct command submit_command;
 extern const struct command outcome_command;
+extern const struct command txn_command;
+extern const struct command watch_command;
+extern const struct command lock_command;
 extern const struct command bench_command;
 
 /* All of them, in the order of the usage, ended by NULL. */
@@ -90,9 +95,8 @@ extern const struct command *const command_table[];
 
 /*
  * Finds a command by name, alias, or unambiguous beginning of its name, in
- * letters of either case. NULL and a line in `err` for another word, a
- * command that only a later version has, and, with is_line, one that lines
- * do not have.
+ * letters of either case. NULL and a line in `err` for another word, and,
+ * with is_line, for a command that lines do not have.
  */
 const struct command *command_find(
     const struct bytes_word *word, bool is_line, struct err_buf *err);

@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "ctl/usage.h"
 
-static int say(struct sink *, int);
-
 int
 exec_open(const struct settings *settings, struct raftsup **handle,
     struct err_buf *err)
@@ -97,7 +95,7 @@ exec_once(const struct command *command, struct settings *settings,
 		status = exec_call(handle, &call, render, &sink);
 		raftsup_close(handle);
 	}
-	status = say(&sink, status);
+	status = exec_say(&sink, status);
 	sink_fini(&sink);
 	call_fini(&call);
 	return status;
@@ -116,8 +114,8 @@ exec_write(const void *data, size_t size)
 }
 
 /* What an answer left in the sink. The worse news is the exit status. */
-static int
-say(struct sink *sink, int status)
+int
+exec_say(struct sink *sink, int status)
 {
 	int written = exec_write(sink->out.data, sink->out.size);
 

@@ -39,6 +39,12 @@ int exec_once(const struct command *command, struct settings *settings,
     const struct bytes_word *words, size_t count);
 
 /*
+ * Says what an answer left in the sink, on standard output and standard
+ * error. Returns the worse news: `status`, or that of a failed write.
+ */
+int exec_say(struct sink *sink, int status);
+
+/*
  * Writes to standard output. 0, or the exit status for a failure, which has
  * been said, but for a reader that went away: that is quiet.
  */

@@ -17,14 +17,14 @@ static const struct word_option get_options[] = {
 };
 
 static int
-get_option(
-    struct call *call, const struct word_option *option, struct err_buf *err)
+get_option(struct call *call, const struct word_option *option,
+    const char *argument, struct err_buf *err)
 {
 	if (option->id == GET_RAW) {
 		call->raw = true;
 		return 0;
 	}
-	return read_option(call, option, err);
+	return read_option(call, option, argument, err);
 }
 
 static void

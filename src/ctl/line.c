@@ -19,6 +19,7 @@
 #include "ctl/input.h"
 #include "ctl/order.h"
 #include "ctl/render.h"
+#include "ctl/txn.h"
 
 /* Slots for each command that may be under way. */
 #define WINDOW_FACTOR 4
@@ -26,6 +27,8 @@
 #define WAIT_MS_MAX 100
 /* The same when answers can't be waited for together with input. */
 #define WAIT_MS_BLIND 1
+
+#define TOO_LONG "the line is too long for any command"
 
 enum slot_state {
 	SLOT_FREE = 0,
@@ -51,6 +54,8 @@ struct line {
 	size_t window;
 	uint64_t first, end; /* slots in use, modulo window */
 	size_t in_flight, in_flight_max;
+	struct slot *txn_slot; /* its transaction is being read; NULL */
+	struct txn *txn;
 	bool is_held;   /* the newest slot is SLOT_HELD, its words in input */
 	int answers_fd; /* -1: none; asked for when it is needed */
 	bool has_answers_fd;
@@ -63,6 +68,9 @@ static enum input_result take_lines(struct line *);
 static bool has_room(const struct line *);
 static void take_line(struct line *, char *, size_t);
 static void refuse(struct line *, const char *);
+static bool take_txn_line(struct line *, char *, size_t);
+static void end_txn(struct line *);
+static void begin_call(struct line *, struct slot *);
 static struct slot *add_slot(struct line *);
 static void send_held(struct line *);
 static bool must_wait(const struct line *, const struct slot *);
@@ -135,6 +143,7 @@ line_run(struct settings *settings)
 		call_fini(&line.slots[i].call);
 		sink_fini(&line.slots[i].sink);
 	}
+	txn_free(line.txn);
 	free(line.slots);
 	free(line.words);
 	dynbuf_fini(&line.out);
@@ -193,13 +202,25 @@ take_lines(struct line *line)
 		found = input_next(&line->input, &text, &length);
 		switch (found) {
 		case INPUT_LINE:
-			take_line(line, text, length);
+			if (!take_txn_line(line, text, length)) {
+				take_line(line, text, length);
+			}
 			break;
 		case INPUT_TOO_LONG:
-			refuse(line, "the line is too long for any command");
+			if (line->txn != NULL) {
+				txn_spoil(line->txn, TOO_LONG);
+			} else {
+				refuse(line, TOO_LONG);
+			}
 			break;
-		case INPUT_MORE:
 		case INPUT_END:
+			if (line->txn != NULL) {
+				txn_spoil(line->txn, "there is no line `end`");
+				end_txn(line);
+				break;
+			}
+			return found;
+		case INPUT_MORE:
 			return found;
 		}
 	}
@@ -229,10 +250,53 @@ take_line(struct line *line, char *text, size_t length)
 		}
 		return;
 	}
+	if (slot->call.command == &txn_command) {
+		line->txn = txn_new();
+		line->txn_slot = slot;
+		return;
+	}
+	begin_call(line, slot);
+}
+
+static void
+begin_call(struct line *line, struct slot *slot)
+{
 	slot->state = SLOT_HELD;
 	line->is_held = true;
 	order_init(&slot->order, &slot->call.request);
 	send_held(line);
+}
+
+/* True: it was a line of a transaction. */
+static bool
+take_txn_line(struct line *line, char *text, size_t length)
+{
+	if (line->txn == NULL) {
+		return false;
+	}
+	if (txn_take(line->txn, line->settings, text, length, line->words)) {
+		end_txn(line);
+	}
+	return true;
+}
+
+static void
+end_txn(struct line *line)
+{
+	struct slot *slot = line->txn_slot;
+	struct txn *txn = line->txn;
+	struct err_buf err;
+
+	line->txn = NULL;
+	line->txn_slot = NULL;
+	if (txn_finish(txn, &slot->call, &err) == 0) {
+		begin_call(line, slot);
+		return;
+	}
+	call_fini(&slot->call);
+	line->render->invalid(&slot->sink, err.text);
+	slot->state = SLOT_DONE;
+	line->worst = call_worst_status(line->worst, RAFTSUP_USAGE);
 }
 
 /* A line that is not a command has its answer at once. */

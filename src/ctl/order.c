@@ -32,9 +32,13 @@ order_init(struct order *order, const struct raftsup_request *request)
 	case RAFTSUP_APPEND:
 		order->kind = ORDER_WRITE_KEY;
 		break;
+	case RAFTSUP_TXN:
+		order->kind = ORDER_WRITE_ANY;
+		break;
 	case RAFTSUP_NOOP:
 	case RAFTSUP_SUBMIT:
 	case RAFTSUP_OUTCOME:
+	case RAFTSUP_WATCH:
 		return;
 	}
 	if (order->kind != ORDER_WRITE_ANY && request->key_size > 0) {

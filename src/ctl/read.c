@@ -5,8 +5,8 @@
 #include "ctl/read.h"
 
 int
-read_option(
-    struct call *call, const struct word_option *option, struct err_buf *err)
+read_option(struct call *call, const struct word_option *option,
+    const char *argument UNUSED, struct err_buf *err)
 {
 	enum raftsup_consistency wanted = option->id == READ_OPTION_STALE
 	                                      ? RAFTSUP_STALE

@@ -25,6 +25,6 @@ enum read_option {
 
 /* Takes one; ERR_USAGE when it contradicts one before. */
 int read_option(struct call *call, const struct word_option *option,
-    struct err_buf *err) MUST_CHECK;
+    const char *argument, struct err_buf *err);
 
 #endif

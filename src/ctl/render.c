@@ -114,6 +114,50 @@ plain_record(struct dynbuf *buffer, const struct call *call, const void *key,
 	dynbuf_append(buffer, "\n", 1);
 }
 
+static void
+plain_part(struct sink *sink, const struct sink *part)
+{
+	dynbuf_append(&sink->records, part->out.data, part->out.size);
+}
+
+static void
+plain_branch(struct sink *sink, bool then, uint64_t index, uint64_t count)
+{
+	dynbuf_printf(&sink->out, "%s %" PRIu64 " %" PRIu64 "\n",
+	    then ? "THEN" : "ELSE", index, count);
+	dynbuf_append(&sink->out, sink->records.data, sink->records.size);
+	dynbuf_clear(&sink->records);
+}
+
+const char *
+render_event_name(enum raftsup_event_type type)
+{
+	switch (type) {
+	case RAFTSUP_EVENT_SET:
+		return "SET";
+	case RAFTSUP_EVENT_DEL:
+		return "DEL";
+	case RAFTSUP_EVENT_EXPIRE:
+		break;
+	}
+	return "EXPIRE";
+}
+
+static void
+plain_event(struct sink *sink, const struct call *call,
+    const struct raftsup_event *event)
+{
+	dynbuf_printf(&sink->out, "%s\t%" PRIu64 "\t",
+	    render_event_name(event->type), event->index);
+	render_bytes(&sink->out, call, event->key, event->key_size);
+	if (event->type == RAFTSUP_EVENT_SET) {
+		dynbuf_append(&sink->out, "\t", 1);
+		render_bytes(&sink->out, call, event->value,
+		    event->value_size);
+	}
+	dynbuf_append(&sink->out, "\n", 1);
+}
+
 /* ---- one call ------------------------------------------------------------ */
 
 static void
@@ -183,6 +227,10 @@ const struct render render_text = {
 	.record = text_record,
 	.records = text_records,
 	.outcome = plain_outcome,
+	.part = plain_part,
+	.branch = plain_branch,
+	.parts = &render_line,
+	.event = plain_event,
 	.no = text_no,
 	.failed = text_failed,
 	.unknown = text_unknown,
@@ -279,6 +327,10 @@ const struct render render_line = {
 	.record = line_record,
 	.records = line_records,
 	.outcome = plain_outcome,
+	.part = plain_part,
+	.branch = plain_branch,
+	.parts = &render_line,
+	.event = plain_event,
 	.no = line_no,
 	.failed = line_failed,
 	.unknown = line_unknown,

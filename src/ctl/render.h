@@ -13,6 +13,9 @@
  *	record     KEY<tab>VALUE        the same           in "records"
  *	records    -                    COUNT n before     "count"
  *	outcome    APPLIED 7            APPLIED 7
+ *	part       of a transaction     the same           in "answers"
+ *	branch     THEN 7 2 before      THEN 7 2 before    {"result":"THEN",...
+ *	event      SET<tab>7<tab>k<tab>v    -              {"event":"SET",...
  *	no         not found (stderr)   NOT_FOUND
  *	failed     text (stderr)        FAILED text
  *	unknown    text (stderr)        UNKNOWN text
@@ -59,6 +62,14 @@ struct render {
 	    size_t key_size, const void *value, size_t value_size);
 	void (*records)(struct sink *, uint64_t count);
 	void (*outcome)(struct sink *, bool applied, uint64_t index);
+	/* A transaction's answers, each said by `parts` into a sink of its
+	 * own; `branch` ends them. */
+	void (*part)(struct sink *, const struct sink *);
+	void (*branch)(
+	    struct sink *, bool then, uint64_t index, uint64_t count);
+	const struct render *parts;
+	void (*event)(
+	    struct sink *, const struct call *, const struct raftsup_event *);
 	/* RAFTSUP_NOT_FOUND or RAFTSUP_NOT_EQUAL */
 	void (*no)(struct sink *, enum raftsup_code);
 	void (*failed)(struct sink *, const char *text);
@@ -78,6 +89,9 @@ extern const struct render render_json;
  */
 void render_unknown(struct dynbuf *buffer, const struct call *call,
     const struct raftsup_answer *answer);
+
+/* "SET", "DEL", "EXPIRE". For renderers. */
+const char *render_event_name(enum raftsup_event_type type);
 
 /* A key, or a value, as text: escaped, or in hex. For renderers. */
 void render_bytes(struct dynbuf *buffer, const struct call *call,

@@ -11,6 +11,8 @@
  *	{"result":"COUNT","count":3}       {"result":"LENGTH","length":11}
  *	{"result":"COUNT","count":1,"records":[{"key":"k","value":"v"}]}
  *	{"result":"APPLIED","index":7}     {"result":"NOT_APPLIED"}
+ *	{"result":"THEN","index":7,"count":1,"answers":[{"result":"OK",...}]}
+ *	{"event":"SET","index":7,"key":"k","value":"v"}
  *	{"result":"NOT_FOUND"}             {"result":"NOT_EQUAL"}
  *	{"result":"FAILED","error":"..."}  {"result":"INVALID","error":"..."}
  *	{"result":"UNKNOWN","error":"...","session":5,"sequence":9}
@@ -116,6 +118,49 @@ json_outcome(struct sink *sink, bool applied, uint64_t index)
 }
 
 static void
+json_part(struct sink *sink, const struct sink *part)
+{
+	json_t *object = json_loadb(part->out.data, part->out.size, 0, NULL);
+
+	if (sink->array == NULL) {
+		sink->array = json_array();
+	}
+	if (object == NULL ||
+	    json_array_append_new(sink->array, object) != 0) {
+		fatalx(err_exit_status(ERR_NOMEM), "out of memory");
+	}
+}
+
+static void
+json_branch(struct sink *sink, bool then, uint64_t index, uint64_t count)
+{
+	json_t *object = begin(then ? "THEN" : "ELSE");
+	json_t *array = sink->array;
+
+	sink->array = NULL;
+	put(object, "index", json_integer((json_int_t)index));
+	put(object, "count", json_integer((json_int_t)count));
+	put(object, "answers", array != NULL ? array : json_array());
+	finish(sink, object);
+}
+
+static void
+json_event(struct sink *sink, const struct call *call,
+    const struct raftsup_event *event)
+{
+	json_t *object = json_object();
+
+	put_text(object, "event", render_event_name(event->type));
+	put(object, "index", json_integer((json_int_t)event->index));
+	put_bytes(object, "key", call, event->key, event->key_size);
+	if (event->type == RAFTSUP_EVENT_SET) {
+		put_bytes(object, "value", call, event->value,
+		    event->value_size);
+	}
+	finish(sink, object);
+}
+
+static void
 json_no(struct sink *sink, enum raftsup_code code)
 {
 	finish(
@@ -168,6 +213,10 @@ const struct render render_json = {
 	.record = json_record,
 	.records = json_records,
 	.outcome = json_outcome,
+	.part = json_part,
+	.branch = json_branch,
+	.parts = &render_json,
+	.event = json_event,
 	.no = json_no,
 	.failed = json_failed,
 	.unknown = json_unknown,

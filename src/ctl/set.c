@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * set KEY VALUE: the key has this value, whatever it had.
+ * set KEY VALUE: the key has this value, whatever it had; with --ttl for a
+ * while.
  */
+#include "base/clock.h"
+#include "base/options.h"
 #include "ctl/call.h"
 #include "ctl/render.h"
 
+#define TTL_NS_MAX (365 * 86400 * CLOCK_NS_PER_S)
+
 static const struct word_option set_options[] = {
-	{ "--ttl", 0, true, true, WORD_OPTION_LATER },
+	{ "--ttl", 0, true, true, 0 },
 	{ NULL },
 };
+
+static int
+set_option(struct call *call, const struct word_option *option UNUSED,
+    const char *argument, struct err_buf *err)
+{
+	return options_time("--ttl", argument, CLOCK_NS_PER_MS, TTL_NS_MAX,
+	    &call->request.ttl_ns, err);
+}
 
 static void
 set_request(struct call *call)
@@ -29,8 +42,9 @@ set_render(const struct render *render, struct sink *sink,
 
 const struct command set_command = {
 	.name = "set",
-	.synopsis = "[--file FILE] KEY [VALUE]",
+	.synopsis = "[--ttl T] [--file FILE] KEY [VALUE]",
 	.options = set_options,
+	.option = set_option,
 	.operands = { { OPERAND_KEY, "KEY" }, { OPERAND_VALUE, "VALUE" } },
 	.takes_file = true,
 	.request = set_request,

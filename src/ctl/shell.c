@@ -30,6 +30,7 @@
 #include "ctl/input.h"
 #include "ctl/line.h"
 #include "ctl/render.h"
+#include "ctl/txn.h"
 
 #define HISTORY_SIZE    1000
 #define CANDIDATES_MAX  100
@@ -41,6 +42,7 @@ struct shell {
 	const struct render *render;
 	struct bytes_word *words;
 	struct sink sink;
+	struct txn *txn; /* it is being typed; NULL */
 	EditLine *editline;
 	History *history;
 	char history_path[PATH_MAX];
@@ -116,6 +118,7 @@ shell_run(struct settings *settings)
 		el_end(shell.editline);
 	}
 	sink_fini(&shell.sink);
+	txn_free(shell.txn);
 	free(shell.words);
 	raftsup_close(shell.handle);
 	return status;
@@ -282,10 +285,27 @@ serve_line(struct shell *shell, const char *line, size_t length)
 	struct call call;
 	int result, status = 0;
 
-	dynbuf_append(&copy, line, length);
-	result = line_parse(
-	    &call, shell->settings, copy.data, length, shell->words, &err);
-	if (result > 0) {
+	if (shell->txn != NULL) {
+		if (!txn_take(shell->txn, shell->settings, line, length,
+			shell->words)) {
+			return 0;
+		}
+		memset(&call, 0, sizeof(call));
+		call.command = &txn_command;
+		call.dir = shell->settings->dir;
+		result = txn_finish(shell->txn, &call, &err) == 0 ? 1 : -1;
+		shell->txn = NULL;
+		if (result < 0) {
+			call_fini(&call);
+		}
+	} else {
+		dynbuf_append(&copy, line, length);
+		result = line_parse(&call, shell->settings, copy.data, length,
+		    shell->words, &err);
+	}
+	if (result > 0 && call.command == &txn_command && call.txn == NULL) {
+		shell->txn = txn_new();
+	} else if (result > 0) {
 		/* The answer says how it went; the shell goes on. */
 		status = exec_call(
 		    shell->handle, &call, shell->render, &shell->sink);

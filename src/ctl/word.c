@@ -12,6 +12,8 @@
 /* So many bytes of a word are shown; each may become four characters. */
 #define WORD_SHOWN_MAX 60
 
+static const char *argument_at(
+    struct word_parser *, const struct bytes_word *, const uint8_t *);
 static int next_letter(struct word_parser *, const struct word_option **,
     const char **, struct err_buf *);
 static int next_name(struct word_parser *, const struct word_option **,
@@ -90,6 +92,19 @@ word_text(const struct bytes_word *word, char text[WORD_TEXT_SIZE])
 	return text;
 }
 
+/* From there to the end of the word, as text: that of a line has no end. */
+static const char *
+argument_at(struct word_parser *parser, const struct bytes_word *word,
+    const uint8_t *from)
+{
+	const struct bytes_word rest = {
+		from, word->size - (size_t)(from - word->data)
+	};
+
+	return parser->is_line ? word_text(&rest, parser->argument)
+	                       : (const char *)from;
+}
+
 /* The next of -jd DIR; parser->letter is its place in the word. */
 static int
 next_letter(struct word_parser *parser, const struct word_option **option,
@@ -123,7 +138,8 @@ next_letter(struct word_parser *parser, const struct word_option **option,
 	*argument = NULL;
 	parser->letter++;
 	if (found->has_argument && parser->letter < word->size) {
-		*argument = (const char *)word->data + parser->letter;
+		*argument = argument_at(
+		    parser, word, word->data + parser->letter);
 		parser->letter = word->size;
 	}
 	if (parser->letter == word->size) {
@@ -136,7 +152,7 @@ next_letter(struct word_parser *parser, const struct word_option **option,
 			    "-%c: its argument is missing", found->letter);
 		}
 		word = &parser->words[parser->position++];
-		*argument = (const char *)word->data;
+		*argument = argument_at(parser, word, word->data);
 	}
 	return 1;
 }
@@ -168,14 +184,15 @@ next_name(struct word_parser *parser, const struct word_option **option,
 		return 1;
 	}
 	if (equals != NULL) {
-		*argument = (const char *)equals + 1;
+		*argument = argument_at(parser, word, equals + 1);
 		return 1;
 	}
 	if (parser->position == parser->count) {
 		return err_set(
 		    err, ERR_USAGE, "%s: its argument is missing", found->name);
 	}
-	*argument = (const char *)parser->words[parser->position++].data;
+	word = &parser->words[parser->position++];
+	*argument = argument_at(parser, word, word->data);
 	return 1;
 }
 

@@ -32,6 +32,9 @@ struct word_option {
 /* Most options that the tables of one parser hold together. */
 #define WORD_OPTIONS_MAX 32
 
+/* Room for a word as text. */
+#define WORD_TEXT_SIZE 256
+
 /* Private but for position. */
 struct word_parser {
 	const struct bytes_word *words;
@@ -40,6 +43,7 @@ struct word_parser {
 	size_t letter;   /* inside a word such as -jd, else 0 */
 	bool is_line;
 	const struct word_option *tables[2];
+	char argument[WORD_TEXT_SIZE]; /* of a line */
 };
 
 /*
@@ -53,7 +57,7 @@ void word_parser_init(struct word_parser *parser,
 
 /*
  * The next option: 1 and *option, and *argument (NULL if it has none), which
- * is borrowed from the words. 0 at the first operand, which is
+ * is borrowed from the words, or valid until the next call. 0 at the first operand, which is
  * words[position], or at the end. ERR_USAGE and a line in `err`.
  */
 int word_parser_next(struct word_parser *parser,
@@ -63,9 +67,6 @@ int word_parser_next(struct word_parser *parser,
 /* Whether an option belongs to a table. */
 bool word_option_is_in(
     const struct word_option *option, const struct word_option *table);
-
-/* Room for a word as text. */
-#define WORD_TEXT_SIZE 256
 
 /*
  * A word as one printable line: escaped, cut with "..." when it is long,

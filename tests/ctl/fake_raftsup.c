@@ -20,7 +20,9 @@
  * are ready are given newest first, so that nobody relies on their order. A
  * page of a list has at most three records. Outcome of session 7: sequences
  * up to 100 are applied, at index sequence + 1000, others are not; another
- * session is unknown.
+ * session is unknown. A transaction has no rollback, a life is not ended, and
+ * a watch sees the three events below and then nobody who answers; from 1 on
+ * it is compacted.
  */
 #include <assert.h>
 #include <errno.h>
@@ -433,7 +435,86 @@ static bool
 is_write(enum raftsup_operation operation)
 {
 	return operation != RAFTSUP_GET && operation != RAFTSUP_LIST &&
-	       operation != RAFTSUP_COUNT && operation != RAFTSUP_OUTCOME;
+	       operation != RAFTSUP_COUNT && operation != RAFTSUP_OUTCOME &&
+	       operation != RAFTSUP_WATCH;
+}
+
+static void do_operation(const struct raftsup_request *,
+    struct raftsup_answer *, struct bytes *);
+
+static bool
+holds(const struct raftsup_compare *c)
+{
+	bool is_there, is_equal;
+	size_t i = find(c->key, c->key_size, &is_there);
+
+	is_equal = is_there &&
+	           compare(&table[i].value, c->value, c->value_size) == 0;
+	switch (c->kind) {
+	case RAFTSUP_EQUAL:
+		return is_equal;
+	case RAFTSUP_NOT_EQUAL_TO:
+		return !is_equal;
+	case RAFTSUP_EXISTS:
+		return is_there;
+	case RAFTSUP_ABSENT:
+		return !is_there;
+	case RAFTSUP_INDEX_BELOW:
+		return log_index <= c->index;
+	}
+	return false;
+}
+
+/* Answers one after the other, each with its value behind it. */
+static void
+do_txn(const struct raftsup_request *request, struct raftsup_answer *answer,
+    struct bytes *value)
+{
+	const struct raftsup_request *branch = request->then;
+	size_t count = request->then_count, i;
+	struct raftsup_answer one;
+	struct bytes got;
+
+	answer->then = true;
+	for (i = 0; i < request->compare_count; i++) {
+		answer->then = answer->then && holds(&request->compares[i]);
+	}
+	if (!answer->then) {
+		branch = request->otherwise;
+		count = request->otherwise_count;
+	}
+	*value = copy(NULL, 0);
+	for (i = 0; i < count; i++) {
+		memset(&one, 0, sizeof(one));
+		got = (struct bytes){ NULL, 0 };
+		one.index = answer->index;
+		do_operation(&branch[i], &one, &got);
+		one.value_size = got.size;
+		value->data = realloc(
+		    value->data, value->size + sizeof(one) + got.size + 1);
+		memcpy(value->data + value->size, &one, sizeof(one));
+		value->size += sizeof(one);
+		if (got.size > 0) {
+			memcpy(value->data + value->size, got.data, got.size);
+			value->size += got.size;
+		}
+		free(got.data);
+	}
+	answer->count = count;
+}
+
+static void
+do_watch(const struct raftsup_request *request, struct raftsup_answer *answer)
+{
+	if (request->position.index == 1) {
+		answer_text(answer, RAFTSUP_COMPACTED,
+		    "compacted: events from 5 on are available");
+	} else if (request->position.index > 7) {
+		answer_text(answer, RAFTSUP_NOT_APPLIED, "no answer");
+	} else {
+		answer->count = 3;
+		answer->position.index = 8;
+	}
 }
 
 /* Whether the key asks for a failure. */
@@ -505,6 +586,14 @@ carry_out(struct raftsup *handle, const struct raftsup_request *request,
 	if (is_write(request->operation)) {
 		answer->index = ++log_index;
 	}
+	do_operation(request, answer, value);
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+do_operation(const struct raftsup_request *request,
+    struct raftsup_answer *answer, struct bytes *value)
+{
 	switch (request->operation) {
 	case RAFTSUP_GET:
 		do_get(request, answer, value);
@@ -534,11 +623,16 @@ carry_out(struct raftsup *handle, const struct raftsup_request *request,
 	case RAFTSUP_OUTCOME:
 		do_outcome(request, answer);
 		break;
+	case RAFTSUP_TXN:
+		do_txn(request, answer, value);
+		break;
+	case RAFTSUP_WATCH:
+		do_watch(request, answer);
+		break;
 	case RAFTSUP_NOOP:
 	case RAFTSUP_SUBMIT:
 		break;
 	}
-	pthread_mutex_unlock(&lock);
 }
 
 /* ---- the face ------------------------------------------------------------ */
@@ -622,6 +716,57 @@ raftsup_call(struct raftsup *handle, const struct raftsup_request *request,
 	} while (code == RAFTSUP_NOT_FOUND);
 	assert(code == RAFTSUP_OK);
 	return answer->code;
+}
+
+bool
+raftsup_answer_result(const struct raftsup_answer *answer, size_t *position,
+    struct raftsup_answer *result)
+{
+	const uint8_t *data = answer->value;
+
+	if (data == NULL || *position == answer->value_size) {
+		return false;
+	}
+	memcpy(result, data + *position, sizeof(*result));
+	*position += sizeof(*result);
+	result->value = data + *position;
+	*position += result->value_size;
+	return true;
+}
+
+int
+raftsup_watch(struct raftsup *handle, const void *prefix, size_t prefix_size,
+    struct raftsup_position *position, struct raftsup_answer *answer)
+{
+	const struct raftsup_request request = {
+		.operation = RAFTSUP_WATCH,
+		.key = prefix,
+		.key_size = prefix_size,
+		.position = *position,
+	};
+	int code = raftsup_call(handle, &request, answer);
+
+	if (code == RAFTSUP_OK) {
+		*position = answer->position;
+	}
+	return code;
+}
+
+bool
+raftsup_answer_event(const struct raftsup_answer *answer, size_t *position,
+    struct raftsup_event *event)
+{
+	static const struct raftsup_event events[] = {
+		{ RAFTSUP_EVENT_SET, 5, "k\n", 2, "v", 1 },
+		{ RAFTSUP_EVENT_DEL, 6, "k\n", 2, NULL, 0 },
+		{ RAFTSUP_EVENT_EXPIRE, 7, "k\377", 2, NULL, 0 },
+	};
+
+	if (*position == answer->count) {
+		return false;
+	}
+	*event = events[(*position)++];
+	return true;
 }
 
 bool

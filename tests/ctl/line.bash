@@ -73,19 +73,35 @@ both 0 'se k v\ng k\n' '*'
 both 0 'set 6b 00ff\nget 6b\nlist\n' 'OK 2\nVALUE 00ff\nCOUNT 1\n6b\t00ff\n' \
 	--hex
 
+# ---- transactions -----------------------------------------------------------
+
+both 0 'set k v\ntxn\nif k = v\n\n# a comment\nTHEN\nset t 1\nget k\nEnd\nget t\n' \
+	'OK 2\nTHEN 3 2\nOK 3\nVALUE v\nVALUE 1\n'
+both 0 'txn\nif k exists\nthen\nelse\nincr n\nend\ntxn\nthen\nend\n' \
+	'ELSE 2 1\nVALUE 1\nTHEN 3 0\n'
+both 64 'txn\nfoo\nget k\nend\nget k\n' \
+	'INVALID txn: unknown command foo*'
+both 64 'txn\nthen\ntxn\nend\nset k v\n' \
+	'INVALID txn: txn: it takes if, then, else, end, set, del, incr, append and get\nOK 2\n'
+both 64 'set k v\ntxn\nthen\nget k\n' \
+	'OK 2\nINVALID txn: there is no line `end`\n'
+both 64 'txn\nthen\nset a\0000b v\nend\nset k v\n' \
+	'INVALID txn: there is a zero byte in the line (write it as \\x00)\nOK 2\n'
+both 64 'txn x\nset k v\n' 'INVALID txn: x is one word too many (usage: txn)\nOK 2\n'
+
 # ---- bad lines --------------------------------------------------------------
 
 both 64 'set k\n' \
-	'INVALID set: VALUE is missing (usage: set [--file FILE] KEY [VALUE])\n'
+	'INVALID set: VALUE is missing (usage: set [--ttl T] [--file FILE] KEY [VALUE])\n'
 both 64 'set "k v\n' 'INVALID a " is not closed\n'
 both 64 'set k \\q\n' 'INVALID unknown escape \\q*'
 both 64 'set k \\x1\n' 'INVALID \\x needs two hexadecimal digits\n'
 both 64 'set a\0000b v\nset k v\n' \
 	'INVALID there is a zero byte in the line (write it as \\x00)\nOK 2\n'
-both 64 'bench\nwatch\ntxn\nlock x\n' \
-	'INVALID bench is not available in line mode\nINVALID this version does not have watch\nINVALID this version does not have txn\nINVALID this version does not have lock\n'
-both 64 'get --raw k\nset --file x k\nget -j k\nset --ttl 5 k v\nget -d x k\n' \
-	'INVALID get: --raw is not available in line mode\nINVALID set: --file is not available in line mode\nINVALID get: --json is not available in line mode\nINVALID set: this version does not have --ttl\nINVALID get: --dir is not available in line mode\n'
+both 64 'bench\nwatch\nlock x\n' \
+	'INVALID bench is not available in line mode\nINVALID watch is not available in line mode\nINVALID lock is not available in line mode\n'
+both 64 'get --raw k\nset --file x k\nget -j k\nset --ttl x k v\nset --ttl 5s k v\nget -d x k\n' \
+	'INVALID get: --raw is not available in line mode\nINVALID set: --file is not available in line mode\nINVALID get: --json is not available in line mode\nINVALID set: --ttl: x is not a time from 1ms to 31536000s (units ns us ms s m)\nOK 2\nINVALID get: --dir is not available in line mode\n'
 both 64 "get $(printf %0512d 0)\nget k\n" \
 	'INVALID get: KEY has 512 bytes (1 to 511 are possible)\nNOT_FOUND\n'
 both 64 'set k 6x\n' 'INVALID set: KEY: k is not*' --hex

@@ -34,6 +34,7 @@ mkdir "$dir/bin"
 ln -s "$RAFTCTL" "$dir/bin/raftctl"
 PATH=$dir/bin:$PATH
 sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$page" |
+	sed '/^\.\\" output varies/,/^\.Ed/d' |
 	sed -n '/^\.Bd -literal/,/^\.Ed/p' | sed '/^\./d;s/\\e/\\/g' \
 	>"$dir/examples"
 sed -n 's/^\$ //p' "$dir/examples" | while IFS= read -r command; do

@@ -217,18 +217,82 @@ expect 64 '' 'command s is ambiguous: set, submit' s k v
 expect 64 '' 'unknown command sett: did you mean set?' sett k v
 expect 64 '' 'unknown command xyzzyxyzzy' xyzzyxyzzy
 expect 64 '' 'unknown command a\\nb*' $'a\nb'
-for later in watch txn lock; do
-	expect 64 '' "this version does not have $later" $later x
-done
-expect 64 '' 'set: this version does not have --ttl' set --ttl 5 k v
+
+# ---- a life, transactions, watches, locks -----------------------------------
+
+expect 0 '*' '' set --ttl 5 k v
+expect 0 '*' '' set --ttl=250ms k v
+expect 64 '' 'set: --ttl: 1us is not a time from 1ms to*' set --ttl 1us k v
+expect 64 '' 'set: --ttl: x is not a time*' set --ttl x k v
+expect 64 '' 'get: unknown option --ttl*' get --ttl 5 k
+
+txn='if k = v\nif k != w\nif k exists\nif t absent\nif k index < 999\n'
+txn=$txn'then\nset t 1\nincr n 2\nappend k x\nget k\ndel t t2\nget t\n'
+txn=$txn'else\nget k\nend\n'
+expect 0 '1\n' '' del n
+IN=$txn expect 0 'THEN *' '' txn
+check 'answers of THEN' [ "$(sed '1d;2s/ [0-9]*$//' "$dir/out" | tr '\n' ,)" = \
+	OK,VALUE\ 2,LENGTH\ 2,VALUE\ vx,COUNT\ 1,NOT_FOUND, ]
+IN=$txn expect 1 'ELSE *' '' txn
+check 'answers of ELSE' [ "$(sed 1d "$dir/out")" = 'VALUE vx' ]
+IN='then\nget k' expect 0 '{"result":"THEN","index":*' '' -j txn
+check 'answers in JSON' grep -q \
+	'"count":1,"answers":\[{"result":"VALUE","value":"vx"}\]}$' "$dir/out"
+IN='if 6b = 7678\nthen\nget 6b\nend\nthis is not read' \
+	expect 0 'THEN *' '' --hex txn
+IN='' expect 64 '' 'txn: there is no line `then`' txn
+IN='then\nthen\n' expect 64 '' 'txn: there are two lines `then`' txn
+IN='else\n' expect 64 '' 'txn: `else` stands once, behind `then`' txn
+IN='then\nelse\nelse\n' expect 64 '' 'txn: `else` stands once*' txn
+IN='then\nif k exists\n' expect 64 '' 'txn: `if` stands before `then`' txn
+IN='set k v\nthen\n' expect 64 '' 'txn: set: it stands before `then`' txn
+IN='if k ~ v\nthen\n' expect 64 '' 'txn: if KEY = VALUE, != VALUE,*' txn
+IN='if k index < x\nthen\n' expect 64 '' 'txn: index: x is not a*' txn
+IN='then\ncas k v w\n' expect 64 '' 'txn: cas: it takes if, then,*' txn
+IN='then\nset k\n' expect 64 '' 'txn: set: VALUE is missing*' txn
+IN='then\nset "k v\n' expect 64 '' 'txn: a " is not closed' txn
+IN='then\nnonsense\n' expect 64 '' 'txn: unknown command nonsense*' txn
+IN="then\n$(for i in $(seq 129); do echo 'get k\n'; done)" \
+	expect 64 '' 'txn: more than 128 operations' txn
+expect 64 '' 'txn: x is one word too many (usage: txn)' txn x
+
+watched='SET\t5\tk\\n\tv\nDEL\t6\tk\\n\nEXPIRE\t7\tk\0377\n'
+expect 69 "$watched" 'no answer; go on with: raftctl watch --from 8' watch
+expect 69 "$watched" '*' watch --from 5 k
+expect 69 '*' '*' --hex watch 6b
+check 'events in hex' grep -q "^SET	5	6b0a	76$" "$dir/out"
+expect 69 '{"event":"SET","index":5,"key":"k\\n","value":"v"}\n{"event":"DEL","index":6,"key":"k\\n"}\n{"event":"EXPIRE","index":7,"key_hex":"6bff"}\n*' \
+	'*' -j watch
+expect 1 '' 'compacted: events from 5 on are available' watch --from 1
+expect 64 '' 'watch: --from: 0 is not a number from 1 to 9223372036854775807' \
+	watch --from 0
+expect 64 '' 'watch: b is one word too many*' watch a b
+
+expect 0 '*' '' lock demo -- sh -c 'echo $RAFTSUP_FENCE'
+first=$(cat "$dir/out")
+expect 3 '*' '' lock demo sh -c 'echo $RAFTSUP_FENCE; exit 3'
+check 'a larger fencing number' [ "$(cat "$dir/out")" -gt "$first" ]
+expect 143 '' '' lock --ttl 1 demo -- sh -c 'kill $$'
+expect 127 '' 'lock: nosuch: No such file or directory' lock demo -- nosuch
+expect 0 '' '' list lock:
+expect 0 '*' '' set lock:taken somebody
+expect 69 '' 'lock: not got: *' -t 50ms lock taken -- true
+expect 64 '' 'lock: NAME is missing*' lock
+expect 64 '' 'lock: COMMAND is missing*' lock x
+expect 64 '' 'lock: COMMAND is missing*' lock x --
+expect 64 '' 'lock: NAME has 0 bytes (1 to 506 are possible)' lock '' true
+expect 64 '' 'lock: --ttl: 1ms is not a time from 100ms to*' \
+	lock --ttl 1ms x -- true
+expect 64 '' 'lock: -j, --hex, --file and -P are not for lock' -j lock x true
+FAKE_RAFTSUP_OPEN=69 expect 69 '' 'lock: no cluster is running*' lock x true
 
 # ---- bad usage --------------------------------------------------------------
 
-expect 64 '' 'set: KEY is missing (usage: set [--file FILE] KEY [VALUE])' set
-expect 64 '' 'set: VALUE is missing (usage: set [--file FILE] KEY [VALUE])' \
+expect 64 '' 'set: KEY is missing (usage: set [--ttl T] [--file FILE] KEY [VALUE])' set
+expect 64 '' 'set: VALUE is missing (usage: set [--ttl T] [--file FILE] KEY [VALUE])' \
 	set k
 expect 64 '' \
-	'set: w is one word too many (usage: set [--file FILE] KEY [VALUE])' \
+	'set: w is one word too many (usage: set [--ttl T] [--file FILE] KEY [VALUE])' \
 	set k v w
 expect 64 '' 'del: KEY is missing (usage: del KEY ...)' del
 expect 64 '' 'noop: x is one word too many (usage: noop)' noop x
