@@ -57,7 +57,7 @@ void word_parser_init(struct word_parser *parser,
 
 /*
  * The next option: 1 and *option, and *argument (NULL if it has none), which
- * is borrowed from the words, or valid until the next call. 0 at the first operand, which is
+ * is borrowed from the words or the parser. 0 at the first operand, which is
  * words[position], or at the end. ERR_USAGE and a line in `err`.
  */
 int word_parser_next(struct word_parser *parser,

@@ -102,10 +102,10 @@ struct node {
 	uint64_t apply_next;		/* next entry to hand to apply */
 	uint64_t applied_index;
 	uint64_t log_time_ns;		/* largest stamp applied */
-	uint64_t term_began_ns;		/* logtime.c: since then, log time */
-	uint64_t term_log_time_ns;	/* went on from here */
+	uint64_t term_began_ns;		/* since then log time (logtime.c) */
+	uint64_t term_log_time_ns;	/* has gone on from here */
 	uint64_t next_expiry_ns;	/* UINT64_MAX: nothing expires */
-	uint64_t tick_index;		/* a TICK that is not applied; 0: none */
+	uint64_t tick_index;		/* a TICK not applied yet; 0: none */
 	uint64_t tick_term;
 	uint64_t tick_again_ns;		/* no other one before */
 	bool state_full;

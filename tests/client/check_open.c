@@ -208,6 +208,12 @@ static char zeros[RAFTSUP_VALUE_SIZE_MAX + 1];
 static const void *const no_keys[] = { zeros };
 static const size_t big_size[] = { RAFTSUP_KEY_SIZE_MAX + 1 };
 
+static const struct raftsup_compare no_compares[1];
+static const struct raftsup_request nested[] = {
+	{ .operation = RAFTSUP_TXN },
+	{ .operation = RAFTSUP_GET },
+};
+
 static const struct {
 	struct raftsup_request request;
 	const char *text;
@@ -254,8 +260,22 @@ static const struct {
 	{ { .operation = RAFTSUP_OUTCOME, .session = 1 }, "sequence is 0" },
 	{ { .operation = RAFTSUP_OUTCOME, .session = 1,
 	    .sequence = (uint64_t)INT64_MAX + 1 }, "sequence is 922" },
-	{ { .operation = 0 }, "operation is 0: 1 to 11" },
-	{ { .operation = 12 }, "operation is 12" },
+	{ { .operation = 0 }, "operation is 0: 1 to 13" },
+	{ { .operation = 14 }, "operation is 14" },
+	{ { .operation = RAFTSUP_SET, .key = "k", .key_size = 1,
+	    .ttl_ns = UINT64_MAX }, "time to live is 18446744073709551615" },
+	{ { .operation = RAFTSUP_WATCH, .key = zeros, .key_size = 512 },
+	    "prefix has 512 bytes" },
+	{ { .operation = RAFTSUP_WATCH, .position = { UINT64_MAX, 0 } },
+	    "index is 18446744073709551615" },
+	{ { .operation = RAFTSUP_TXN, .compare_count = 129 },
+	    "there are 129 comparisons: up to 128" },
+	{ { .operation = RAFTSUP_TXN, .compares = no_compares,
+	    .compare_count = 1 }, "a comparison is 0: 1 to 5" },
+	{ { .operation = RAFTSUP_TXN, .then = nested, .then_count = 1 },
+	    "then: set, del, incr, append and get are accepted" },
+	{ { .operation = RAFTSUP_TXN, .otherwise = &nested[1],
+	    .otherwise_count = 1 }, "key has 0 bytes" },
 	{ { .operation = RAFTSUP_GET, .key = "k", .key_size = 1,
 	    .consistency = 3 }, "consistency is 3: 0 to 2" },
 };
