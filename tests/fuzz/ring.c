@@ -99,7 +99,7 @@ right_record(struct target *t, struct bytes_in *in)
 	const uint8_t *from;
 	uint32_t crc;
 
-	header.size = (uint32_t)(take(in, 2) % (t->size / 2));
+	header.size = (uint32_t)(take(in, 2) % t->size);
 	header.type = (uint32_t)take(in, 2);
 	header.flags = (uint32_t)take(in, 2);
 	header.from_epoch = take(in, 1) % 4;
@@ -139,7 +139,7 @@ take_record(struct target *t, bool copied)
 		    before.position);
 		return;
 	}
-	must(record.size <= t->size / 4);
+	must(record.size <= ring_record_size_max(&t->ring));
 	must(record.type >= 1 && record.type <= 65535);
 	must(copied ? record.data == copy : record.data >= t->bytes &&
 	    record.data + record.size <= t->bytes + 2 * t->size);
