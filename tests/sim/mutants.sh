@@ -48,7 +48,8 @@ sources=$(cd "$source" &&
     src/sim/*.c)
 tests='check_limits check_log check_paper check_quorum check_thesis
 check_traps check_traps_log'
-harness='harness harness_check harness_ops solo'
+harness=$(cd "$source/tests/raft" &&
+    ls -- *.c | sed '/^check_/d; s/\.c$//')
 # An object is new enough if its source and all headers are older.
 header=$(cd "$source" && ls -t src/*/*.h tests/raft/*.h | head -n 1)
 is_new() {
