@@ -106,6 +106,62 @@ wait $killer
 expect 0 '4000\n' '' -t 20 get counter
 check 'each sum once' [ "$(sort -u "$dir/all" | wc -l)" -eq 4000 ]
 
+# ---- a life, transactions, watches, locks -----------------------------------
+
+expect 0 'OK *' '' set --ttl 200ms brief v
+brief=$(sed 's/OK //' "$dir/out")
+expect 0 'OK *' '' set --ttl 10m long v
+sleep 0.2
+expect 1 '' 'not found' get brief
+expect 0 'v\n' '' get long
+expect 0 'OK *' '' set long w
+
+IN='if long = w\nif brief absent\nthen\nset long x\nincr m 7\ndel brief long nothing\nget long\nend\n' \
+	expect 0 'THEN *' '' txn
+check 'its answers' [ "$(sed '1d;2s/ .*//' "$dir/out" | tr '\n' ,)" = \
+	'OK,VALUE 7,COUNT 1,NOT_FOUND,' ]
+IN='then\nset made v\nincr made\nend\n' \
+	expect 1 '' 'the value is not a 64-bit integer' txn
+expect 1 '' 'not found' get made
+head -c 1048576 /dev/zero | tr '\0' x >"$dir/value"
+{ echo 'then'; printf 'append large '; cat "$dir/value"; echo
+	echo 'append large y'; } >"$dir/in"
+"$RAFTCTL" txn <"$dir/in" >"$dir/out" 2>"$dir/err"
+check 'a transaction that is too large' [ $? -eq 64 ]
+
+timeout --preserve-status -s INT 1 "$RAFTCTL" watch --from "$brief" brief \
+	>"$dir/out"
+check 'an interrupted watch is no failure' [ $? -eq 0 ]
+check 'a life in events' [ "$(cut -f 1,3,4 "$dir/out" | tr '\t\n' ' ,')" = \
+	'SET brief v,EXPIRE brief,' ]
+timeout --preserve-status -s TERM 1 "$RAFTCTL" -j --node 2 watch --from \
+	"$brief" long >"$dir/out"
+check 'events in JSON, through any node' [ "$(wc -l <"$dir/out")" -eq 3 ]
+check 'the last one' grep -q '^{"event":"DEL","index":[0-9]*,"key":"long"}$' \
+	"$dir/out"
+
+# Two at once: one after the other, with a larger number.
+for i in 1 2 3 4; do
+	"$RAFTCTL" -t 20 lock demo -- sh -c \
+		'echo $RAFTSUP_FENCE; sleep 0.1; echo out' >>"$dir/locks" &
+	lockers="${lockers:-} $!"
+done
+for pid in $lockers; do
+	wait "$pid"
+	check 'a lock that was waited for' [ $? -eq 0 ]
+done
+check 'one at a time' [ "$(sed -n 'n;p' "$dir/locks" | sort -u)" = out ]
+check 'numbers grow' [ "$(sed -n 'p;n' "$dir/locks" | sort -nuc 2>&1)" = '' ]
+expect 5 '' '' lock demo -- sh -c 'exit 5'
+"$RAFTCTL" -t 20 lock --ttl 5s demo -- sleep 3 &
+holder=$!
+sleep 0.5
+expect 69 '' 'lock: not got: somebody else has it' -t 300ms lock demo -- true
+kill -TERM "$holder"
+wait "$holder"
+check 'a signal goes to the command' [ $? -eq 143 ]
+expect 0 '' '' lock demo -- true
+
 # ---- bench ------------------------------------------------------------------
 
 expect 0 '*' '' set bench:mine v
@@ -114,6 +170,22 @@ expect 0 '{"ops":400,*' '' bench -j --mix 1:1 -n 400 -c 3 -P 4 -r 20
 check 'its keys are gone' [ "$("$RAFTCTL" count)" = "$before" ]
 
 # ---- nobody leads, nobody runs ----------------------------------------------
+
+# A lock that can't be renewed: the command is told before its time is over.
+"$RAFTCTL" -t 20 lock --ttl 1s demo -- sh -c \
+	'trap "echo told; exit 0" TERM; echo begun; while :; do sleep 0.05; done' \
+	>"$dir/lost" 2>"$dir/err" &
+holder=$!
+for try in $(seq 200); do
+	grep -q begun "$dir/lost" && break
+	sleep 0.02
+done
+"$raftsup" kill followers --hold >/dev/null
+wait "$holder"
+check 'a lost lock' [ $? -eq 75 ]
+check 'its command was told' grep -q told "$dir/lost"
+check 'and why' grep -q '^raftctl: lock: lost: ' "$dir/err"
+"$raftsup" start 1,2,3 >/dev/null 2>&1
 
 # A session that is open; then its leader is alone.
 coproc CTL { "$RAFTCTL" -t 500ms; }
