@@ -105,8 +105,10 @@ sim_check_agreed_sent(struct sim_node *node,
 	    message->index < node->acked_member[message->to]) {
 		what = "goes back behind that";
 	}
-	/* To whom it hands over has all that it has. */
-	if (message->type == RAFT_TIMEOUT_NOW && acked < node->log.count) {
+	/* To whom it hands over has all that it has; and it is told again,
+	 * also when it has died since. */
+	if (message->type == RAFT_TIMEOUT_NOW && acked < node->log.count &&
+	    !node->before->transfer_sent) {
 		what = "goes to one who lacks entries";
 	}
 	if (what != NULL) {
