@@ -236,7 +236,7 @@ peers_send(struct node *node, const struct raft_message *message)
 {
 	struct peers *peers = node->peers;
 	struct peer *peer = peer_of(node, message->to);
-	uint8_t header[WIRE_HEADER_SIZE];
+	uint8_t header[WIRE_HEADER_SIZE], promises[WIRE_PROMISES_SIZE];
 	struct iovec iov[2];
 	uint32_t count = 0;
 	int iovcnt = 1;
@@ -250,6 +250,10 @@ peers_send(struct node *node, const struct raft_message *message)
 		    peers->encoded_first);
 		iov[1].iov_base = peers->encoded;
 		iov[1].iov_len = peers->encoded_size;
+		iovcnt = 2;
+	} else if (message->promise_count > 0) {
+		iov[1].iov_base = promises;
+		iov[1].iov_len = wire_encode_promises(message, promises);
 		iovcnt = 2;
 	}
 	wire_encode_header(message, count, header);
@@ -267,7 +271,7 @@ peers_send(struct node *node, const struct raft_message *message)
 	peer->sent = true;
 	node->counters[SEGMENT_SENT + message->type]++;
 	node->counters[SEGMENT_BYTES_SENT] += sizeof(header) +
-	    (iovcnt == 2 ? peers->encoded_size : 0);
+	    (iovcnt == 2 ? iov[1].iov_len : 0);
 	if (count < message->entry_count) {
 		peers_sent_short(node, message, message->entry_first + count);
 	}

@@ -162,6 +162,7 @@ append_recv_heartbeat(struct raft *r, const struct raft_message *m)
 	}
 	append_commit(r, m->commit);
 	reply = message_reply(r, m);
+	reply->lease_end_ns = lease_promise(r, m);
 	reply->after_seq = persist_after(r, r->hard_seq);
 	narrate_sent(r, reply);
 }

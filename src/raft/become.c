@@ -55,6 +55,7 @@ become_follower(struct raft *r, uint64_t term, uint32_t leader, uint64_t run,
 		r->transfer_to = 0;
 		readindex_abort(r);
 		r->progress_count = 0;
+		r->lease_waits = false;
 		r->more = false;
 		elect_timer_reset(r);
 	}
@@ -102,6 +103,7 @@ become_candidate(struct raft *r, const char *reason)
 	quorum_set_clear(&r->granted);
 	quorum_set_clear(&r->refused);
 	elect_timer_reset(r);
+	lease_campaign(r);
 	TELL(r, RAFT_TELL_ROLE, "Node %" PRIu32 " becomes candidate in term %"
 	    PRIu64 ": %s", r->config.id, r->hard.term, reason);
 	elect_ask(r, RAFT_VOTE);
@@ -122,6 +124,7 @@ become_leader(struct raft *r)
 	TELL(r, RAFT_TELL_ROLE, "Node %" PRIu32 " becomes leader",
 	    r->config.id);
 	replicate_begin(r);
+	lease_begin(r);
 	r->round_count = 0;
 	/*
 	 * Paper 8: "having each leader commit a blank no-op entry into the

@@ -228,6 +228,9 @@ check_role(const struct raft *r)
 		if (r->durable_seq < r->hard_seq) {
 			return "a leader's term can be lost";
 		}
+		if (r->lease_waits && r->commit_index >= r->noop_index) {
+			return "a leader has committed under an old lease";
+		}
 		if (r->noop_index == 0 ||
 		    history_term(&r->log, r->log.last_index) !=
 		    r->hard.term) {
@@ -244,6 +247,13 @@ check_role(const struct raft *r)
 	}
 	if (r->removed && r->role != RAFT_FOLLOWER) {
 		return "a server that was taken out campaigns";
+	}
+	if (r->role != RAFT_LEADER && r->lease_waits) {
+		return "only a leader waits for an old lease";
+	}
+	if (r->promise_count > RAFT_PROMISES_MAX ||
+	    r->old_count > OLD_PROMISES_MAX) {
+		return "more promises than there is room for";
 	}
 	if (r->round_count > r->read_count ||
 	    r->read_count > RAFT_READS_MAX) {

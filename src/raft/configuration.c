@@ -254,6 +254,7 @@ in_force(struct raft *r, const char *why)
 	elect_timer_reset(r);
 	if (r->role == RAFT_LEADER) {
 		replicate_sync(r);
+		lease_excuse(r);
 	}
 }
 

@@ -9,6 +9,7 @@
  *	elect.c		timers, campaigns, counting of votes
  *	replicate.c	progress of each peer, heartbeats, the commit index
  *	readindex.c	linearizable reads
+ *	lease.c		leases: promises, waiting for an old one
  *	append.c	every change of the log and of the hard state
  *	configuration.c	who is a member
  *	change.c	changes of the membership
@@ -36,6 +37,7 @@
 #define CONFIGURATIONS_MAX	64	/* the snapshot's, and those after */
 #define PROGRESS_MAX		16	/* members, and servers that leave */
 #define SIGHTINGS_MAX		16	/* ids whose runs are remembered */
+#define OLD_PROMISES_MAX	(RAFT_SERVERS_MAX * RAFT_PROMISES_MAX)
 #define INFLIGHT_MAX		128	/* appends under way to one peer */
 
 /* Appends to one peer that are not acknowledged yet, oldest first. */
@@ -64,6 +66,7 @@ struct progress {
 	uint64_t contact_ns;	/* last reply in this term, */
 	bool heard;		/* if there was one */
 	uint64_t confirmed;	/* largest request that it answered */
+	uint64_t promise_ns;	/* it has promised to wait until then */
 	uint64_t moved_ns;	/* when something was last sent into nothing
 				 * under way, or acknowledged */
 	bool blocked;		/* no room on the way: until it answers */
@@ -122,6 +125,7 @@ struct sighting {
 	uint32_t id;
 	uint64_t run;
 	uint64_t dead_run;
+	uint64_t term;		/* that run has said to be in this one */
 	uint64_t used;		/* for eviction: order of last use */
 };
 
@@ -182,6 +186,18 @@ struct raft {
 	uint32_t configuration_count;
 	struct raft_configuration configurations[CONFIGURATIONS_MAX];
 	char why[200];		/* the last change or transfer was refused */
+
+	/* Leases. */
+	uint64_t withhold_ns;		/* no votes until then */
+	uint32_t promise_count;		/* given here: */
+	struct raft_promise promises[RAFT_PROMISES_MAX];
+	uint32_t old_count;		/* told by the votes of its campaign: */
+	struct raft_promise old[OLD_PROMISES_MAX];
+	bool lease_waits;		/* for some of those, then it commits */
+	bool lease_given_up;		/* by a transfer */
+	uint64_t lease_asked_ns;	/* the latest end that was asked for */
+	uint64_t lease_floor_ns;	/* promises up to there were given up */
+	uint64_t lease_grace_ns;	/* it may lead without one until then */
 
 	/* A leader's. */
 	uint64_t noop_index;	/* its first entry */
@@ -278,11 +294,54 @@ uint64_t replicate_contact_ns(const struct raft *);
 
 /* ------------------------------------------------------- readindex.c */
 
-void	readindex_read(struct raft *, uint64_t id);
+/* round: ask a majority also when there is a lease. */
+void	readindex_read(struct raft *, uint64_t id, bool round);
 /* Completes and begins rounds as far as they can go. */
 void	readindex_advance(struct raft *);
 /* All that wait come back: not leader. */
 void	readindex_abort(struct raft *);
+
+/* ----------------------------------------------------------- lease.c */
+
+void	lease_boot(struct raft *, const struct raft_boot *);
+/* A leader begins: own promises, what its votes told; does it wait? */
+void	lease_begin(struct raft *);
+/* Commits when what it waited for is over. */
+void	lease_advance(struct raft *);
+/* What a heartbeat asks for. */
+uint64_t lease_ask(struct raft *);
+/* What a heartbeat's answer promises. */
+void	lease_promised(struct raft *, struct progress *,
+	    const struct raft_message *);
+/*
+ * Before a transfer sends its TimeoutNow: from here on no read is answered
+ * by a lease, whatever comes of the transfer; and when it has come to
+ * nothing: promises asked for from here on count again.
+ */
+void	lease_give_up(struct raft *);
+void	lease_take_up(struct raft *);
+/* A leader may be without a lease for an election timeout. */
+void	lease_excuse(struct raft *);
+/* When a leader steps down unless it hears of a majority before. */
+uint64_t lease_lapse_ns(const struct raft *);
+/* It steps down, and says why. */
+void	lease_lapsed(struct raft *);
+/* A majority has promised this leader not to elect another one now. */
+bool	lease_is_held(const struct raft *);
+/* Until when a new leader waits for an old lease; 0: it does not. */
+uint64_t lease_wait_ns(const struct raft *);
+/* A follower's answer to a heartbeat: the end that it promises, or 0. */
+uint64_t lease_promise(struct raft *, const struct raft_message *);
+/* The promise that keeps a vote for `candidate` back; NULL: none does. */
+const struct raft_promise *lease_binding(const struct raft *,
+	    uint32_t candidate);
+/* It does not know what it has promised: it gives no vote, nor its own. */
+bool	lease_is_withheld(const struct raft *);
+/* A granted vote tells of all promises that are not over. */
+void	lease_report(const struct raft *, struct raft_message *reply);
+/* A campaign begins; a vote for it tells of promises. */
+void	lease_campaign(struct raft *);
+void	lease_reported(struct raft *, const struct raft_message *);
 
 /* ---------------------------------------------------------- append.c */
 
@@ -385,20 +444,6 @@ void	transfer_expire(struct raft *);
 void	transfer_leave(struct raft *);
 void	transfer_recv(struct raft *, const struct raft_message *);
 
-/* The hooks of the leases; there are none yet.  give_up: before TimeoutNow
- * is sent; take_up: the transfer has come to nothing. */
-static inline void
-lease_give_up(struct raft *r)
-{
-	(void)r;
-}
-
-static inline void
-lease_take_up(struct raft *r)
-{
-	(void)r;
-}
-
 /* --------------------------------------------------------- message.c */
 
 /* What is known of another's runs; made when it was not there. */
@@ -407,6 +452,9 @@ struct sighting *sighting_make(struct raft *, uint32_t id);
 uint64_t sighting_run(const struct raft *, uint32_t id);
 /* True if that run is known to have ended. */
 bool	sighting_is_dead(const struct raft *, uint32_t id, uint64_t run);
+/* True if that run has said itself that it is in that term, or later. */
+bool	sighting_has_reached(const struct raft *, uint32_t id, uint64_t run,
+	    uint64_t term);
 
 /* A message of the step, with the sender's identity filled in. */
 struct raft_message *message_request(struct raft *, enum raft_message_type,

@@ -13,7 +13,8 @@
  * here or by the one who asks (leader_dead of the request), and an operator's
  * timeout, which asks for votes as if the leader were dead and without a
  * pre-vote, so that split votes can be made on demand.  Being wrong about a
- * death costs an election and nothing else.
+ * death costs an election and nothing else: who is elected too early waits
+ * for the old leader's lease (lease.c).
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -28,6 +29,9 @@ static void add_dead(const struct raft *, const struct raft_configuration *,
 static void lose(struct raft *);
 static void recv_pre_vote(struct raft *, const struct raft_message *);
 static void recv_vote(struct raft *, const struct raft_message *);
+static bool is_bound(const struct raft *, const struct raft_message *,
+	    char *, size_t);
+static bool wait_for_promise(struct raft *);
 static void deny(struct raft *, const struct raft_message *, const char *);
 
 #define WHY_SIZE	160
@@ -47,7 +51,7 @@ elect_may_campaign(const struct raft *r)
 {
 	/* Without room for its first entry it could not lead. */
 	return configuration_has_vote(r) && !r->removed &&
-	    r->room != RAFT_ROOM_NONE;
+	    r->room != RAFT_ROOM_NONE && !lease_is_withheld(r);
 }
 
 void
@@ -56,6 +60,9 @@ elect_timeout(struct raft *r)
 	if (r->leader != 0 &&
 	    sighting_is_dead(r, r->leader, r->leader_run)) {
 		r->leader_dead = true;
+	}
+	if (wait_for_promise(r)) {
+		return;
 	}
 	r->elections++;
 	TELL(r, RAFT_TELL_ELECTION,
@@ -72,7 +79,8 @@ elect_force(struct raft *r)
 		    r->role == RAFT_LEADER ? "it is the leader" :
 		    !configuration_has_vote(r) ? "it has no vote" :
 		    r->removed ? "it was taken out" :
-		    "its disk has no room");
+		    lease_is_withheld(r) ? "it does not know what it has "
+		    "promised" : "its disk has no room");
 		return;
 	}
 	r->elections++;
@@ -86,7 +94,8 @@ bool
 elect_is_loyal(const struct raft *r)
 {
 	if (r->role == RAFT_LEADER) {
-		return ELAPSED(r, replicate_contact_ns(r)) <
+		return lease_is_held(r) ||
+		    ELAPSED(r, replicate_contact_ns(r)) <
 		    r->config.election_min_ns;
 	}
 	return r->leader != 0 &&
@@ -99,12 +108,15 @@ elect_peer_dead(struct raft *r, uint32_t id, uint64_t run, uint64_t delay_ns)
 {
 	struct sighting *s = sighting_make(r, id);
 	bool known = sighting_is_dead(r, id, run);
+	const struct raft_promise *bound = lease_binding(r, r->config.id);
+	bool follows = r->leader == id ? r->leader_run <= run :
+	    r->leader == 0 && bound != NULL && bound->leader == id &&
+	    bound->run <= run;
 
 	if (run > s->dead_run) {
 		s->dead_run = run;
 	}
-	if (r->role == RAFT_FOLLOWER && r->leader == id &&
-	    r->leader_run <= run && !known) {
+	if (r->role == RAFT_FOLLOWER && follows && !known) {
 		r->election_deadline_ns = r->now_ns + delay_ns;
 		TELL(r, RAFT_TELL_DEATH, "leader Node %" PRIu32 " is dead -> "
 		    "Node %" PRIu32 " stands for election in %" PRIu64 " us",
@@ -251,6 +263,9 @@ elect_recv_reply(struct raft *r, const struct raft_message *m)
 		return;
 	}
 	quorum_set_add(m->reject ? &r->refused : &r->granted, m->from);
+	if (!m->reject) {
+		lease_reported(r, m);
+	}
 	elect_count(r);
 }
 
@@ -309,6 +324,10 @@ recv_vote(struct raft *r, const struct raft_message *m)
 	char why[WHY_SIZE], reason[80];
 	struct raft_message *reply;
 
+	if (m->term >= r->hard.term && is_bound(r, m, why, sizeof(why))) {
+		deny(r, m, why);
+		return;
+	}
 	if (m->term > r->hard.term) {
 		if (!m->leader_dead && elect_is_loyal(r)) {
 			snprintf(why, sizeof(why), "Node %" PRIu32 " leads",
@@ -350,6 +369,7 @@ recv_vote(struct raft *r, const struct raft_message *m)
 	TELL(r, RAFT_TELL_VOTE, "Node %" PRIu32 " votes for Node %" PRIu32
 	    " in term %" PRIu64, r->config.id, m->from, r->hard.term);
 	reply = message_reply(r, m);
+	lease_report(r, reply);
 	reply->after_seq = persist_after(r, r->hard_seq);
 	narrate_sent(r, reply);
 }
@@ -370,6 +390,9 @@ campaign_is_refused(const struct raft *r, const struct raft_message *m,
 		snprintf(why, size, "Node %" PRIu32 " leads", r->leader);
 		return true;
 	}
+	if (m->type == RAFT_PRE_VOTE && is_bound(r, m, why, size)) {
+		return true;
+	}
 	if (m->log_term < last_term ||
 	    (m->log_term == last_term && m->index < last)) {
 		snprintf(why, size, "its log ends at %" PRIu64 " of term %"
@@ -378,6 +401,50 @@ campaign_is_refused(const struct raft *r, const struct raft_message *m,
 		return true;
 	}
 	return false;
+}
+
+/*
+ * A promise to another leader keeps the vote back, unless the one who asks
+ * has reason to think that leader dead; not knowing one's promises, always.
+ */
+static bool
+is_bound(const struct raft *r, const struct raft_message *m, char *why,
+    size_t size)
+{
+	const struct raft_promise *p = lease_binding(r, m->from);
+
+	if (lease_is_withheld(r)) {
+		snprintf(why, size, "it does not know what it has promised");
+		return true;
+	}
+	if (p == NULL || m->leader_dead) {
+		return false;
+	}
+	snprintf(why, size, "it has promised Node %" PRIu32 " to wait %" PRIu64
+	    " ms more", p->leader, (p->end_ns - r->now_ns) / 1000000);
+	return true;
+}
+
+/*
+ * With a lease longer than the timeout: nobody who has promised would vote,
+ * and this node's own vote would make it wait.
+ */
+static bool
+wait_for_promise(struct raft *r)
+{
+	const struct raft_promise *p = lease_binding(r, r->config.id);
+	uint64_t span = r->config.election_max_ns - r->config.election_min_ns;
+
+	if (p == NULL) {
+		return false;
+	}
+	r->election_deadline_ns = p->end_ns +
+	    (span == 0 ? 0 : r->random % (span + 1));
+	TELL(r, RAFT_TELL_LEASE, "Node %" PRIu32 " timed out, but has promised "
+	    "Node %" PRIu32 " to wait until its lease ends -> in %" PRIu64
+	    " ms", r->config.id, p->leader,
+	    (r->election_deadline_ns - r->now_ns) / 1000000);
+	return true;
 }
 
 /* A refusal carries the own term, so that who is behind moves on (T20). */

@@ -87,6 +87,15 @@ sighting_is_dead(const struct raft *r, uint32_t id, uint64_t run)
 	return s != NULL && (run <= s->dead_run || run < s->run);
 }
 
+bool
+sighting_has_reached(const struct raft *r, uint32_t id, uint64_t run,
+    uint64_t term)
+{
+	const struct sighting *s = sighting_find(r, id);
+
+	return s != NULL && s->run == run && s->term >= term;
+}
+
 static struct raft_message *
 message_new(struct raft *r, enum raft_message_type type, uint32_t to)
 {

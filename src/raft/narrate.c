@@ -11,7 +11,10 @@
 
 #include "raft/core.h"
 
-static void describe(const struct raft_message *, char *, size_t);
+static void describe(const struct raft *, const struct raft_message *, char *,
+	    size_t);
+static void describe_lease(const struct raft *, const struct raft_message *,
+	    char *, size_t);
 static const char *rpc_name(enum raft_message_type);
 
 void
@@ -41,7 +44,7 @@ narrate_sent(const struct raft *r, const struct raft_message *m)
 	if (!r->config.tell_rpc) {
 		return;
 	}
-	describe(m, text, sizeof(text));
+	describe(r, m, text, sizeof(text));
 	narrate(r, RAFT_TELL_RPC, "Node %" PRIu32 " sends RPC %s to Node %"
 	    PRIu32 ": %s", m->from, rpc_name(m->type), m->to, text);
 }
@@ -54,7 +57,7 @@ narrate_received(const struct raft *r, const struct raft_message *m)
 	if (r->config.tell == NULL || !r->config.tell_rpc) {
 		return;
 	}
-	describe(m, text, sizeof(text));
+	describe(r, m, text, sizeof(text));
 	narrate(r, RAFT_TELL_RPC, "Node %" PRIu32 " receives RPC %s from "
 	    "Node %" PRIu32 ": %s", m->to, rpc_name(m->type), m->from, text);
 }
@@ -166,10 +169,13 @@ raft_message_type_name(enum raft_message_type type)
 }
 
 static void
-describe(const struct raft_message *m, char *text, size_t size)
+describe(const struct raft *r, const struct raft_message *m, char *text,
+    size_t size)
 {
 	uint64_t last = m->index + m->entry_count;
+	char lease[64];
 
+	describe_lease(r, m, lease, sizeof(lease));
 	switch (m->type) {
 	case RAFT_PRE_VOTE:
 	case RAFT_VOTE:
@@ -180,8 +186,8 @@ describe(const struct raft_message *m, char *text, size_t size)
 	case RAFT_PRE_VOTE_REPLY:
 	case RAFT_VOTE_REPLY:
 	case RAFT_HEARTBEAT_REPLY:
-		snprintf(text, size, "term %" PRIu64 ", %s", m->term,
-		    m->reject ? "no" : "yes");
+		snprintf(text, size, "term %" PRIu64 ", %s%s", m->term,
+		    m->reject ? "no" : "yes", lease);
 		return;
 	case RAFT_APPEND:
 		if (m->entry_count == 0) {
@@ -205,8 +211,8 @@ describe(const struct raft_message *m, char *text, size_t size)
 		    m->hint_index, m->hint_term);
 		return;
 	case RAFT_HEARTBEAT:
-		snprintf(text, size, "term %" PRIu64 ", commit %" PRIu64,
-		    m->term, m->commit);
+		snprintf(text, size, "term %" PRIu64 ", commit %" PRIu64 "%s",
+		    m->term, m->commit, lease);
 		return;
 	case RAFT_INSTALL:
 		snprintf(text, size, "term %" PRIu64 ", snapshot %" PRIu64
@@ -225,6 +231,26 @@ describe(const struct raft_message *m, char *text, size_t size)
 		return;
 	}
 	text[0] = '\0';
+}
+
+/* "", or what it says of promises; a vote may tell of several. */
+static void
+describe_lease(const struct raft *r, const struct raft_message *m,
+    char *text, size_t size)
+{
+	const struct raft_promise *p = m->promises;
+	uint64_t end_ns = m->lease_end_ns;
+
+	text[0] = '\0';
+	if (m->promise_count > 0) {
+		snprintf(text, size, ", has promised Node %" PRIu32 " %" PRIu64
+		    " ms%s", p->leader, p->end_ns > r->now_ns ?
+		    (p->end_ns - r->now_ns) / 1000000 : 0,
+		    m->promise_count > 1 ? " and others" : "");
+	} else if (end_ns != 0) {
+		snprintf(text, size, ", lease %" PRIu64 " ms",
+		    end_ns > r->now_ns ? (end_ns - r->now_ns) / 1000000 : 0);
+	}
 }
 
 static const char *

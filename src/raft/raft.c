@@ -19,6 +19,7 @@
 #include "raft/core.h"
 
 static void status_membership(const struct raft *, struct raft_status *);
+static bool config_is_wrong(const struct raft_config *);
 static const char *boot_check(const struct raft_config *,
 	    const struct raft_boot *);
 static const char *boot_check_configurations(const struct raft_boot *);
@@ -82,6 +83,7 @@ raft_new(struct raft **result, const struct raft_config *config,
 		    *configuration_at(r, boot->snapshot_index);
 	}
 	r->request_floor = 1;
+	lease_boot(r, boot);
 	elect_timer_reset(r);
 	if (quorum_size(configuration(r)) == 1 &&
 	    configuration_votes(r, configuration(r)) &&
@@ -227,7 +229,10 @@ raft_status(const struct raft *r, struct raft_status *s)
 		}
 		peer->inflight = p->inflight_count;
 		peer->last_contact_ns = p->contact_ns;
+		peer->promise_end_ns = p->promise_ns;
 	}
+	s->lease_end_ns = raft_lease_end_ns(r);
+	s->lease_wait_ns = lease_wait_ns(r);
 	s->elections = r->elections;
 	s->dropped = r->dropped;
 	s->latched = r->latched;
@@ -306,6 +311,15 @@ status_membership(const struct raft *r, struct raft_status *s)
 	s->refused = r->why[0] == '\0' ? NULL : r->why;
 }
 
+static bool
+config_is_wrong(const struct raft_config *c)
+{
+	return c->id == 0 || c->run == 0 || c->heartbeat_ns == 0 ||
+	    c->election_min_ns == 0 ||
+	    c->election_max_ns < c->election_min_ns ||
+	    c->lease_ns > RAFT_LEASE_NS_MAX;
+}
+
 static const char *
 boot_check(const struct raft_config *config, const struct raft_boot *b)
 {
@@ -313,10 +327,11 @@ boot_check(const struct raft_config *config, const struct raft_boot *b)
 	uint64_t term = 0;
 	size_t i;
 
-	if (config->id == 0 || config->run == 0 ||
-	    config->heartbeat_ns == 0 || config->election_min_ns == 0 ||
-	    config->election_max_ns < config->election_min_ns) {
+	if (config_is_wrong(config)) {
 		return "the settings of the node are out of range";
+	}
+	if (b->promise_count > RAFT_PROMISES_MAX) {
+		return "there are more promises than it can have given";
 	}
 	if (b->first_index == 0 || b->last_index + 1 < b->first_index) {
 		return "the log's range is not one";
@@ -436,7 +451,7 @@ step_event(struct raft *r, const struct raft_event *e)
 		append_propose(r, e->propose.entries, e->propose.count);
 		return;
 	case RAFT_EVENT_READ:
-		readindex_read(r, e->read.id);
+		readindex_read(r, e->read.id, e->read.round);
 		return;
 	case RAFT_EVENT_PERSISTED:
 		append_persisted(r, e->persisted.seq, e->persisted.last_index,
@@ -499,12 +514,11 @@ step_tick(struct raft *r)
 	}
 	/*
 	 * Dissertation 6.2: "a leader steps down if an election timeout
-	 * elapses without a successful round of heartbeats to a majority".
+	 * elapses without a successful round of heartbeats to a majority";
+	 * with leases it is the lease that elapses.
 	 */
-	if (ELAPSED(r, replicate_contact_ns(r)) >=
-	    r->config.election_max_ns) {
-		become_follower(r, r->hard.term, 0, 0,
-		    "lost contact with a majority");
+	if (r->now_ns >= lease_lapse_ns(r)) {
+		lease_lapsed(r);
 		return;
 	}
 	transfer_expire(r);
@@ -545,6 +559,7 @@ step_finish(struct raft *r)
 	snapshot_advance(r);
 	snapshot_compact(r);	/* before what is sent names entries */
 	if (r->role == RAFT_LEADER) {
+		lease_advance(r);
 		readindex_advance(r);
 		transfer_advance(r);
 		replicate_flush(r);
@@ -554,24 +569,32 @@ step_finish(struct raft *r)
 static uint64_t
 deadline(const struct raft *r)
 {
-	uint64_t contact_ns, at;
+	uint64_t lapse_ns, wait_ns, at;
 
 	if (r->latched != NULL) {
 		return UINT64_MAX;
 	}
 	if (r->role != RAFT_LEADER) {
-		return elect_may_campaign(r) ?
+		if (lease_is_withheld(r) &&
+		    r->election_deadline_ns < r->withhold_ns) {
+			return r->withhold_ns;
+		}
+		return elect_may_campaign(r) || lease_is_withheld(r) ?
 		    r->election_deadline_ns : UINT64_MAX;
 	}
 	if (r->more) {
 		return r->now_ns;
 	}
-	contact_ns = replicate_contact_ns(r) + r->config.election_max_ns;
 	at = r->heartbeat_deadline_ns;
 	if (r->transfer_to != 0 && r->transfer_end_ns < at) {
 		at = r->transfer_end_ns;
 	}
-	return contact_ns < at ? contact_ns : at;
+	lapse_ns = lease_lapse_ns(r);
+	wait_ns = lease_wait_ns(r);
+	if (wait_ns != 0 && wait_ns < at) {
+		at = wait_ns;
+	}
+	return lapse_ns < at ? lapse_ns : at;
 }
 
 /* Not the arrays: they are as long as their counts say. */
@@ -595,6 +618,8 @@ update_init(struct raft_update *u)
 	u->chunk = NULL;
 	u->receive_id = 0;
 	u->receive_forget = 0;
+	u->promises_changed = false;
+	u->promise_count = 0;
 	u->message_count = 0;
 	u->read_count = 0;
 }

@@ -8,7 +8,9 @@
  *	event --> raft_step(raft, event, update) --> effects, in this order:
  *
  *	    1. persist	hard state, truncation and entries of the update
- *			become durable as one unit, in order of persist_seq
+ *			become durable as one unit, in order of persist_seq;
+ *			promises are written where a next run finds them, at
+ *			once
  *	    2. send	a message leaves once every persist up to its
  *			after_seq is durable; after_seq 0 leaves at once
  *	    3. apply	committed entries, in order, up to commit_index
@@ -19,7 +21,8 @@
  * RAFT_EVENT_APPLIED, RAFT_EVENT_SENT, RAFT_EVENT_CHECKPOINT,
  * RAFT_EVENT_VIEW, RAFT_EVENT_RECEIVED.  Equal state and equal event give an
  * equal update.  Time is CLOCK_MONOTONIC in nanoseconds, an input; so is the
- * random number that a step may use.
+ * random number that a step may use.  All servers must share one such clock,
+ * or run without leases (docs/CORE.md, "Leases").
  *
  * The core holds the terms of the log as runs, not the entries' bytes: an
  * outgoing AppendEntries names the half-open range of entries that it
@@ -47,6 +50,8 @@
 #define RAFT_ENTRY_SIZE_MAX	(1u << 21)	/* bytes of one entry's data */
 #define RAFT_CHUNK_SIZE_MAX	(1u << 20)	/* bytes of one chunk */
 #define RAFT_CHAIN_SIZE		16	/* bytes, opaque to the core */
+#define RAFT_PROMISES_MAX	8	/* leaders one server promises to */
+#define RAFT_LEASE_NS_MAX	UINT64_C(10000000000)	/* 10 s */
 
 /* ------------------------------------------------------------ the log */
 
@@ -151,6 +156,18 @@ struct raft_chunk {
 				 * caller carries all of it or nothing */
 };
 
+/* -------------------------------------------------------------- leases */
+
+/*
+ * A server that acknowledges a heartbeat promises its leader, in this run of
+ * the leader, the time until end_ns: who wants to lead before then is told.
+ */
+struct raft_promise {
+	uint32_t leader;
+	uint64_t run;
+	uint64_t end_ns;		/* the clock that all servers share */
+};
+
 /* ------------------------------------------------------------ messages */
 
 enum raft_message_type {
@@ -220,6 +237,15 @@ struct raft_message {
 	bool removed;			/* refused votes: see above */
 	bool done;			/* INSTALL_REPLY: see above */
 	/*
+	 * HEARTBEAT: asks for a promise until then, sending time + lease; 0:
+	 * for none.  HEARTBEAT_REPLY: the promise that was given, 0: none.
+	 */
+	uint64_t lease_end_ns;
+	/* VOTE_REPLY: the sender's promises, to any leader, that are not
+	 * over yet. */
+	uint32_t promise_count;
+	struct raft_promise promises[RAFT_PROMISES_MAX];
+	/*
 	 * APPEND.  Outgoing: entry_first, entry_count tell which entries to
 	 * carry (entries is NULL); the caller may carry fewer, at least
 	 * bytes_max worth or one entry, and then steps RAFT_EVENT_SENT.
@@ -280,6 +306,7 @@ struct raft_event {
 		} propose;
 		struct {
 			uint64_t id;	/* the caller's; comes back */
+			bool round;	/* ask a majority, whatever the lease */
 		} read;
 		struct {
 			uint64_t seq;		/* all up to this */
@@ -342,6 +369,13 @@ struct raft_read {
 	uint64_t id;
 	uint64_t index;		/* serve once applied >= index */
 	int result;		/* ERR_OK, or ERR_NOT_APPLIED: not leader */
+	/*
+	 * By the lease, without a message.  The caller reads the state first
+	 * and then looks whether raft_lease_end_ns() in the same term is
+	 * still ahead of the clock, read after that; if it is not, the answer
+	 * must not leave: ask again, with event.read.round set.
+	 */
+	bool lease;
 };
 
 struct raft_update {
@@ -394,6 +428,15 @@ struct raft_update {
 	const struct raft_snapshot *snapshot;
 	uint64_t install_id;
 	bool drop_log;
+
+	/*
+	 * Before anything is sent: when promises_changed, all of them replace
+	 * those written before, where the next run of this server finds them
+	 * (raft_boot.promises); no disk is waited for.
+	 */
+	bool promises_changed;
+	uint32_t promise_count;
+	struct raft_promise promises[RAFT_PROMISES_MAX];
 
 	/* 2. Send. */
 	uint32_t message_count;
@@ -453,6 +496,7 @@ enum raft_tell {
 	RAFT_TELL_FATAL,	/* an invariant is broken */
 	RAFT_TELL_TRANSFER,	/* of the leadership: begun, done, given up */
 	RAFT_TELL_SNAPSHOT,	/* taken, sent, received, installed */
+	RAFT_TELL_LEASE,	/* got, lost, waited for */
 };
 
 struct raft_config {
@@ -463,6 +507,9 @@ struct raft_config {
 	uint64_t heartbeat_ns;
 	uint64_t election_min_ns;
 	uint64_t election_max_ns;
+	uint64_t lease_ns;		/* 0: no leases; at least two
+					 * heartbeats, at most
+					 * RAFT_LEASE_NS_MAX */
 	uint32_t inflight_messages_max;	/* per peer; 0: 64 */
 	uint32_t inflight_bytes_max;	/* per peer; 0: 4 MiB */
 	uint32_t append_entries_max;	/* per message; 0: 1024 */
@@ -502,6 +549,15 @@ struct raft_boot {
 	size_t configuration_count;
 	const uint32_t *sizes;		/* of the last size_count entries, */
 	size_t size_count;		/* may be 0 */
+	/*
+	 * What a former run has promised, as it was last written.  If that
+	 * cannot be read: withhold_ns, until when the server neither votes
+	 * nor campaigns, since then every promise that it may have given is
+	 * over (now + RAFT_LEASE_NS_MAX); else 0.
+	 */
+	const struct raft_promise *promises;
+	size_t promise_count;
+	uint64_t withhold_ns;
 	uint64_t now_ns;
 	uint64_t random;
 };
@@ -518,6 +574,7 @@ struct raft_peer_status {
 	uint32_t suffrage;
 	uint32_t rounds;		/* to catch up: so many are over */
 	uint64_t last_contact_ns;
+	uint64_t promise_end_ns;	/* to this leader; 0: none */
 };
 
 struct raft_status {
@@ -535,6 +592,9 @@ struct raft_status {
 	uint64_t uncommitted_bytes;
 	uint64_t snapshot_index;	/* 0: none */
 	uint64_t snapshot_term;
+	uint64_t lease_end_ns;		/* raft_lease_end_ns() */
+	uint64_t lease_wait_ns;		/* a new leader waits until then for
+					 * an old lease; 0: it does not */
 	uint32_t quorum;		/* votes needed (new configuration) */
 	struct raft_configuration configuration;
 	bool joint;			/* it is */
@@ -585,6 +645,13 @@ uint64_t raft_commit_index(const struct raft *);
 /* True once an entry of the own term is committed: a leader may serve. */
 bool	raft_is_ready(const struct raft *);
 void	raft_set_tell_rpc(struct raft *, bool);
+
+/*
+ * Until when this server, if it leads, may answer reads alone; 0: not at all.
+ * Computed anew from the promises of the configuration in force: never kept
+ * over a step.  A clock that shows this time or a later one is too late.
+ */
+uint64_t raft_lease_end_ns(const struct raft *);
 
 /* The term of the entry at index; 0 when the log does not know it. */
 uint64_t raft_term_at(const struct raft *, uint64_t index);

@@ -10,6 +10,9 @@
  *	queue:	[ reads of the round under way | reads that came since ]
  *		  round_count                    read_count - round_count
  *
+ * Under a lease a majority has answered in advance: the read comes back at
+ * once, and the caller looks at the clock when it has read (T83).
+ *
  * One round confirms all reads that arrived before it began; the others wait
  * for the next one.  Any reply in the own term confirms, heartbeat or append,
  * as long as its request is new enough.
@@ -24,7 +27,7 @@ static bool round_is_confirmed(const struct raft *);
 static void give_back(struct raft *, uint32_t, uint64_t, int);
 
 void
-readindex_read(struct raft *r, uint64_t id)
+readindex_read(struct raft *r, uint64_t id, bool round)
 {
 	if (r->role != RAFT_LEADER) {
 		r->update->result = ERR_NOT_APPLIED;
@@ -32,6 +35,18 @@ readindex_read(struct raft *r, uint64_t id)
 	}
 	if (r->read_count == RAFT_READS_MAX) {
 		r->update->result = ERR_BUSY;
+		return;
+	}
+	if (!round && raft_lease_end_ns(r) > r->now_ns) {
+		TELL(r, RAFT_TELL_RPC, "a majority has promised to wait -> a "
+		    "read at %" PRIu64 " by the lease", r->commit_index);
+		r->update->reads[r->update->read_count++] =
+		    (struct raft_read){
+			.id = id,
+			.index = r->commit_index,
+			.result = ERR_OK,
+			.lease = true,
+		};
 		return;
 	}
 	r->reads[r->read_count++] = id;

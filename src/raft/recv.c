@@ -132,15 +132,21 @@ note_run(struct raft *r, const struct raft_message *m)
 {
 	struct sighting *s = sighting_make(r, m->from);
 
-	if (m->from_run == s->run) {
-		return;
+	if (m->from_run != s->run) {
+		if (s->run != 0) {
+			TELL(r, RAFT_TELL_DEATH, "Node %" PRIu32 " was "
+			    "started again (run %" PRIu64 ")", m->from,
+			    m->from_run);
+			replicate_restarted(r, m->from);
+		}
+		s->run = m->from_run;
+		s->term = 0;
 	}
-	if (s->run != 0) {
-		TELL(r, RAFT_TELL_DEATH, "Node %" PRIu32 " was started again "
-		    "(run %" PRIu64 ")", m->from, m->from_run);
-		replicate_restarted(r, m->from);
+	/* A pre-vote, asked or granted, names a term not entered yet. */
+	if (m->term > s->term && m->type != RAFT_PRE_VOTE &&
+	    (m->type != RAFT_PRE_VOTE_REPLY || m->reject)) {
+		s->term = m->term;
 	}
-	s->run = m->from_run;
 }
 
 /* False: nothing is left to do with the message. */

@@ -180,6 +180,7 @@ replicate_heartbeats(struct raft *r)
 		    m->commit >= p->leaving_index) {
 			p->farewell = m->request;
 		}
+		m->lease_end_ns = lease_ask(r);
 		narrate_sent(r, m);
 	}
 	transfer_repeat(r);
@@ -299,6 +300,7 @@ replicate_recv_heartbeat_reply(struct raft *r, const struct raft_message *m)
 	if (p == NULL) {
 		return;
 	}
+	lease_promised(r, p, m);
 	if (p->mode == PROGRESS_SNAPSHOT) {
 		snapshot_again(r, p);
 		return;
@@ -328,6 +330,9 @@ replicate_commit(struct raft *r)
 	uint32_t i;
 
 	assert(r->role == RAFT_LEADER);
+	if (r->lease_waits) {
+		return;			/* lease.c comes back to it */
+	}
 	for (i = 0; i < c->count; i++) {
 		p = replicate_of(r, &c->servers[i]);
 		values[i] = p == NULL ? 0 : p->match;

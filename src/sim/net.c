@@ -98,7 +98,8 @@ encode(struct sim_node *node, const struct raft_message *message,
 	struct sim_world *world = node->world;
 	uint32_t count = message->type == RAFT_APPEND ?
 	    message->entry_count : 0, i;
-	size_t at = WIRE_HEADER_SIZE, need = WIRE_HEADER_SIZE;
+	size_t at = WIRE_HEADER_SIZE;
+	size_t need = WIRE_HEADER_SIZE + WIRE_PROMISES_SIZE;
 	uint64_t index;
 
 	if (count > WIRE_ENTRIES_MAX) {
@@ -124,6 +125,7 @@ encode(struct sim_node *node, const struct raft_message *message,
 		    world->packet_capacity, 1);
 	}
 	wire_encode_header(message, count, world->packet);
+	at += wire_encode_promises(message, world->packet + at);
 	for (i = 0; i < count; i++) {
 		const struct raft_entry *entry =
 		    &node->log.entries[message->entry_first + i - 1];

@@ -7,11 +7,11 @@
  *	  4	u32 flags		 80	u64 hint index
  *	  8	u32 from		 88	u64 hint term
  *	 12	u32 to			 96	u32 entry count
- *	 16	u64 cluster id		100	12 bytes of zero
- *	 24	u64 run of the sender	112	u64 sender's store
- *	 32	u64 run of the addressee	120	u64 addressee's store
- *	 40	u64 request		128	16 bytes of zero
- *	 48	u64 term
+ *	 16	u64 cluster id		100	u32 promise count
+ *	 24	u64 run of the sender	104	u64 end of the lease
+ *	 32	u64 run of the addressee	112	u64 sender's store
+ *	 40	u64 request		120	u64 addressee's store
+ *	 48	u64 term		128	16 bytes of zero
  *	 56	u64 index
  *	 64	u64 term of the log
  *
@@ -28,6 +28,10 @@
  *	 24	u64 configuration's index	 56	u32 size of the
  *	 32	u32 size of the data			configuration
  *					 60	u32 zero
+ *
+ *	promise, 24 bytes, behind the header of a granted vote
+ *	  0	u32 leader		  8	u64 its run
+ *	  4	u32 zero		 16	u64 end
  *
  * What is left after decoding must be consistent in itself, because the core
  * believes it: entries follow one another from index + 1 on, terms do not
@@ -51,7 +55,6 @@
 #define FLAG_DONE	 8u
 #define FLAGS_ALL	 15u
 
-#define HEADER_USED	100
 #define HEADER_STORES	112
 #define HEADER_END	128
 
@@ -59,6 +62,8 @@ _Static_assert(WIRE_HEADER_SIZE % 8 == 0, "entries begin aligned");
 _Static_assert(WIRE_ENTRY_SIZE % 8 == 0, "data begin aligned");
 
 static int	decode_header(struct raft_message *, const uint8_t *);
+static int	decode_promises(struct raft_message *, const uint8_t **,
+		    size_t *left);
 static int	decode_entry(struct raft_entry *, const uint8_t **,
 		    size_t *left);
 static int	decode_chunk(struct raft_chunk *, const uint8_t *, size_t);
@@ -100,9 +105,11 @@ wire_encode_header(const struct raft_message *message, uint32_t entry_count,
 	bytes_put_u64(header + 80, message->hint_index);
 	bytes_put_u64(header + 88, message->hint_term);
 	bytes_put_u32(header + 96, entry_count);
-	memset(header + HEADER_USED, 0, WIRE_HEADER_SIZE - HEADER_USED);
+	bytes_put_u32(header + 100, message->promise_count);
+	bytes_put_u64(header + 104, message->lease_end_ns);
 	bytes_put_u64(header + HEADER_STORES, message->from_store);
 	bytes_put_u64(header + HEADER_STORES + 8, message->to_store);
+	memset(header + HEADER_END, 0, WIRE_HEADER_SIZE - HEADER_END);
 }
 
 size_t
@@ -128,6 +135,23 @@ wire_encode_chunk(const struct raft_chunk *chunk, const void *data,
 	memset(to + chunk->configuration_size, 0,
 	    size - chunk->configuration_size);
 	return WIRE_CHUNK_SIZE + size;
+}
+
+size_t
+wire_encode_promises(const struct raft_message *message,
+    uint8_t to[WIRE_PROMISES_SIZE])
+{
+	uint8_t *at = to;
+	uint32_t i;
+
+	for (i = 0; i < message->promise_count; i++) {
+		bytes_put_u32(at, message->promises[i].leader);
+		bytes_put_u32(at + 4, 0);
+		bytes_put_u64(at + 8, message->promises[i].run);
+		bytes_put_u64(at + 16, message->promises[i].end_ns);
+		at += WIRE_PROMISE_SIZE;
+	}
+	return (size_t)(at - to);
 }
 
 void
@@ -164,6 +188,9 @@ wire_decode(struct raft_message *message, struct raft_entry *entries,
 	if (message->type == RAFT_INSTALL) {
 		return decode_chunk(&message->chunk, data, size);
 	}
+	if (decode_promises(message, &data, &size) != ERR_OK) {
+		return ERR_CORRUPT;
+	}
 	for (i = 0; i < message->entry_count; i++) {
 		if (decode_entry(&entries[i], &data, &size) != ERR_OK) {
 			return ERR_CORRUPT;
@@ -188,7 +215,6 @@ decode_header(struct raft_message *message, const uint8_t *data)
 	memset(message, 0, sizeof(*message));
 	if (type < 1 || type > RAFT_MESSAGE_TYPE_MAX ||
 	    (flags & ~FLAGS_ALL) != 0 ||
-	    !is_zero(data + HEADER_USED, HEADER_STORES - HEADER_USED) ||
 	    !is_zero(data + HEADER_END, WIRE_HEADER_SIZE - HEADER_END)) {
 		return ERR_CORRUPT;
 	}
@@ -212,11 +238,43 @@ decode_header(struct raft_message *message, const uint8_t *data)
 	message->entry_count = bytes_get_u32(data + 96);
 	message->from_store = bytes_get_u64(data + HEADER_STORES);
 	message->to_store = bytes_get_u64(data + HEADER_STORES + 8);
+	message->promise_count = bytes_get_u32(data + 100);
+	message->lease_end_ns = bytes_get_u64(data + 104);
 	if (message->from == 0 || message->to == 0 ||
 	    message->entry_count > WIRE_ENTRIES_MAX ||
-	    (message->entry_count > 0 && type != RAFT_APPEND)) {
+	    (message->entry_count > 0 && type != RAFT_APPEND) ||
+	    message->promise_count > RAFT_PROMISES_MAX ||
+	    (message->promise_count > 0 && type != RAFT_VOTE_REPLY)) {
 		return ERR_CORRUPT;
 	}
+	return ERR_OK;
+}
+
+static int
+decode_promises(struct raft_message *message, const uint8_t **data,
+    size_t *left)
+{
+	const uint8_t *from = *data;
+	size_t size = (size_t)message->promise_count * WIRE_PROMISE_SIZE;
+	struct raft_promise *promise;
+	uint32_t i;
+
+	if (size > *left) {
+		return ERR_CORRUPT;
+	}
+	for (i = 0; i < message->promise_count; i++) {
+		promise = &message->promises[i];
+		promise->leader = bytes_get_u32(from);
+		promise->run = bytes_get_u64(from + 8);
+		promise->end_ns = bytes_get_u64(from + 16);
+		if (promise->leader == 0 || promise->run == 0 ||
+		    bytes_get_u32(from + 4) != 0) {
+			return ERR_CORRUPT;
+		}
+		from += WIRE_PROMISE_SIZE;
+	}
+	*data += size;
+	*left -= size;
 	return ERR_OK;
 }
 

@@ -3,10 +3,11 @@
  * The core's messages as bytes in a link's channel.
  *
  * A message is a fixed header, then, for an AppendEntries, its entries: a
- * fixed head each and the data, padded to 8 bytes; or, for an Install, what a
- * chunk of a snapshot is part of, and the chunk.  Little-endian.  Decoding
- * checks everything (type, sizes, contiguity of entries, checksums); entries'
- * data and chunks stay where they are, in the ring or the channel's memory.
+ * fixed head each and the data, padded to 8 bytes; for an Install, what a
+ * chunk of a snapshot is part of, and the chunk; for a vote, its promises.
+ * Little-endian.  Decoding checks everything (type, sizes, contiguity of
+ * entries, checksums); entries' data and chunks stay where they are, in the
+ * ring or the channel's memory.
  */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
@@ -24,6 +25,8 @@
 /* and with the configuration behind it */
 #define WIRE_CHUNK_HEAD_MAX	(WIRE_CHUNK_SIZE + \
 				    RAFT_CONFIGURATION_SIZE_MAX + 4)
+#define WIRE_PROMISE_SIZE	24
+#define WIRE_PROMISES_SIZE	(RAFT_PROMISES_MAX * WIRE_PROMISE_SIZE)
 
 /* Bytes that an entry with this much data takes in a message. */
 static inline size_t
@@ -36,6 +39,9 @@ wire_entry_size(uint32_t size)
  * than message->entry_count). */
 void	wire_encode_header(const struct raft_message *, uint32_t entry_count,
 	    uint8_t header[WIRE_HEADER_SIZE]);
+/* The promises of a vote, behind its header; the bytes written, or 0. */
+size_t	wire_encode_promises(const struct raft_message *,
+	    uint8_t to[WIRE_PROMISES_SIZE]);
 /* One entry into wire_entry_size(entry->size) bytes: head, data, padding. */
 void	wire_encode_entry(const struct raft_entry *, uint8_t *);
 

@@ -90,6 +90,7 @@ check_same_header(const struct raft_message *a, const struct raft_message *b)
 	ck_assert_uint_eq(a->done, b->done);
 	ck_assert_uint_eq(a->from_store, b->from_store);
 	ck_assert_uint_eq(a->to_store, b->to_store);
+	ck_assert_uint_eq(a->lease_end_ns, b->lease_end_ns);
 }
 
 START_TEST(test_entry_size)
@@ -136,6 +137,7 @@ START_TEST(test_types)
 				.leader_dead = (flags & 2) != 0,
 				.removed = (flags & 4) != 0,
 				.done = (flags & 8) != 0,
+				.lease_end_ns = prng_next(&random),
 			};
 			memset(header, 0xff, sizeof(header));
 			wire_encode_header(&in, 0, header);
@@ -242,8 +244,9 @@ static const struct {
 	{ "count too low", 96, 4, 7 },
 	{ "count too high", 96, 4, 9 },
 	{ "count huge", 96, 4, UINT32_MAX },
-	{ "reserved not zero", 100, 1, 1 },
 	{ "reserved after the stores", 128, 1, 1 },
+	{ "promises in an append", 100, 4, 1 },
+	{ "promises without end", 100, 4, UINT32_MAX },
 	{ "reserved end not zero", 143, 1, 1 },
 	{ "entry index", SECOND, 8, 103 },
 	{ "entry index repeated", SECOND, 8, 101 },
@@ -283,6 +286,90 @@ START_TEST(test_faults)
 	}
 	ck_assert_msg(decode(&out, guarded(buffer, size), size) ==
 	    ERR_CORRUPT, "decoded: %s", faults[_i].what);
+}
+END_TEST
+
+/* A vote with `count` promises. */
+static size_t
+encode_vote(uint8_t *to, struct raft_message *message, uint32_t count)
+{
+	uint32_t i;
+
+	*message = (struct raft_message){
+		.type = RAFT_VOTE_REPLY,
+		.from = 3,
+		.to = 5,
+		.term = 7,
+		.promise_count = count,
+	};
+	for (i = 0; i < count; i++) {
+		message->promises[i] = (struct raft_promise){
+			.leader = 1 + i,
+			.run = UINT64_MAX - i,
+			.end_ns = (uint64_t)i << 60 | i,
+		};
+	}
+	wire_encode_header(message, 0, to);
+	return WIRE_HEADER_SIZE +
+	    wire_encode_promises(message, to + WIRE_HEADER_SIZE);
+}
+
+START_TEST(test_promises)
+{
+	uint8_t buffer[WIRE_HEADER_SIZE + WIRE_PROMISES_SIZE];
+	struct raft_message in, out;
+	uint32_t count, i;
+	size_t size;
+
+	for (count = 0; count <= RAFT_PROMISES_MAX; count++) {
+		size = encode_vote(buffer, &in, count);
+		ck_assert_uint_eq(size, WIRE_HEADER_SIZE +
+		    count * WIRE_PROMISE_SIZE);
+		ck_assert_int_eq(decode(&out, guarded(buffer, size), size),
+		    ERR_OK);
+		ck_assert_uint_eq(out.promise_count, count);
+		for (i = 0; i < count; i++) {
+			ck_assert_uint_eq(out.promises[i].leader, 1 + i);
+			ck_assert_uint_eq(out.promises[i].run,
+			    UINT64_MAX - i);
+			ck_assert_uint_eq(out.promises[i].end_ns,
+			    (uint64_t)i << 60 | i);
+		}
+		/* a byte less, a byte more */
+		ck_assert_int_eq(decode(&out, guarded(buffer, size - 1),
+		    size - 1), ERR_CORRUPT);
+		ck_assert_int_eq(decode(&out, guarded(NULL, size + 1),
+		    size + 1), ERR_CORRUPT);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *what;
+	size_t offset;
+	size_t size;
+	uint64_t value;
+} promise_faults[] = {
+	{ "one more", 100, 4, 3 },
+	{ "one less", 100, 4, 1 },
+	{ "too many", 100, 4, RAFT_PROMISES_MAX + 1 },
+	{ "in a request", 0, 4, RAFT_VOTE },
+	{ "to nobody", WIRE_HEADER_SIZE, 4, 0 },
+	{ "reserved", WIRE_HEADER_SIZE + 4, 4, 1 },
+	{ "of no run", WIRE_HEADER_SIZE + WIRE_PROMISE_SIZE + 8, 8, 0 },
+};
+
+START_TEST(test_promise_faults)
+{
+	uint8_t buffer[WIRE_HEADER_SIZE + WIRE_PROMISES_SIZE];
+	struct raft_message in, out;
+	size_t size = encode_vote(buffer, &in, 2);
+
+	ck_assert_int_eq(decode(&out, buffer, size), ERR_OK);
+	memcpy(buffer + promise_faults[_i].offset, &promise_faults[_i].value,
+	    promise_faults[_i].size);
+	ck_assert_msg(decode(&out, buffer, size) == ERR_CORRUPT,
+	    "decoded: %s", promise_faults[_i].what);
 }
 END_TEST
 
@@ -403,6 +490,11 @@ check_round_trip(const uint8_t *data, size_t size,
 
 	ck_assert_ptr_nonnull(again);
 	wire_encode_header(message, message->entry_count, again);
+	if (message->promise_count > 0) {
+		ck_assert_uint_le(at + message->promise_count *
+		    WIRE_PROMISE_SIZE, size);
+		at += wire_encode_promises(message, again + at);
+	}
 	for (i = 0; i < message->entry_count; i++) {
 		ck_assert_uint_le(at + wire_entry_size(decoded[i].size),
 		    size);
@@ -466,7 +558,8 @@ START_TEST(test_random)
 			bytes_put_u32(data, RAFT_APPEND);
 			bytes_put_u32(data + 4, 0);
 			bytes_put_u32(data + 96, prng_next(&random) % 8);
-			memset(data + 100, 0, 44);
+			memset(data + 100, 0, 4);
+			memset(data + 128, 0, 16);
 		}
 		if (decode(&out, data, size) == ERR_OK) {
 			check_round_trip(data, size, &out);
@@ -618,6 +711,9 @@ make_suite(void)
 	tcase_add_test(tcase, test_entries);
 	tcase_add_test(tcase, test_fewer);
 	tcase_add_loop_test(tcase, test_faults, 0, COUNT_OF(faults));
+	tcase_add_test(tcase, test_promises);
+	tcase_add_loop_test(tcase, test_promise_faults, 0,
+	    COUNT_OF(promise_faults));
 	tcase_add_test(tcase, test_previous_term_zero);
 	tcase_add_test(tcase, test_header_faults);
 	tcase_add_test(tcase, test_too_many);
