@@ -145,6 +145,55 @@ START_TEST(test_many_go_in_steps)
 }
 END_TEST
 
+/* A transaction finds absent what is over and still there, in comparisons and
+ * in operations, and its removal is an event of its own. */
+START_TEST(test_txn_of_expired)
+{
+	struct kv_compare compare = {.kind = KV_COMPARE_ABSENT,
+	    .key = rig_text("k20")};
+	struct kv_command operations[] = {
+	    {.op = KV_OP_GET, .key = rig_text("k19")},
+	    {.op = KV_OP_APPEND, .key = rig_text("k18"),
+		.value = rig_text("new")}};
+	struct kv_txn txn = {&compare, 1, operations, 2, NULL, 0};
+	struct kv_command command = {.op = KV_OP_WATCH}, write;
+	struct kv_answer answer, one;
+	struct kv_slice rest;
+	struct rig rig;
+	uint8_t bytes[512];
+	uint64_t session, i;
+	char key[16];
+	int size;
+
+	rig_init(&rig);
+	rig.stamp_ns = 1000 * MS;
+	session = rig_open(&rig);
+	for (i = 1; i <= 20; i++) {
+		snprintf(key, sizeof(key), "k%02d", (int)i);
+		rig_write(&rig, set_ttl(session, i, key, "v", 100 * MS));
+	}
+	size = kv_txn_encode(&txn, bytes, sizeof(bytes));
+	ck_assert_int_gt(size, 0);
+	rig.stamp_ns = 1100 * MS;
+	command.number = (int64_t)kv_position(rig.kv)->applied_index + 1;
+	write = rig_command(KV_OP_TXN, session, i);
+	write.value = (struct kv_slice){bytes, (size_t)size};
+	answer = rig_write(&rig, write);
+	ck_assert_int_eq(answer.status, KV_OK);
+	ck_assert_int_eq(answer.number, 1);
+	rest = answer.value;
+	ck_assert_int_eq(kv_txn_next_answer(&rest, &one), ERR_OK);
+	ck_assert_int_eq(one.status, KV_NOT_FOUND);
+	ck_assert_int_eq(kv_txn_next_answer(&rest, &one), ERR_OK);
+	ck_assert_int_eq(one.number, 3);
+	ck_assert(rig_has(&rig, "k18", "new"));
+	/* four swept, three that it named, and what it wrote */
+	ck_assert_uint_eq(rig_read(&rig, command).count, 4 + 3 + 1);
+	rig_verify(&rig);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* A read that carries the leader's clock: due, until an entry says so. */
 START_TEST(test_due)
 {
@@ -246,6 +295,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_expires_by_stamps);
 	tcase_add_test(tcase, test_who_keeps_the_life);
 	tcase_add_test(tcase, test_many_go_in_steps);
+	tcase_add_test(tcase, test_txn_of_expired);
 	tcase_add_test(tcase, test_due);
 	tcase_add_test(tcase, test_session_is_over);
 	tcase_add_test(tcase, test_sessions_go_in_steps);
