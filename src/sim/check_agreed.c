@@ -42,6 +42,9 @@ void
 sim_check_agreed_before(struct sim_node *node,
     const struct raft_message *message)
 {
+	if (message->from_run < node->acked_runs[message->from]) {
+		return;			/* an answer of a run that is over */
+	}
 	if (message->from_run > node->acked_runs[message->from]) {
 		node->acked_runs[message->from] = message->from_run;
 		node->acked[message->from] = 0;
