@@ -10,6 +10,9 @@
  *	and have equal terms at an index there	(log matching, paper 5.3)
  *	or beyond
  *
+ * Logs begin where each node has cut its own. The last entry cut off still has
+ * its term and chain value, so that two logs which meet there are compared too.
+ *
  * And an entry that anybody has applied is in the logs of a quorum: stores
  * that are missing or damaged are counted as if they had it.
  */
@@ -147,6 +150,7 @@ compare(struct check_result *result, const struct check_node *a,
 
 	first = a->log.first_index > b->log.first_index ? a->log.first_index
 	                                                : b->log.first_index;
+	first -= first > 1;
 	last = a->log.last_index < b->log.last_index ? a->log.last_index
 	                                             : b->log.last_index;
 	if (first > last) {
@@ -167,7 +171,7 @@ has_entry(const struct check_node *node, uint64_t index, uint32_t chain,
 	struct store_entry_info info;
 	int code;
 
-	*has = index < node->log.first_index;
+	*has = index + 1 < node->log.first_index;
 	if (*has || index > node->log.last_index) {
 		return ERR_OK;
 	}
@@ -215,7 +219,7 @@ check_quorum(struct check_result *result,
 	bool has;
 	int code;
 
-	if (index < node->log.first_index) {
+	if (index == 0 || index + 1 < node->log.first_index) {
 		return ERR_OK;
 	}
 	code = get(node, index, &info, err);

@@ -2,8 +2,9 @@
 /*
  * Contents. The node whose state is furthest is the measure. Another one's
  * state is carried forward, in memory, with the entries of the measure's log
- * up to the same index; then both must have the same digest, and if not, the
- * first record in which they differ is looked for.
+ * up to the same index, or, where the measure has cut its log already, of its
+ * own, if that is the same one up to there; then both must have the same
+ * digest, and if not, the first record in which they differ is looked for.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,21 +33,42 @@ apply_one(void *arg, const struct raft_entry *entry)
 	return replay->code != ERR_OK;
 }
 
-/* Applies (applied, index] from this log. */
+/* A log that has (applied, index] as the measure's was; NULL: cut off. */
+static struct store *
+find_log(struct check_node *measure, struct check_node *node, uint64_t applied,
+    uint64_t index)
+{
+	uint32_t a, b;
+
+	if (applied + 1 >= measure->log.first_index) {
+		return measure->store;
+	}
+	if (applied + 1 < node->log.first_index ||
+	    index > node->log.last_index ||
+	    store_chain(measure->store, index, &a) != ERR_OK ||
+	    store_chain(node->store, index, &b) != ERR_OK || a != b) {
+		return NULL;
+	}
+	return node->store;
+}
+
+/* Applies (applied, index]. */
 static int
-carry_forward(struct check_node *measure, struct kv *kv, uint64_t index)
+carry_forward(struct check_node *measure, struct check_node *node,
+    struct kv *kv, uint64_t index)
 {
 	struct replay replay = { .kv = kv };
 	uint64_t applied = kv_position(kv)->applied_index;
+	struct store *log = find_log(measure, node, applied, index);
 	int code;
 
-	if (applied + 1 < measure->log.first_index) {
-		return ERR_NOT_FOUND; /* cut off: cannot be compared */
-	}
 	if (applied >= index) {
 		return ERR_OK;
 	}
-	code = store_read(measure->store, applied + 1, index + 1, UINT64_MAX,
+	if (log == NULL) {
+		return ERR_NOT_FOUND; /* cannot be compared */
+	}
+	code = store_read(log, applied + 1, index + 1, UINT64_MAX,
 	    apply_one, &replay);
 	if (code == ERR_OK) {
 		code = replay.code;
@@ -164,7 +186,7 @@ compare(struct check_result *result, struct check_node *measure,
 	}
 	code = kv_new(&kv, overlay_table(overlay));
 	if (code == ERR_OK) {
-		code = carry_forward(measure, kv, index);
+		code = carry_forward(measure, node, kv, index);
 		if (code == ERR_OK &&
 		    kv_position(kv)->digest != measure->position.digest) {
 			add_difference(result, measure, node,

@@ -218,6 +218,7 @@ text_meta(struct dump *dump)
 	printf("first     %" PRIu64 "\n", info->first_index);
 	printf("last      %" PRIu64 "\n", info->last_index);
 	printf("last_term %" PRIu64 "\n", info->last_term);
+	printf("snapshot  %" PRIu64 "\n", info->snapshot_index);
 	printf("applied   %" PRIu64 "\n", position->applied_index);
 	printf("digest    %016" PRIx64 "\n", position->digest);
 	printf("keys      %" PRIu64 "\n", position->key_count);
@@ -317,6 +318,7 @@ json_meta(struct dump *dump)
 	json_put_u64(json, "first", info->first_index);
 	json_put_u64(json, "last", info->last_index);
 	json_put_u64(json, "last_term", info->last_term);
+	json_put_u64(json, "snapshot", info->snapshot_index);
 	json_put_u64(json, "applied", position->applied_index);
 	json_put_hex(json, "digest", position->digest);
 	json_put_u64(json, "keys", position->key_count);

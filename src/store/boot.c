@@ -157,6 +157,8 @@ boot_all(struct store *store, MDB_txn *txn, struct raft_boot *boot)
 	}
 	boot->hard_state = tail.hard_state;
 	boot->first_index = tail.first_index;
+	boot->snapshot_index = tail.snapshot_index;
+	boot->snapshot_term = tail.snapshot_term;
 	boot->last_index = tail.last_index;
 	count = tail.last_index + 1 - tail.first_index;
 	if (count > RAFT_WINDOW) {
@@ -178,13 +180,13 @@ boot_all(struct store *store, MDB_txn *txn, struct raft_boot *boot)
 int
 store_boot(struct store *store, struct raft_boot *boot)
 {
+	struct kv_position position = { 0 };
 	MDB_txn *txn;
 	int code;
 
 	memset(boot, 0, sizeof(*boot));
-	boot->snapshot_index = store->snapshot_index;
-	boot->snapshot_term = store->snapshot_term;
-	code = state_applied_index(store, &boot->applied_index);
+	code = state_position(store, &position);
+	boot->applied_index = position.applied_index;
 	if (code == ERR_OK) {
 		code = store_reader_begin(store, &txn);
 	}

@@ -18,21 +18,28 @@
 /* Pages on the way from the root of each database, and the free list. */
 #define TXN_SIZE (16u * 4096)
 
-static void
-fail(struct store *store, int code)
+void
+store_fail(struct store *store, int code)
 {
 	if (store->sticky == ERR_OK) {
 		store->sticky = code;
 	}
 }
 
-static void
-drop(struct store *store)
+void
+store_close_cursor(struct store *store)
 {
 	if (store->cursor != NULL) {
 		mdb_cursor_close(store->cursor);
 		store->cursor = NULL;
 	}
+}
+
+static void
+drop(struct store *store)
+{
+	store_close_cursor(store);
+	store->installing = NULL;
 	if (store->txn != NULL) {
 		mdb_txn_abort(store->txn);
 		store->txn = NULL;
@@ -53,6 +60,7 @@ store_begin(struct store *store)
 	/* Only this thread writes it. */
 	store->next = store->tail;
 	store->sticky = ERR_OK;
+	store->installing = NULL;
 	store->txn_size = TXN_SIZE;
 	store->txn_entries = 0;
 	store->txn_bytes = 0;
@@ -81,15 +89,16 @@ store_set_hard_state(
 	code = store_put_meta(
 	    store, store->txn, LAYOUT_KEY_HARD_STATE, &record, sizeof(record));
 	if (code != ERR_OK) {
-		fail(store, code);
+		store_fail(store, code);
 		return;
 	}
 	*now = *hard_state;
 }
 
-/* Deletes all keys >= from. */
+/* Deletes keys from one edge while they are on the wrong side of `from`. */
 static int
-delete_from(struct store *store, MDB_dbi dbi, uint64_t from)
+delete_edge(
+    struct store *store, MDB_dbi dbi, MDB_cursor_op edge, uint64_t from)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
@@ -101,7 +110,7 @@ delete_from(struct store *store, MDB_dbi dbi, uint64_t from)
 		return rc;
 	}
 	for (;;) {
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+		rc = mdb_cursor_get(cursor, &key, &value, edge);
 		if (rc != 0) {
 			break;
 		}
@@ -110,7 +119,7 @@ delete_from(struct store *store, MDB_dbi dbi, uint64_t from)
 			break;
 		}
 		memcpy(&index, key.mv_data, sizeof(index));
-		if (index < from) {
+		if (edge == MDB_LAST ? index < from : index >= from) {
 			break;
 		}
 		rc = mdb_cursor_del(cursor, 0);
@@ -122,6 +131,18 @@ delete_from(struct store *store, MDB_dbi dbi, uint64_t from)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+static int
+delete_from(struct store *store, MDB_dbi dbi, uint64_t from)
+{
+	return delete_edge(store, dbi, MDB_LAST, from);
+}
+
+int
+store_delete_before(struct store *store, MDB_dbi dbi, uint64_t index)
+{
+	return delete_edge(store, dbi, MDB_FIRST, index);
+}
+
 void
 store_truncate(struct store *store, uint64_t from_index)
 {
@@ -131,19 +152,17 @@ store_truncate(struct store *store, uint64_t from_index)
 
 	assert(store->txn != NULL);
 	assert(from_index > next->base_index);
+	assert(from_index > next->snapshot_index);
 	assert(from_index <= next->last_index + 1);
 	if (store->sticky != ERR_OK || from_index > next->last_index) {
 		return;
 	}
-	if (store->cursor != NULL) {
-		mdb_cursor_close(store->cursor);
-		store->cursor = NULL;
-	}
+	store_close_cursor(store);
 	rc = delete_from(store, store->entries, from_index);
 	rc = rc == 0 ? delete_from(store, store->runs, from_index) : rc;
 	rc = rc == 0 ? delete_from(store, store->configs, from_index) : rc;
 	if (rc != 0) {
-		fail(store, env_error(&store->log, rc, "truncating"));
+		store_fail(store, env_error(&store->log, rc, "truncating"));
 		return;
 	}
 	next->last_index = from_index - 1;
@@ -154,7 +173,7 @@ store_truncate(struct store *store, uint64_t from_index)
 	}
 	code = store_get_entry(store, store->txn, next->last_index, &header);
 	if (code != ERR_OK) {
-		fail(store, code);
+		store_fail(store, code);
 		return;
 	}
 	next->last_term = header.term;
@@ -278,7 +297,7 @@ store_append(
 	}
 	for (i = 0; i < count; i++) {
 		if (!is_configuration(&entries[i])) {
-			fail(store, ERR_CORRUPT);
+			store_fail(store, ERR_CORRUPT);
 			return;
 		}
 		store->txn_size += env_record_size(sizeof(uint64_t),
@@ -288,7 +307,7 @@ store_append(
 	store->txn_entries += count;
 	/* What the core still takes, it decides. */
 	if (log_room(store, store->txn_size) > STORE_ROOM_LOW) {
-		fail(store, ERR_FULL);
+		store_fail(store, ERR_FULL);
 		return;
 	}
 	if (store->cursor == NULL) {
@@ -299,7 +318,7 @@ store_append(
 		rc = append_one(store, &entries[i]);
 	}
 	if (rc != 0) {
-		fail(store, env_error(&store->log, rc, "appending"));
+		store_fail(store, env_error(&store->log, rc, "appending"));
 	}
 }
 
@@ -307,6 +326,7 @@ int
 store_commit(struct store *store)
 {
 	MDB_txn *txn = store->txn;
+	struct receive *installing;
 	int code;
 
 	assert(txn != NULL);
@@ -318,13 +338,24 @@ store_commit(struct store *store)
 		drop(store);
 		return code;
 	}
-	if (store->cursor != NULL) {
-		mdb_cursor_close(store->cursor);
-		store->cursor = NULL;
-	}
+	store_close_cursor(store);
+	store->next.size = store_log_size(store, txn);
 	store->txn = NULL;
+	/* From here on the log environment may name it. */
+	installing = store->installing;
+	store->installing = NULL;
+	if (installing != NULL) {
+		installing->named = true;
+	}
 	code = env_commit(&store->log, txn);
 	if (code != ERR_OK) {
+		if (installing != NULL && code == ERR_FULL &&
+		    store_reader_begin(store, &txn) == ERR_OK) {
+			/* Nothing of it is in the store: LMDB would have
+			 * stopped if the meta page were in doubt. */
+			store_reader_end(store, txn);
+			installing->named = false;
+		}
 		return code;
 	}
 	pthread_mutex_lock(&store->tail_lock);
@@ -364,7 +395,7 @@ store_set_run(struct store *store, uint64_t run)
 	code = store_put_meta(
 	    store, store->txn, LAYOUT_KEY_RUN, &record, sizeof(record));
 	if (code != ERR_OK) {
-		fail(store, code);
+		store_fail(store, code);
 	}
 	code = store_commit(store);
 	if (code == ERR_OK && !store->log.synced) {

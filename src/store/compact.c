@@ -136,7 +136,7 @@ check_copy(struct store *store, const char *dir, struct err_buf *err)
 		.read_only = true,
 	};
 	struct store *copy;
-	uint64_t applied = 0, copy_applied = 0;
+	struct kv_position position, copy_position;
 	int code;
 
 	code = store_open(&copy, dir, &store->identity, &options, err);
@@ -145,15 +145,16 @@ check_copy(struct store *store, const char *dir, struct err_buf *err)
 	}
 	code = check_store(copy, err);
 	if (code == ERR_OK) {
-		code = state_applied_index(store, &applied);
+		code = state_position(store, &position);
 	}
 	if (code == ERR_OK) {
-		code = state_applied_index(copy, &copy_applied);
+		code = state_position(copy, &copy_position);
 	}
+	copy->tail.size = store->tail.size; /* its pages are fuller */
 	if (code == ERR_OK &&
 	    (memcmp(&copy->tail, &store->tail, sizeof(copy->tail)) != 0 ||
 		store_run(copy) != store_run(store) ||
-		applied != copy_applied)) {
+		memcmp(&position, &copy_position, sizeof(position)) != 0)) {
 		code = err_set(
 		    err, ERR_INTERNAL, "%s: differs from the original", dir);
 	}
@@ -176,7 +177,8 @@ make_copy(struct store *store, const char *dir, struct err_buf *err)
 	}
 	code = copy_one(&store->log, dir, LAYOUT_LOG, err);
 	if (code == ERR_OK) {
-		code = copy_one(&store->state, dir, store->state_name, err);
+		code = copy_one(&store->contents->env, dir,
+		    store->tail.state_name, err);
 	}
 	return code == ERR_OK ? check_copy(store, dir, err) : code;
 }
@@ -227,7 +229,7 @@ store_compact(
 		.read_only = true,
 	};
 	struct store *store;
-	char dir[PATH_SIZE], state_name[sizeof(store->state_name)];
+	char dir[PATH_SIZE], state_name[sizeof(store->tail.state_name)];
 	int code;
 
 	if (snprintf(dir, sizeof(dir), "%s/%s", node_dir,
@@ -239,7 +241,7 @@ store_compact(
 	if (code != ERR_OK) {
 		return code;
 	}
-	memcpy(state_name, store->state_name, sizeof(state_name));
+	memcpy(state_name, store->tail.state_name, sizeof(state_name));
 	code = measure(node_dir, state_name, &figures->log_before,
 	    &figures->state_before, err);
 	if (code == ERR_OK) {

@@ -111,43 +111,24 @@ fill_log(struct store *store, const struct store_identity *identity,
 }
 
 static int
-fill_state(struct store *store)
-{
-	MDB_txn *txn;
-	int code;
-
-	code = env_begin(&store->state, true, &txn);
-	if (code != ERR_OK) {
-		return code;
-	}
-	code = state_open_databases(store, txn, true);
-	if (code != ERR_OK) {
-		mdb_txn_abort(txn);
-		return code;
-	}
-	code = env_commit(&store->state, txn);
-	return code == ERR_OK ? env_sync(&store->state) : code;
-}
-
-static int
-make_env(struct store *store, struct env *env, const char *dir,
-    const char *name, const struct store_options *options, bool is_state,
-    struct err_buf *err)
+make_log(struct store *store, const char *dir,
+    const struct store_options *options, struct err_buf *err)
 {
 	struct env_options env_options;
 	char path[4096];
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
+	if (snprintf(path, sizeof(path), "%s/%s", dir, LAYOUT_LOG) >=
 	    (int)sizeof(path)) {
 		return err_set(err, ERR_TOO_LARGE, "%s: name too long", dir);
 	}
 	if (mkdir(path, 0700) == -1) {
 		return err_set_errno(err, "%s", path);
 	}
-	store_env_options(options, &env_options, is_state);
+	store_env_options(options, &env_options, false);
 	env_options.read_only = false;
 	env_options.create = true;
-	return env_open(env, &store->shared, path, name, &env_options, err);
+	return env_open(
+	    &store->log, &store->shared, path, LAYOUT_LOG, &env_options, err);
 }
 
 static int
@@ -158,23 +139,21 @@ build(struct store *store, const char *dir,
 {
 	int code;
 
-	code =
-	    make_env(store, &store->log, dir, LAYOUT_LOG, options, false, err);
+	code = make_log(store, dir, options, err);
 	if (code != ERR_OK) {
 		return code;
 	}
 	CRASH_POINT("create: log environment made");
 	store->log_open = true;
-	code = make_env(
-	    store, &store->state, dir, LAYOUT_STATE, options, true, err);
+	code = contents_open(&store->contents, store, &store->shared,
+	    LAYOUT_STATE, true, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	store->state_open = true;
 	code = fill_log(store, identity, configuration);
 	if (code == ERR_OK) {
 		CRASH_POINT("create: log filled");
-		code = fill_state(store);
+		code = env_sync(&store->contents->env);
 	}
 	if (code != ERR_OK) {
 		return err_set(err, code, "%s: %s", dir,
@@ -208,19 +187,18 @@ build_in(const char *dir, const struct store_identity *identity,
     const struct raft_configuration *configuration,
     const struct store_options *options, struct err_buf *err)
 {
-	struct store *store = calloc(1, sizeof(*store));
+	struct store *store = store_new(dir, options);
 	int code;
 
 	if (store == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
+	store->options.read_only = store->read_only = false;
 	if (mkdir(dir, 0700) == -1) {
-		free(store);
-		return err_set_errno(err, "%s", dir);
+		code = err_set_errno(err, "%s", dir);
+		store_close(store);
+		return code;
 	}
-	env_shared_init(&store->shared);
-	pthread_mutex_init(&store->tail_lock, NULL);
-	pthread_mutex_init(&store->reader_lock, NULL);
 	code = build(store, dir, identity, configuration, options, err);
 	store_close(store);
 	return code == ERR_OK ? sync_directories(dir, err) : code;

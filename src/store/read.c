@@ -247,7 +247,28 @@ store_log_info(struct store *store, struct store_log_info *info)
 	info->first_index = tail.first_index;
 	info->last_index = tail.last_index;
 	info->last_term = tail.last_term;
+	info->snapshot_index = tail.snapshot_index;
+	info->snapshot_term = tail.snapshot_term;
+	info->size = tail.size;
 	return ERR_OK;
+}
+
+/* Of what the log continues, term and chain are known. */
+static int
+get_cut_off(struct store *store, MDB_txn *txn, uint64_t index,
+    struct layout_entry *header)
+{
+	struct log_tail tail;
+	int code = store_load_tail(store, txn, &tail);
+
+	memset(header, 0, sizeof(*header));
+	if (code == ERR_OK && index == tail.base_index) {
+		header->term = tail.base_term;
+		header->chain = tail.base_chain;
+	} else if (code == ERR_OK) {
+		code = ERR_NOT_FOUND;
+	}
+	return code;
 }
 
 int
@@ -263,6 +284,9 @@ store_entry_info(
 		return code;
 	}
 	code = store_get_entry(store, txn, index, &header);
+	if (code == ERR_NOT_FOUND && index > 0) {
+		code = get_cut_off(store, txn, index, &header);
+	}
 	store_reader_end(store, txn);
 	if (code == ERR_OK) {
 		info->term = header.term;

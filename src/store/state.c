@@ -29,6 +29,7 @@ struct change {
 
 struct state {
 	struct store *store;
+	struct contents *contents; /* in use */
 	MDB_txn *txn;
 	bool read_only;
 	struct kv_table table;
@@ -52,11 +53,11 @@ table_get(
 	if (state->txn == NULL) {
 		return ERR_IO;
 	}
-	rc = mdb_get(state->txn, state->store->spaces[space], &k, &v);
+	rc = mdb_get(state->txn, state->contents->spaces[space], &k, &v);
 	if (rc == MDB_NOTFOUND) {
 		return ERR_NOT_FOUND;
 	} else if (rc != 0) {
-		return env_error(&state->store->state, rc, "reading");
+		return env_error(&state->contents->env, rc, "reading");
 	}
 	if (v.mv_size >= sizeof(checksum)) {
 		memcpy(&checksum, v.mv_data, sizeof(checksum));
@@ -67,9 +68,9 @@ table_get(
 			return ERR_OK;
 		}
 	}
-	return env_latch(&state->store->shared, ERR_CORRUPT,
+	return env_latch(state->contents->env.shared, ERR_CORRUPT,
 	    "%s: space %d: a record does not match its checksum",
-	    state->store->state.name, (int)space);
+	    state->contents->env.name, (int)space);
 }
 
 static int
@@ -91,9 +92,9 @@ table_put(
 	}
 	checksum = record_value_checksum(space, key, value.data, value.size);
 	rc = mdb_put(
-	    state->txn, state->store->spaces[space], &k, &v, MDB_RESERVE);
+	    state->txn, state->contents->spaces[space], &k, &v, MDB_RESERVE);
 	if (rc != 0) {
-		return env_error(&state->store->state, rc, "writing");
+		return env_error(&state->contents->env, rc, "writing");
 	}
 	memcpy(v.mv_data, &checksum, sizeof(checksum));
 	if (value.size > 0) {
@@ -118,11 +119,11 @@ table_del(void *arg, enum kv_space space, struct kv_slice key)
 	if (state->txn == NULL) {
 		return ERR_IO;
 	}
-	rc = mdb_del(state->txn, state->store->spaces[space], &k, NULL);
+	rc = mdb_del(state->txn, state->contents->spaces[space], &k, NULL);
 	if (rc == MDB_NOTFOUND) {
 		return ERR_NOT_FOUND;
 	} else if (rc != 0) {
-		return env_error(&state->store->state, rc, "deleting");
+		return env_error(&state->contents->env, rc, "deleting");
 	}
 	state->changes[space].writes++;
 	return ERR_OK;
@@ -161,16 +162,17 @@ table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 	if (state->txn == NULL) {
 		return ERR_IO;
 	}
-	rc = mdb_cursor_open(state->txn, state->store->spaces[space], &cursor);
+	rc = mdb_cursor_open(
+	    state->txn, state->contents->spaces[space], &cursor);
 	if (rc != 0) {
-		return env_error(&state->store->state, rc, "seeking");
+		return env_error(&state->contents->env, rc, "seeking");
 	}
 	rc = seek(cursor, from, after, &k, &v);
 	mdb_cursor_close(cursor);
 	if (rc == MDB_NOTFOUND) {
 		return ERR_NOT_FOUND;
 	} else if (rc != 0) {
-		return env_error(&state->store->state, rc, "seeking");
+		return env_error(&state->contents->env, rc, "seeking");
 	}
 	key->data = k.mv_data;
 	key->size = k.mv_size;
@@ -183,9 +185,9 @@ table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 			return ERR_OK;
 		}
 	}
-	return env_latch(&state->store->shared, ERR_CORRUPT,
+	return env_latch(state->contents->env.shared, ERR_CORRUPT,
 	    "%s: space %d: a record does not match its checksum",
-	    state->store->state.name, (int)space);
+	    state->contents->env.name, (int)space);
 }
 
 /* ---------------------------------------------------------- transactions */
@@ -195,7 +197,7 @@ tree_pages(struct state *state, enum kv_space space)
 {
 	MDB_stat stat;
 
-	if (mdb_stat(state->txn, state->store->spaces[space], &stat) != 0) {
+	if (mdb_stat(state->txn, state->contents->spaces[space], &stat) != 0) {
 		return 0;
 	}
 	return stat.ms_branch_pages + stat.ms_leaf_pages;
@@ -206,7 +208,7 @@ begin(struct state *state)
 {
 	int code, space;
 
-	code = env_begin(&state->store->state, !state->read_only, &state->txn);
+	code = env_begin(&state->contents->env, !state->read_only, &state->txn);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -216,16 +218,18 @@ begin(struct state *state)
 			state->changes[space].pages_before =
 			    tree_pages(state, (enum kv_space)space);
 		}
-		state->free_pages = env_free_pages(&state->store->state);
+		state->free_pages = env_free_pages(&state->contents->env);
 	}
 	return ERR_OK;
 }
 
 static void
-state_init(struct state *state, struct store *store, bool read_only)
+state_init(struct state *state, struct store *store, struct contents *contents,
+    bool read_only)
 {
 	memset(state, 0, sizeof(*state));
 	state->store = store;
+	state->contents = contents;
 	state->read_only = read_only;
 	state->table.get = table_get;
 	state->table.put = table_put;
@@ -246,13 +250,15 @@ state_open(struct state **result, struct store *store, struct err_buf *err)
 	if (state == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	state_init(state, store, store->read_only);
+	state_init(state, store, contents_get(store), store->read_only);
 	code = begin(state);
 	if (code != ERR_OK) {
-		free(state);
-		return err_set(err, code, "%s: %s", store->state_name,
+		code = err_set(err, code, "%s: %s", state->contents->env.name,
 		    store_latched(store) != NULL ? store_latched(store)
 						 : err_text(code));
+		contents_put(store, state->contents);
+		free(state);
+		return code;
 	}
 	store->state_user = state;
 	*result = state;
@@ -262,13 +268,14 @@ state_open(struct state **result, struct store *store, struct err_buf *err)
 void
 state_close(struct state *state)
 {
-	if (state == NULL || env_is_foreign(&state->store->state)) {
+	if (state == NULL || env_is_foreign(&state->contents->env)) {
 		return;
 	}
 	if (state->txn != NULL) {
 		mdb_txn_abort(state->txn);
 	}
 	state->store->state_user = NULL;
+	contents_put(state->store, state->contents);
 	free(state);
 }
 
@@ -285,13 +292,13 @@ state_checkpoint(struct state *state)
 	int code, begin_code;
 
 	assert(!state->read_only);
-	code = env_latched(&state->store->shared);
+	code = env_latched(state->contents->env.shared);
 	if (code != 0) {
 		return code;
 	}
 	assert(txn != NULL);
 	state->txn = NULL;
-	code = env_commit(&state->store->state, txn);
+	code = env_commit(&state->contents->env, txn);
 	begin_code = begin(state);
 	return code != ERR_OK ? code : begin_code;
 }
@@ -300,7 +307,7 @@ int
 state_abort(struct state *state)
 {
 	assert(!state->read_only);
-	if (env_is_foreign(&state->store->state)) {
+	if (env_is_foreign(&state->contents->env)) {
 		return ERR_INTERNAL;
 	}
 	if (state->txn != NULL) {
@@ -318,6 +325,26 @@ state_refresh(struct state *state)
 		mdb_txn_abort(state->txn);
 		state->txn = NULL;
 	}
+	return begin(state);
+}
+
+int
+state_switch(struct state *state, struct receive *receive)
+{
+	struct store *store = state->store;
+
+	assert(!state->read_only);
+	assert(receive->named && receive->contents != NULL);
+	if (state->txn != NULL) {
+		mdb_txn_abort(state->txn);
+		state->txn = NULL;
+	}
+	/* Its faults are the store's from now on. */
+	receive->contents->env.shared = &store->shared;
+	contents_put(store, state->contents);
+	contents_replace(store, receive->contents);
+	receive->contents = NULL;
+	state->contents = contents_get(store);
 	return begin(state);
 }
 
@@ -339,8 +366,8 @@ state_dirty(const struct state *state)
 		if (change->writes == 0) {
 			continue;
 		}
-		if (mdb_stat(state->txn, state->store->spaces[space], &stat) !=
-		    0) {
+		if (mdb_stat(state->txn, state->contents->spaces[space],
+			&stat) != 0) {
 			continue;
 		}
 		tree = stat.ms_branch_pages + stat.ms_leaf_pages;
@@ -366,16 +393,21 @@ enum store_room
 store_state_room(struct store *store, uint64_t dirty_pages,
     uint64_t free_pages, uint64_t bytes, uint64_t entry_count)
 {
-	struct env *env = &store->state;
+	struct contents *contents;
+	enum store_room room;
 	uint64_t size;
 
 	if (env_latched(&store->shared) != 0) {
 		return STORE_ROOM_OUT;
 	}
+	contents = contents_get(store);
 	/* Value, answer and session, each perhaps on pages of its own. */
-	size = (dirty_pages + entry_count + PAGES_SLACK) * env->page_size +
+	size = (dirty_pages + entry_count + PAGES_SLACK) *
+	           contents->env.page_size +
 	       2 * bytes;
-	return env_room(env, size, free_pages);
+	room = env_room(&contents->env, size, free_pages);
+	contents_put(store, contents);
+	return room;
 }
 
 enum store_room
@@ -388,45 +420,53 @@ state_room(struct state *state, uint64_t bytes)
 /* ----------------------------------------------------- for the log's side */
 
 int
-state_open_databases(struct store *store, MDB_txn *txn, bool create)
+state_open_frozen(
+    struct state **result, struct store *store, struct contents *contents)
 {
-	static const char *const names[KV_SPACE_COUNT] = {
-		[KV_DATA] = "data",
-		[KV_SESSIONS] = "sessions",
-		[KV_ANSWERS] = "answers",
-		[KV_META] = "meta",
-		[KV_EXPIRIES] = "expiries",
-		[KV_EVENTS] = "events",
-	};
-	int space, rc;
+	struct state *state = malloc(sizeof(*state));
+	int code;
 
-	for (space = 0; space < KV_SPACE_COUNT; space++) {
-		rc = mdb_dbi_open(txn, names[space], create ? MDB_CREATE : 0,
-		    &store->spaces[space]);
-		if (rc != 0) {
-			return env_error(&store->state, rc, names[space]);
-		}
+	*result = NULL;
+	if (state == NULL) {
+		return ERR_NOMEM;
 	}
+	state_init(state, store, contents, true);
+	code = begin(state);
+	if (code != ERR_OK) {
+		free(state);
+		return code;
+	}
+	*result = state;
 	return ERR_OK;
 }
 
-int
-state_applied_index(struct store *store, uint64_t *applied_index)
+void
+state_close_frozen(struct state *state)
 {
-	struct state view;
-	struct kv *kv;
+	if (state != NULL) {
+		mdb_txn_abort(state->txn);
+		free(state);
+	}
+}
+
+MDB_txn *
+state_txn(struct state *state)
+{
+	return state->txn;
+}
+
+int
+state_position(struct store *store, struct kv_position *position)
+{
+	struct contents *contents = contents_get(store);
+	struct state *state;
 	int code;
 
-	state_init(&view, store, true);
-	code = begin(&view);
-	if (code != ERR_OK) {
-		return code;
-	}
-	code = kv_new(&kv, &view.table);
+	code = state_open_frozen(&state, store, contents);
 	if (code == ERR_OK) {
-		*applied_index = kv_position(kv)->applied_index;
-		kv_free(kv);
+		code = kv_position_read(&state->table, position);
+		state_close_frozen(state);
 	}
-	mdb_txn_abort(view.txn);
+	contents_put(store, contents);
 	return code;
 }

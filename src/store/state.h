@@ -33,6 +33,13 @@ int	state_checkpoint(struct state *) MUST_CHECK;
 /* Aborts what was written since the last checkpoint, begins anew. */
 int	state_abort(struct state *) MUST_CHECK;
 int	state_refresh(struct state *) MUST_CHECK;	/* read_only */
+/*
+ * A snapshot was installed by a transaction that has committed: from now on
+ * its state is the one.  What was written since the last checkpoint is
+ * forgotten; the owner reads its position again.  By the owner's thread.
+ */
+struct receive;
+int	state_switch(struct state *, struct receive *) MUST_CHECK;
 
 /* Pages dirtied since the last checkpoint, at least: checkpoint well before
  * LMDB's limit (STATE_DIRTY_MAX). */

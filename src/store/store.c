@@ -26,6 +26,8 @@
 
 #include "store/store_internal.h"
 
+#define OPEN_TRIES 10 /* beside a node that installs a snapshot */
+
 /* ------------------------------------------------------------- meta, tail */
 
 int
@@ -112,6 +114,19 @@ edge_index(
 	           : env_error(&store->log, rc, "looking for the log's end");
 }
 
+uint64_t
+store_log_size(struct store *store, MDB_txn *txn)
+{
+	MDB_stat stat;
+
+	if (mdb_stat(txn, store->entries, &stat) != 0) {
+		return 0;
+	}
+	return (stat.ms_branch_pages + stat.ms_leaf_pages +
+	           stat.ms_overflow_pages) *
+	       store->log.page_size;
+}
+
 int
 store_load_tail(struct store *store, MDB_txn *txn, struct log_tail *tail)
 {
@@ -146,6 +161,13 @@ store_load_tail(struct store *store, MDB_txn *txn, struct log_tail *tail)
 	tail->last_index = tail->base_index;
 	tail->last_term = tail->base_term;
 	tail->chain = tail->base_chain;
+	tail->snapshot_index = snapshot.index;
+	tail->snapshot_term = snapshot.term;
+	tail->snapshot_chain = snapshot.chain;
+	snapshot.state_name[sizeof(snapshot.state_name) - 1] = '\0';
+	memcpy(
+	    tail->state_name, snapshot.state_name, sizeof(tail->state_name));
+	tail->size = store_log_size(store, txn);
 	if (last == 0) {
 		return ERR_OK;
 	}
@@ -333,11 +355,9 @@ read_meta(
 	store->identity.store_id = identity.store_id;
 	store->identity.node_id = identity.node_id;
 	atomic_store(&store->run, run.run);
-	store->snapshot_index = snapshot.index;
-	store->snapshot_term = snapshot.term;
 	snapshot.state_name[sizeof(snapshot.state_name) - 1] = '\0';
-	memcpy(
-	    store->state_name, snapshot.state_name, sizeof(store->state_name));
+	memcpy(store->tail.state_name, snapshot.state_name,
+	    sizeof(store->tail.state_name));
 	return ERR_OK;
 }
 
@@ -375,36 +395,25 @@ open_log(struct store *store, const char *dir,
 	return code == ERR_OK ? ERR_OK : opened_badly(store, dir, code, err);
 }
 
+/*
+ * Step 2, and what a crash left of an install goes.  Beside a node that
+ * installs one, the name may be gone already: ERR_AGAIN.
+ */
 static int
-open_state(struct store *store, const char *dir,
-    const struct store_options *options, struct err_buf *err)
+open_state(struct store *store, struct err_buf *err)
 {
-	struct env_options env_options;
-	char path[4096];
-	MDB_txn *txn;
+	const char *name = store->tail.state_name;
 	int code;
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, store->state_name) >=
-	    (int)sizeof(path)) {
-		return err_set(err, ERR_TOO_LARGE, "%s: name too long", dir);
+	code = contents_open(
+	    &store->contents, store, &store->shared, name, false, err);
+	if (code == ERR_NOT_FOUND) {
+		code = store->read_only ? ERR_AGAIN : ERR_CORRUPT;
 	}
-	store_env_options(options, &env_options, true);
-	code = env_open(&store->state, &store->shared, path, store->state_name,
-	    &env_options, err);
-	if (code != ERR_OK) {
-		return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;
+	if (code == ERR_OK && !store->read_only) {
+		code = contents_sweep(store->dir, name, err);
 	}
-	store->state_open = true;
-	code = env_begin(&store->state, !store->read_only, &txn);
-	if (code == ERR_OK) {
-		code = state_open_databases(store, txn, false);
-		if (code == ERR_OK) {
-			code = env_commit(&store->state, txn);
-		} else {
-			mdb_txn_abort(txn);
-		}
-	}
-	return code == ERR_OK ? ERR_OK : opened_badly(store, dir, code, err);
+	return code;
 }
 
 /* Steps 3 and 4.  Until the comparison is done the word stays as it was. */
@@ -421,7 +430,7 @@ make_durable(struct store *store, const char *dir,
 	if (options->sync_word != NULL && *options->sync_word != 0) {
 		code = env_compare_disk(&store->log, &why);
 		if (code == ERR_OK) {
-			code = env_compare_disk(&store->state, &why);
+			code = env_compare_disk(&store->contents->env, &why);
 		}
 		if (code != ERR_OK) {
 			return err_set(err, code, "%s: %s", dir, why.text);
@@ -430,14 +439,14 @@ make_durable(struct store *store, const char *dir,
 	store->shared.sync_word = options->sync_word;
 	code = env_sync(&store->log);
 	if (code == ERR_OK) {
-		code = env_sync(&store->state);
+		code = env_sync(&store->contents->env);
 	}
 	if (code != ERR_OK) {
 		return opened_badly(store, dir, code, err);
 	}
 	/* Ahead, while there is room; a full disk shows in store_room(). */
 	(void)env_room(&store->log, 0, 0);
-	(void)env_room(&store->state, 0, 0);
+	(void)env_room(&store->contents->env, 0, 0);
 	return ERR_OK;
 }
 
@@ -473,15 +482,40 @@ check_entries(struct store *store, uint64_t applied)
 	return ERR_OK;
 }
 
+/* The state must hold what the log has not, and the log what it has not. */
+static int
+check_position(struct store *store, uint64_t applied, const char *dir,
+    struct err_buf *err)
+{
+	const struct log_tail *tail = &store->tail;
+
+	if (applied > tail->last_index) {
+		return err_set(err, ERR_CORRUPT,
+		    "%s: the state has applied entry %llu, the log ends at "
+		    "%llu",
+		    dir, (unsigned long long)applied,
+		    (unsigned long long)tail->last_index);
+	}
+	if (applied < tail->snapshot_index) {
+		/* A node beside may have gone on between our looks. */
+		return err_set(err, store->read_only ? ERR_AGAIN : ERR_CORRUPT,
+		    "%s: the state has applied entry %llu, the snapshot is "
+		    "at %llu",
+		    dir, (unsigned long long)applied,
+		    (unsigned long long)tail->snapshot_index);
+	}
+	return ERR_OK;
+}
+
 /* Step 5. */
 static int
 check_end(struct store *store, const char *dir, struct err_buf *err)
 {
-	uint64_t applied;
+	struct kv_position position;
 	MDB_txn *txn;
 	int code;
 
-	code = state_applied_index(store, &applied);
+	code = state_position(store, &position);
 	if (code == ERR_OK) {
 		code = store_reader_begin(store, &txn);
 	}
@@ -490,60 +524,57 @@ check_end(struct store *store, const char *dir, struct err_buf *err)
 	}
 	store->frozen = txn;
 	code = store_load_tail(store, txn, &store->tail);
-	if (code == ERR_OK && applied <= store->tail.last_index) {
-		code = check_entries(store, applied);
+	if (code == ERR_OK &&
+	    position.applied_index <= store->tail.last_index) {
+		code = check_entries(store, position.applied_index);
 	}
 	store->frozen = NULL;
 	store_reader_end(store, txn);
 	if (code != ERR_OK) {
 		return opened_badly(store, dir, code, err);
 	}
-	if (applied > store->tail.last_index) {
-		return err_set(err, ERR_CORRUPT,
-		    "%s: the state has applied entry %llu, the log ends at "
-		    "%llu",
-		    dir, (unsigned long long)applied,
-		    (unsigned long long)store->tail.last_index);
-	}
-	return ERR_OK;
+	return check_position(store, position.applied_index, dir, err);
 }
 
-int
-store_open(struct store **result, const char *node_dir,
-    const struct store_identity *expect, const struct store_options *options,
-    struct err_buf *err)
+struct store *
+store_new(const char *dir, const struct store_options *options)
 {
-	struct store *store;
-	struct stat st;
-	char dir[4096];
-	int code;
+	struct store *store = calloc(1, sizeof(*store));
 
-	*result = NULL;
-	if (snprintf(dir, sizeof(dir), "%s/%s", node_dir, LAYOUT_DIRECTORY) >=
-	    (int)sizeof(dir)) {
-		return err_set(
-		    err, ERR_TOO_LARGE, "%s: name too long", node_dir);
-	}
-	if (stat(dir, &st) == -1) {
-		return errno == ENOENT
-		           ? err_set(err, ERR_NOT_FOUND, "%s: no store", dir)
-		           : err_set_errno(err, "%s", dir);
-	}
-	store = calloc(1, sizeof(*store));
 	if (store == NULL) {
-		return err_set(err, ERR_NOMEM, "out of memory");
+		return NULL;
 	}
+	store->dir = strdup(dir);
+	if (store->dir == NULL) {
+		free(store);
+		return NULL;
+	}
+	store->options = *options;
+	store->read_only = options->read_only;
 	env_shared_init(&store->shared);
 	pthread_mutex_init(&store->tail_lock, NULL);
 	pthread_mutex_init(&store->reader_lock, NULL);
-	store->read_only = options->read_only;
+	pthread_mutex_init(&store->contents_lock, NULL);
+	return store;
+}
 
+static int
+open_once(struct store **result, const char *dir,
+    const struct store_identity *expect, const struct store_options *options,
+    struct err_buf *err)
+{
+	struct store *store = store_new(dir, options);
+	int code;
+
+	if (store == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
 	code = open_log(store, dir, options, err);
 	if (code == ERR_OK) {
 		code = check_identity(store, expect, dir, err);
 	}
 	if (code == ERR_OK) {
-		code = open_state(store, dir, options, err);
+		code = open_state(store, err);
 	}
 	if (code == ERR_OK) {
 		code = make_durable(store, dir, options, err);
@@ -557,6 +588,33 @@ store_open(struct store **result, const char *node_dir,
 	}
 	*result = store;
 	return ERR_OK;
+}
+
+int
+store_open(struct store **result, const char *node_dir,
+    const struct store_identity *expect, const struct store_options *options,
+    struct err_buf *err)
+{
+	struct stat st;
+	char dir[4096];
+	int code = ERR_AGAIN, i;
+
+	*result = NULL;
+	if (snprintf(dir, sizeof(dir), "%s/%s", node_dir, LAYOUT_DIRECTORY) >=
+	    (int)sizeof(dir)) {
+		return err_set(
+		    err, ERR_TOO_LARGE, "%s: name too long", node_dir);
+	}
+	if (stat(dir, &st) == -1) {
+		return errno == ENOENT
+		           ? err_set(err, ERR_NOT_FOUND, "%s: no store", dir)
+		           : err_set_errno(err, "%s", dir);
+	}
+	for (i = 0; i < OPEN_TRIES && code == ERR_AGAIN; i++) {
+		code = open_once(result, dir, expect, options, err);
+	}
+	/* That often in a row is no coincidence. */
+	return code == ERR_AGAIN ? ERR_CORRUPT : code;
 }
 
 void
@@ -573,19 +631,30 @@ store_close(struct store *store)
 		store_abort(store);
 	}
 	store_readers_close(store);
-	if (store->state_open) {
-		env_close(&store->state);
-	}
+	contents_close(store);
 	if (store->log_open) {
 		env_close(&store->log);
 	}
+	pthread_mutex_destroy(&store->contents_lock);
 	pthread_mutex_destroy(&store->reader_lock);
 	pthread_mutex_destroy(&store->tail_lock);
 	env_shared_fini(&store->shared);
+	free(store->dir);
 	free(store);
 }
 
 /* ------------------------------------------------------------ small ones */
+
+bool
+store_names(struct store *store, const char *state_name)
+{
+	bool same;
+
+	pthread_mutex_lock(&store->tail_lock);
+	same = strcmp(store->tail.state_name, state_name) == 0;
+	pthread_mutex_unlock(&store->tail_lock);
+	return same;
+}
 
 const struct store_identity *
 store_identity(const struct store *store)
@@ -606,21 +675,37 @@ store_latched(const struct store *store)
 }
 
 int
+store_sync_state(struct store *store)
+{
+	struct contents *contents = contents_get(store);
+	int code = env_sync(&contents->env);
+
+	contents_put(store, contents);
+	return code;
+}
+
+int
 store_sync(struct store *store)
 {
 	int code = env_sync(&store->log);
 
-	return code == ERR_OK ? env_sync(&store->state) : code;
+	return code == ERR_OK ? store_sync_state(store) : code;
 }
 
 void
-store_figures(const struct store *store, struct store_figures *figures)
+store_figures(struct store *store, struct store_figures *figures)
 {
+	struct contents *contents = contents_get(store);
+
 	figures->commits = atomic_load(&store->shared.commits);
 	figures->syncs = atomic_load(&store->shared.syncs);
 	figures->entries = atomic_load(&store->entry_count);
 	figures->bytes = atomic_load(&store->byte_count);
 	figures->sync_ns_max = atomic_load(&store->shared.sync_ns_max);
 	figures->log_used = env_used(&store->log);
-	figures->state_used = env_used(&store->state);
+	figures->state_used = env_used(&contents->env);
+	pthread_mutex_lock(&store->tail_lock);
+	figures->log_size = store->tail.size;
+	pthread_mutex_unlock(&store->tail_lock);
+	contents_put(store, contents);
 }

@@ -5,7 +5,7 @@
  *	log/		term, vote, run, identity, the log, term runs and
  *			configurations; the only authority.  Commits are
  *			group commits: one transaction a batch.
- *	state.0/	the state machine's tables and its position, named by
+ *	state.N/	the state machine's tables and its position, named by
  *			the log environment; an open write transaction
  *			between checkpoints (state.h)
  *
@@ -135,6 +135,8 @@ enum store_room store_state_room(struct store *, uint64_t dirty_pages,
 
 /* Forces everything to the disk; a failure latches the store. */
 int	store_sync(struct store *) MUST_CHECK;
+/* The same for the last checkpoint of the state alone. */
+int	store_sync_state(struct store *) MUST_CHECK;
 
 /* NULL, or why the store is latched. */
 const char *store_latched(const struct store *);
@@ -158,6 +160,9 @@ struct store_log_info {
 	uint64_t first_index;
 	uint64_t last_index;
 	uint64_t last_term;
+	uint64_t snapshot_index;	/* 0: none */
+	uint64_t snapshot_term;
+	uint64_t size;			/* bytes of the entries' pages */
 };
 /* As of the last commit (a fresh look when read_only). */
 int	store_log_info(struct store *, struct store_log_info *) MUST_CHECK;
@@ -167,7 +172,10 @@ int	store_log_info(struct store *, struct store_log_info *) MUST_CHECK;
 int	store_chain(struct store *, uint64_t index, uint32_t *chain)
 	    MUST_CHECK;
 
-/* What the log knows of one entry, without its data.  ERR_NOT_FOUND. */
+/*
+ * What the log knows of one entry, without its data.  ERR_NOT_FOUND.  Of the
+ * last entry that was cut off: term and chain, the rest is 0.
+ */
 struct store_entry_info {
 	uint64_t term;
 	enum raft_entry_type type;
@@ -191,8 +199,9 @@ struct store_figures {
 	uint64_t sync_ns_max;
 	uint64_t log_used;		/* bytes of the environment in use */
 	uint64_t state_used;
+	uint64_t log_size;		/* bytes of the entries' pages */
 };
-void	store_figures(const struct store *, struct store_figures *);
+void	store_figures(struct store *, struct store_figures *);
 
 /*
  * Everything again, slowly: identity, hard state, every record's checksum,

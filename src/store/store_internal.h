@@ -10,6 +10,11 @@
  *	compact.c	compacting copies, offline
  *	boot.c		what a server starts from
  *	state.c		kv's table on the state environment
+ *	contents.c	which state environment is the one; views keep old ones
+ *	snapshot.c	records a snapshot, cuts the log, in its transaction
+ *	stream.c	the state as a stream of bytes
+ *	view.c		sends it: a frozen state, read at any offset
+ *	receive.c	builds a state environment of it, aside
  *	record.c	records <-> bytes, checksums, the chain
  *	env.c		one LMDB environment
  *	room.c		blocks for it, ahead of the need
@@ -30,6 +35,7 @@
 #include "store/env.h"
 #include "store/store.h"
 #include "store/store_layout.h"
+#include "store/stream.h"
 
 #define STORE_MAP_SIZE		(64ull << 30)
 #define STORE_AHEAD_SIZE	(4ull << 20)
@@ -45,21 +51,39 @@ struct log_tail {
 	uint64_t last_index;		/* base_index when empty */
 	uint64_t last_term;
 	uint32_t chain;			/* at last_index */
+	uint64_t snapshot_index;	/* 0: none */
+	uint64_t snapshot_term;
+	uint32_t snapshot_chain;
+	uint64_t size;			/* bytes of the entries' pages */
+	char state_name[36];
+};
+
+/*
+ * A state environment.  Who reads or writes it holds a use; one that is no
+ * longer in force is closed and removed when the last use has ended.
+ */
+struct contents {
+	struct env env;
+	MDB_dbi spaces[KV_SPACE_COUNT];
+	unsigned int uses;		/* under contents_lock */
+	struct contents *next;		/* of the obsolete ones */
 };
 
 struct store {
 	struct env_shared shared;
 	struct env log;
-	struct env state;
-	bool log_open, state_open;
+	bool log_open;
 	bool read_only;
-	char state_name[36];
+	char *dir;			/* NODE_DIR/store */
+	struct store_options options;
 	MDB_dbi meta, entries, runs, configs;
-	MDB_dbi spaces[KV_SPACE_COUNT];
 	struct store_identity identity;
 	_Atomic uint64_t run;
-	uint64_t snapshot_index, snapshot_term;
 	struct state *state_user;	/* state_open() and not closed yet */
+
+	pthread_mutex_t contents_lock;	/* the two below, and their uses */
+	struct contents *contents;	/* the one that is in force */
+	struct contents *obsolete;	/* list of former ones */
 
 	pthread_mutex_t tail_lock;
 	struct log_tail tail;		/* as of the last commit */
@@ -73,11 +97,39 @@ struct store {
 	int sticky;			/* the first error in it */
 	uint64_t txn_size;		/* bytes of pages, estimated */
 	uint64_t txn_entries, txn_bytes;
+	struct receive *installing;	/* in it */
 
 	pthread_mutex_t reader_lock;
 	MDB_txn *readers[STORE_READERS];	/* reset, to be renewed */
 	uint32_t reader_count;
 	MDB_txn *frozen;		/* store_freeze() */
+};
+
+/* A snapshot that arrives; receive.c. */
+struct receive {
+	struct store *store;
+	struct env_shared shared;	/* its faults are not the store's */
+	struct contents *contents;	/* NULL once they are the store's */
+	char name[36];			/* of the directory */
+	uint64_t index;
+	uint64_t total;
+	uint64_t offset;		/* bytes taken */
+	uint8_t chain[RAFT_CHAIN_SIZE];
+	bool finished;
+	bool named;			/* by the log environment, perhaps */
+
+	struct stream_head head;
+	bool has_head;
+	uint8_t *held;			/* the beginning of a record */
+	size_t held_size, held_capacity;
+	uint8_t last_space;
+	uint64_t record_count;
+	uint32_t sum;
+
+	MDB_txn *txn;
+	MDB_cursor *cursor;		/* in space */
+	enum kv_space space;
+	uint64_t txn_size;		/* bytes of pages, estimated */
 };
 
 /* -------------------------------------------------------------- record.c */
@@ -118,9 +170,15 @@ int	store_put_meta(struct store *, MDB_txn *, const char *name, void *,
 /* Hard state, base and end of the log, as this transaction sees them. */
 int	store_load_tail(struct store *, MDB_txn *, struct log_tail *)
 	    MUST_CHECK;
+/* One with nothing open yet, for store_close(); NULL: out of memory. */
+struct store *store_new(const char *dir, const struct store_options *);
 /* One entry's header, verified; ERR_NOT_FOUND, or latched. */
 int	store_get_entry(struct store *, MDB_txn *, uint64_t index,
 	    struct layout_entry *) MUST_CHECK;
+/* Does the log environment name this state? */
+bool	store_names(struct store *, const char *state_name);
+/* Bytes of the pages that hold entries. */
+uint64_t store_log_size(struct store *, MDB_txn *);
 /* Opens the named databases of the log environment. */
 int	store_open_databases(struct store *, MDB_txn *, bool create)
 	    MUST_CHECK;
@@ -138,9 +196,40 @@ int	create_remove(const char *dir, struct err_buf *);
 
 /* --------------------------------------------------------------- state.c */
 
-int	state_open_databases(struct store *, MDB_txn *, bool create)
+/* The position of the last checkpoint. */
+int	state_position(struct store *, struct kv_position *) MUST_CHECK;
+/* A frozen view of contents that the caller holds in use; any one thread. */
+int	state_open_frozen(struct state **, struct store *, struct contents *)
 	    MUST_CHECK;
-/* The applied index of the last checkpoint. */
-int	state_applied_index(struct store *, uint64_t *) MUST_CHECK;
+void	state_close_frozen(struct state *);
+MDB_txn	*state_txn(struct state *);
+
+/* -------------------------------------------------------------- commit.c */
+
+void	store_fail(struct store *, int code);
+void	store_close_cursor(struct store *);
+/* Deletes all keys below index; LMDB's code. */
+int	store_delete_before(struct store *, MDB_dbi, uint64_t index)
+	    MUST_CHECK;
+
+/* ------------------------------------------------------------ contents.c */
+
+/*
+ * Opens (or makes, in a directory that this makes) NODE_DIR/store/NAME.  The
+ * errors of one that is made latch `shared`, which may be another than the
+ * store's.
+ */
+int	contents_open(struct contents **, struct store *,
+	    struct env_shared *, const char *name, bool create,
+	    struct err_buf *) MUST_CHECK;
+void	contents_free(struct contents *);	/* closes it */
+struct contents *contents_get(struct store *);
+void	contents_put(struct store *, struct contents *);
+/* From now on this one is in force, the former one obsolete. */
+void	contents_replace(struct store *, struct contents *);
+/* Closes all; nobody uses any. */
+void	contents_close(struct store *);
+/* Removes the directories of states that are not this one. */
+int	contents_sweep(const char *dir, const char *name, struct err_buf *);
 
 #endif

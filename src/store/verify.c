@@ -20,6 +20,7 @@ struct verify {
 	uint64_t damage_count;
 	struct layout_snapshot snapshot;
 	uint64_t term; /* hard state */
+	bool snapshot_seen; /* the entry at its index */
 
 	/* The walk over the log. */
 	uint64_t index, last_term;
@@ -185,6 +186,61 @@ verify_config(struct verify *verify, const struct layout_entry *header,
 	    &verify->config_value, MDB_NEXT);
 }
 
+/* The snapshot was taken of this log. */
+static void
+verify_snapshot(struct verify *verify, uint64_t term, uint32_t chain)
+{
+	const struct layout_snapshot *snapshot = &verify->snapshot;
+
+	verify->snapshot_seen = true;
+	if (snapshot->term != term || snapshot->chain != chain) {
+		damage(verify,
+		    "log: snapshot: of entry %llu with term %llu, not of the "
+		    "one in the log",
+		    (unsigned long long)snapshot->index,
+		    (unsigned long long)snapshot->term);
+	}
+}
+
+/*
+ * Before the log's first entry there is one configuration at most: the one
+ * in force at the snapshot, if it is not in the log.
+ */
+static void
+verify_kept_config(struct verify *verify)
+{
+	struct raft_configuration configuration;
+	bool kept = false;
+	const char *why;
+	uint64_t at;
+
+	while (verify->config_rc == 0) {
+		at = key_index(&verify->config_key);
+		if (at > verify->snapshot.base_index) {
+			break;
+		}
+		why = record_check_config(
+		    at, &verify->config_value, &configuration);
+		if (why == NULL && kept) {
+			why = "a second one before the log";
+		}
+		if (why != NULL) {
+			damage(verify, "log: configs: record %llu: %s",
+			    (unsigned long long)at, why);
+		}
+		kept = true;
+		verify->config_rc = mdb_cursor_get(verify->configs,
+		    &verify->config_key, &verify->config_value, MDB_NEXT);
+	}
+	if (!kept && verify->snapshot.base_index > 0 &&
+	    (verify->config_rc != 0 || key_index(&verify->config_key) >
+					   verify->snapshot.index)) {
+		damage(verify,
+		    "log: configs: the one in force at the snapshot is "
+		    "missing");
+	}
+}
+
 static void
 verify_entry(
     struct verify *verify, uint64_t index, const MDB_val *value, bool first)
@@ -227,6 +283,9 @@ verify_entry(
 	}
 	verify_run(verify, &header, first);
 	verify_config(verify, &header, value);
+	if (index == verify->snapshot.index) {
+		verify_snapshot(verify, header.term, header.chain);
+	}
 	verify->chain = header.chain;
 	verify->chain_broken = false;
 	verify->last_term = header.term;
@@ -251,10 +310,20 @@ verify_log(struct verify *verify)
 	    verify->runs, &verify->run_key, &verify->run_value, MDB_FIRST);
 	verify->config_rc = mdb_cursor_get(verify->configs, &verify->config_key,
 	    &verify->config_value, MDB_FIRST);
+	verify_kept_config(verify);
+	if (verify->snapshot.index == verify->snapshot.base_index) {
+		verify_snapshot(verify, verify->snapshot.base_term,
+		    verify->snapshot.base_chain);
+	}
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		verify_entry(verify, key_index(&key), &value, first);
 		verify->index++;
 		first = false;
+	}
+	if (!verify->snapshot_seen) {
+		damage(verify,
+		    "log: snapshot: of entry %llu, which is not there",
+		    (unsigned long long)verify->snapshot.index);
 	}
 	if (verify->run_rc == 0) {
 		damage(verify, "log: runs: record %llu is beyond the log",

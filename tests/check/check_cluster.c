@@ -238,10 +238,69 @@ START_TEST(test_states)
 	kv_free(kv);
 	state_close(state);
 	store_close(store);
+	if (_i == 2) {
+		/* Carried forward by its own log: the others have cut. */
+		cluster_cut(1, 55);
+		cluster_cut(2, 60);
+	}
 	finding = finds(CHECK_STATE);
 	ck_assert_uint_eq(finding->node, 3);
 	ck_assert_uint_eq(finding->index, 59);
 	ck_assert_ptr_nonnull(strstr(finding->text, "key key33"));
+}
+END_TEST
+
+/* Each log begins elsewhere; one is empty. */
+START_TEST(test_cut)
+{
+	cluster_create(3);
+	cluster_fill(1, 100, 90);
+	cluster_fill(2, 95, 50);
+	cluster_fill(3, 61, 60);
+	cluster_cut(1, 70);
+	cluster_cut(2, 40);
+	cluster_cut(3, 61);
+	is_clean();
+	ck_assert_uint_eq(result.nodes[0].log.first_index, 70);
+	ck_assert_uint_eq(result.nodes[1].log.snapshot_index, 50);
+	ck_assert_uint_eq(result.nodes[2].log.last_index, 60);
+	ck_assert_uint_eq(result.nodes[2].log.last_term, 2);
+}
+END_TEST
+
+/* They differ where one of them is cut off: the last entry tells. */
+START_TEST(test_cut_difference)
+{
+	const struct check_finding *finding;
+	struct store *store;
+
+	cluster_create(3);
+	cluster_fill(1, 70, 60);
+	cluster_fill(2, 70, 60);
+	cluster_fill(3, 40, 10);
+	store = cluster_open(3);
+	cluster_write(store, 2, 1, 40, 41, 2, "other");
+	cluster_write(store, 2, 1, 41, 51, 2, "v");
+	store_close(store);
+	cluster_cut(1, 51);
+	cluster_cut(2, 51);
+	finding = finds(CHECK_LOG);
+	ck_assert_uint_eq(finding->index, 50);
+	ck_assert_uint_eq(finding->node, 1);
+	ck_assert_uint_eq(finding->other_node, 3);
+}
+END_TEST
+
+/* What one has applied is not in a quorum of logs, cut ones included. */
+START_TEST(test_cut_lost)
+{
+	cluster_create(3);
+	cluster_fill(1, 70, 60);
+	cluster_fill(2, 51, 50);
+	cluster_fill(3, 51, 50);
+	cluster_cut(1, 61);
+	cluster_cut(2, 51);
+	ck_assert_uint_eq(finds(CHECK_LOST)->index, 60);
 }
 END_TEST
 
@@ -374,6 +433,11 @@ run_cluster(const volatile int *stop)
 			    stores[2], term, vote, end, end + 3, term, "stale");
 			term++;
 			vote = 2;
+			/* Votes before entries, on both. */
+			for (i = 0; i < 2; i++) {
+				cluster_write(
+				    stores[i], term, vote, end, end, term, "");
+			}
 		}
 		terms[step] = term;
 		for (i = 0; i < 2; i++) {
@@ -431,6 +495,7 @@ make_suite(void)
 	Suite *suite = suite_create("check");
 	TCase *tcase = tcase_create("check");
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, cluster_setup, cluster_teardown);
 	tcase_add_test(tcase, test_clean);
 	tcase_add_test(tcase, test_stale_suffix);
@@ -441,7 +506,10 @@ make_suite(void)
 	tcase_add_test(tcase, test_missing);
 	tcase_add_test(tcase, test_votes);
 	tcase_add_test(tcase, test_vote_for_stranger);
-	tcase_add_loop_test(tcase, test_states, 0, 2);
+	tcase_add_loop_test(tcase, test_states, 0, 3);
+	tcase_add_test(tcase, test_cut);
+	tcase_add_test(tcase, test_cut_difference);
+	tcase_add_test(tcase, test_cut_lost);
 	tcase_add_loop_test(tcase, test_damage, 0, 2);
 	tcase_add_test(tcase, test_wrecked);
 	tcase_add_loop_test(tcase, test_identity, 0, 3);

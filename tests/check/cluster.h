@@ -16,6 +16,7 @@
 
 #include "kv/kv.h"
 #include "raft/raft.h"
+#include "store/snapshot.h"
 #include "store/state.h"
 #include "store/store.h"
 #include "tests/base/check_run.h"
@@ -204,6 +205,33 @@ cluster_apply(struct store *store, uint64_t last)
 	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
 	kv_free(kv);
 	state_close(state);
+}
+
+/* A snapshot of what is applied; the log is cut to begin at `first`. */
+static inline void
+cluster_cut(uint32_t id, uint64_t first)
+{
+	struct store *store = cluster_open(id);
+	struct raft_snapshot snapshot = { .configuration = { .index = 1 } };
+	const struct kv_position *position;
+	struct state *state;
+	uint32_t chain;
+	struct kv *kv;
+
+	ck_assert_int_eq(state_open(&state, store, &cluster_err), ERR_OK);
+	ck_assert_int_eq(kv_new(&kv, state_table(state)), ERR_OK);
+	position = kv_position(kv);
+	snapshot.index = position->applied_index;
+	snapshot.term = position->applied_term;
+	ck_assert_int_eq(store_chain(store, snapshot.index, &chain), ERR_OK);
+	store_chain_encode(snapshot.chain, chain, position->digest);
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	store_snapshot(store, &snapshot);
+	ck_assert(!store_cut(store, first));
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	kv_free(kv);
+	state_close(state);
+	store_close(store);
 }
 
 /* One node, from closed to closed: entries [2, end) of term 2 by a leader

@@ -6,7 +6,7 @@
  * Skipped, with the reason, where namespaces cannot be made.
  */
 #include "tests/store/namespace.h"
-#include "tests/store/store_test.h"
+#include "tests/store/snapshot_test.h"
 
 static void
 setup(void)
@@ -159,6 +159,72 @@ START_TEST(test_state_full)
 }
 END_TEST
 
+/*
+ * A snapshot for which there is no room: refused before it begins when that
+ * can be seen, thrown away when the disk fills up meanwhile. The node goes
+ * on, and takes it when there is room.
+ */
+START_TEST(test_receive_full)
+{
+	static struct rig from, to;
+	uint8_t chain[RAFT_CHAIN_SIZE], *stream;
+	struct raft_snapshot snapshot;
+	struct receive *receive;
+	uint64_t size, at, digest, step = 65536;
+	char path[300];
+	int code;
+
+	mount_small("30m");
+	rig_create(&from, "node-1", STORE_PROCESS);
+	rig_grow(&from, 200, 200, 30000);
+	rig_checkpoint(&from);
+	snapshot = rig_snapshot(&from);
+	stream = rig_stream(&from, &size, chain);
+	rig_close(&from);
+	rig_create(&to, "node-2", STORE_PROCESS);
+	rig_grow(&to, 100, 20, 100);
+	rig_checkpoint(&to);
+	digest = kv_position(to.kv)->digest;
+	/* It fills up in the middle. */
+	ck_assert_int_eq(receive_open(&receive, to.store, 200, chain, size,
+			     &test_err),
+	    ERR_OK);
+	for (at = 0, code = ERR_OK; code == ERR_OK && at < size; at += step) {
+		step = size - at < step ? size - at : step;
+		if (at == 4 * step) {
+			fill_disk();
+		}
+		code = receive_write(receive, stream + at, step, &test_err);
+	}
+	if (code == ERR_OK) {
+		code = receive_finish(receive, &test_err);
+	}
+	ck_assert_int_eq(code, ERR_FULL);
+	receive_close(receive);
+	ck_assert_ptr_null(store_latched(to.store));
+	ck_assert_uint_eq(rig_states(&to), 1);
+	rig_grow(&to, 110, 20, 100);
+	rig_checkpoint(&to);
+	/* Now it shows before. */
+	ck_assert_int_eq(receive_open(&receive, to.store, 200, chain, size,
+			     &test_err),
+	    ERR_FULL);
+	ck_assert_uint_eq(rig_states(&to), 1);
+	digest = kv_position(to.kv)->digest;
+	rig_is_at(&to, 110, digest);
+	snprintf(path, sizeof(path), "%s/rest", test_dir);
+	ck_assert_int_eq(unlink(path), 0);
+	code = rig_receive(&to, &receive, 200, chain, stream, size, step);
+	ck_assert_msg(code == ERR_OK, "%s", test_err.text);
+	ck_assert_int_eq(rig_install(&to, receive, &snapshot, true), ERR_OK);
+	ck_assert_int_eq(store_sweep(to.store, &test_err), ERR_OK);
+	rig_is_at(&to, 200, kv_position(to.kv)->digest);
+	ck_assert_uint_eq(rig_states(&to), 1);
+	rig_close(&to);
+	free(stream);
+}
+END_TEST
+
 START_TEST(test_create_full)
 {
 	struct store_options options = test_options(STORE_POWER);
@@ -244,6 +310,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_log_full, 0, 2);
 	tcase_add_test(tcase, test_state_full);
+	tcase_add_test(tcase, test_receive_full);
 	tcase_add_test(tcase, test_create_full);
 	tcase_add_test(tcase, test_read_only_fs);
 	tcase_add_test(tcase, test_permission);
