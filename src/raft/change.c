@@ -485,7 +485,7 @@ promote(struct raft *r)
 static bool
 is_ready(struct raft *r, struct progress *p)
 {
-	if (p->round_target == 0 && (p->rounds == 0 ||
+	if (p->round_target == 0 && (!p->caught_up ||
 	    p->match < r->log.last_index)) {
 		p->round_target = r->log.last_index;
 		p->round_begin_ns = r->now_ns;

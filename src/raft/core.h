@@ -76,7 +76,8 @@ struct progress {
 	uint64_t view;		/* that it is sent; 0: it waits for one */
 	uint64_t offset;	/* next byte to send */
 	uint64_t arrived;	/* all before is written there */
-	uint64_t progressed_ns;	/* when that last rose */
+	uint64_t progressed_ns;	/* when that, or match, last rose */
+	bool held;		/* what it needs after a snapshot is kept */
 	/* A learner that is to be promoted: rounds of catching up. */
 	uint64_t round_target;	/* 0: none is under way */
 	uint64_t round_begin_ns;

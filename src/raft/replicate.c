@@ -121,6 +121,7 @@ replicate_restarted(struct raft *r, uint32_t id)
 		return;
 	}
 	p->match = 0;
+	p->held = false;
 	p->confirmed = 0;
 	p->behind_told = false;
 	probe(r, p, r->log.last_index + 1);
@@ -261,6 +262,7 @@ replicate_matched(struct raft *r, struct progress *p, uint64_t index)
 	}
 	if (index > p->match) {
 		p->match = index;
+		p->progressed_ns = r->now_ns;
 	}
 	if (p->mode == PROGRESS_PROBE || (p->mode == PROGRESS_SNAPSHOT &&
 	    p->match >= history_floor(&r->log))) {

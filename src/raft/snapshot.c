@@ -10,8 +10,8 @@
  *
  * A view is the caller's: a frozen picture of a checkpoint, in chunks.  All
  * peers that need a snapshot share one.  As long as a peer makes progress with
- * it the entries right after it stay, or the peer would have to begin anew
- * when it is done, and again (T57).
+ * it, and then with the entries after it, these stay, or the peer would have
+ * to begin anew when it is done, and again (T57).
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -20,6 +20,7 @@
 #include "raft/core.h"
 
 static bool describe(struct raft *, uint64_t, struct raft_snapshot *);
+static bool is_wanted(const struct raft *);
 static bool is_attached(const struct raft *, const struct progress *);
 static void attach(struct raft *, struct progress *);
 static uint64_t held_from(const struct raft *);
@@ -65,7 +66,7 @@ snapshot_view(struct raft *r, uint64_t id, uint64_t index, uint64_t size,
 		    id, size, index, r->applied_index, r->durable_index);
 		return;
 	}
-	if (r->role != RAFT_LEADER || r->view.id != 0 || id <= r->view_last ||
+	if (!is_wanted(r) || r->view.id != 0 || id <= r->view_last ||
 	    index + 1 < r->log.first_index || !describe(r, index, &s)) {
 		r->update->result = ERR_AGAIN;
 		return;
@@ -105,6 +106,9 @@ snapshot_advance(struct raft *r)
 	for (i = 0; i < r->progress_count; i++) {
 		p = &r->progress[i];
 		if (p->mode != PROGRESS_SNAPSHOT) {
+			p->held = p->held && p->match < r->snapshot.index &&
+			    ELAPSED(r, p->progressed_ns) <
+			    r->config.install_timeout_ns;
 			continue;
 		}
 		if (p->view != 0 && (r->log.first_index > r->view.index + 1 ||
@@ -293,6 +297,20 @@ describe(struct raft *r, uint64_t index, struct raft_snapshot *s)
 }
 
 static bool
+is_wanted(const struct raft *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->progress_count; i++) {
+		if (r->progress[i].mode == PROGRESS_SNAPSHOT &&
+		    r->progress[i].view == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
 is_attached(const struct raft *r, const struct progress *p)
 {
 	return p->view != 0 && p->view == r->view.id;
@@ -302,6 +320,7 @@ static void
 attach(struct raft *r, struct progress *p)
 {
 	p->view = r->view.id;
+	p->held = true;
 	p->arrived = 0;
 	p->progressed_ns = p->moved_ns = r->now_ns;
 	go_back(p, 0);
@@ -314,15 +333,21 @@ attach(struct raft *r, struct progress *p)
 static uint64_t
 held_from(const struct raft *r)
 {
+	const struct progress *p;
+	uint64_t held = UINT64_MAX, from;
 	uint32_t i;
 
 	for (i = 0; i < r->progress_count; i++) {
-		if (r->progress[i].mode == PROGRESS_SNAPSHOT &&
-		    is_attached(r, &r->progress[i])) {
-			return r->view.index + 1;
+		p = &r->progress[i];
+		if (p->mode == PROGRESS_SNAPSHOT ?
+		    !is_attached(r, p) : !p->held) {
+			continue;
 		}
+		from = (p->mode == PROGRESS_SNAPSHOT ?
+		    r->view.index : p->match) + 1;
+		held = from < held ? from : held;
 	}
-	return UINT64_MAX;
+	return held;
 }
 
 static void

@@ -244,6 +244,7 @@ heal(struct cluster *c)
 		cluster_node(c, id)->held_messages = 0;
 		set_room(c, id, RAFT_ROOM_OK);
 	}
+	cluster_run(c, 1500 * MS);	/* a transfer may be under way */
 }
 
 /* Returns how many leaders there were. */

@@ -118,6 +118,7 @@ cluster_free(struct cluster *c)
 	}
 	free(c->packets);
 	free(c->committed.entries);
+	free(c->committed_terms);
 	free(c->story);
 	free(c);
 }

@@ -106,6 +106,7 @@ struct cluster {
 	uint64_t order;
 	/* what was ever committed, and who ever led */
 	struct mem_log committed;
+	uint64_t *committed_terms;	/* of who committed it first */
 	struct raft_configuration in_force;	/* before the last step */
 	uint32_t leaders[TERMS_MAX];
 	uint64_t value;			/* last one proposed */

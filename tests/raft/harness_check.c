@@ -124,7 +124,7 @@ cluster_check_log_matching(struct cluster *c, const struct mem_node *a)
 	}
 }
 
-/* A new leader holds everything that was ever committed. */
+/* A new leader holds everything that was committed in earlier terms. */
 void
 cluster_check_leader(struct cluster *c, const struct mem_node *n)
 {
@@ -142,6 +142,9 @@ cluster_check_leader(struct cluster *c, const struct mem_node *n)
 	c->leaders[term] = n->id;
 	c->elections++;
 	for (i = 1; i <= c->committed.count; i++) {
+		if (c->committed_terms[i - 1] >= term) {
+			break;		/* a leader of old, elected late */
+		}
 		if (i > n->log.count ||
 		    !mem_entry_equal(&c->committed.entries[i - 1],
 		    &n->log.entries[i - 1])) {
@@ -165,6 +168,12 @@ cluster_check_commit(struct cluster *c, struct mem_node *n, uint64_t commit)
 	for (i = n->applied + 1; i <= commit; i++) {
 		if (i > c->committed.count) {
 			mem_log_append(&c->committed, &n->log.entries[i - 1]);
+			if ((i & (i - 1)) == 0) {
+				c->committed_terms = mem_realloc(
+				    c->committed_terms,
+				    2 * i * sizeof(uint64_t));
+			}
+			c->committed_terms[i - 1] = raft_term(n->raft);
 		} else if (!mem_entry_equal(&c->committed.entries[i - 1],
 		    &n->log.entries[i - 1])) {
 			cluster_fail(c, "state-machine safety: node %" PRIu32
