@@ -119,7 +119,11 @@ raft_clone(const struct raft *r)
 void
 raft_shadow(struct raft *clone, const struct raft *r)
 {
-	memcpy(clone, r, offsetof(struct raft, progress_count));
+	memcpy(clone, r, offsetof(struct raft, configurations));
+	memcpy(clone->configurations, r->configurations,
+	    r->configuration_count * sizeof(r->configurations[0]));
+	memcpy(clone->why, r->why, offsetof(struct raft, progress_count) -
+	    offsetof(struct raft, why));
 	history_copy_runs(&clone->log, &r->log);
 	if (r->latched != NULL) {
 		clone->latched = clone->latched_text;
