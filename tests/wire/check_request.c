@@ -125,6 +125,8 @@ struct fault {
 static const struct fault request_faults[] = {
 	{ "kind 0", 8, 4, 0 },
 	{ "kind unknown", 8, 4, WIRE_READ_STALE + 1 },
+	{ "kind before a watch", 8, 4, WIRE_WATCH - 1 },
+	{ "kind behind a watch", 8, 4, WIRE_WATCH + 1 },
 	{ "size too small", 12, 4, sizeof(payload) - 1 },
 	{ "size too large", 12, 4, sizeof(payload) + 1 },
 	{ "size huge", 12, 4, UINT32_MAX },
