@@ -24,6 +24,8 @@ static void	client_finish(struct sim_client *, struct sim_world *,
 		    const struct sim_reply *);
 static int	command_encode(const struct sim_client *, struct sim_world *,
 		    uint8_t *, size_t);
+static bool	is_second(int64_t);
+static int	to_txn(struct kv_command *, uint8_t *, size_t);
 static void	refuse(struct sim_node *, const struct sim_request *,
 		    enum sim_reply_code);
 static void	serve_write(struct sim_node *, const struct sim_request *);
@@ -247,7 +249,8 @@ client_finish(struct sim_client *client, struct sim_world *world,
 		client->last_value = reply->has_value ? reply->value : 0;
 		break;
 	case SIM_OP_CAS:
-		record->result = reply->status == KV_OK;
+		record->result = reply->status == KV_OK &&
+		    (!is_second(client->arg2) || reply->number == 1);
 		break;
 	case SIM_OP_INCR:
 		record->result = reply->number;
@@ -264,6 +267,38 @@ client_finish(struct sim_client *client, struct sim_world *world,
 	client_wake_at(client, world, world->plan.client_gap_ns);
 }
 
+/* Every other value: sets have a life, comparisons are transactions. */
+static bool
+is_second(int64_t value)
+{
+	return value / 1000 % 2 == 0;
+}
+
+/* From a comparison and a swap to "if equal then set", the same. */
+static int
+to_txn(struct kv_command *command, uint8_t *to, size_t capacity)
+{
+	const struct kv_compare compare = {
+		.kind = KV_COMPARE_EQUAL, .key = command->key,
+		.value = command->expected,
+	};
+	const struct kv_command set = {
+		.op = KV_OP_SET, .key = command->key,
+		.value = command->value,
+	};
+	const struct kv_txn txn = {
+		.compares = &compare, .compare_count = 1, .then = &set,
+		.then_count = 1,
+	};
+	int size = kv_txn_encode(&txn, to, capacity);
+
+	command->op = KV_OP_TXN;
+	command->key = command->expected = (struct kv_slice){ NULL, 0 };
+	command->value = (struct kv_slice){ to, (size_t)(size > 0 ? size :
+	    0) };
+	return size;
+}
+
 static int
 command_encode(const struct sim_client *client, struct sim_world *world,
     uint8_t *to, size_t capacity)
@@ -274,7 +309,7 @@ command_encode(const struct sim_client *client, struct sim_world *world,
 		[SIM_OP_INCR] = KV_OP_INCR, [SIM_OP_DEL] = KV_OP_DEL,
 	};
 	struct kv_command command = { .op = ops[client->kind] };
-	uint8_t keys[16];
+	uint8_t keys[16], txn[256];
 	char key[8], value[128], expected[32];
 	int size;
 
@@ -290,6 +325,10 @@ command_encode(const struct sim_client *client, struct sim_world *world,
 		size = snprintf(value, sizeof(value), "%" PRId64,
 		    client->arg);
 		command.value = (struct kv_slice){ value, (size_t)size };
+		if (is_second(client->arg)) {
+			command.op = KV_OP_SET_TTL;
+			command.number = (int64_t)KV_TTL_NS_MAX;
+		}
 		break;
 	case SIM_OP_CAS:
 		size = snprintf(expected, sizeof(expected), "%" PRId64,
@@ -299,6 +338,12 @@ command_encode(const struct sim_client *client, struct sim_world *world,
 		size = snprintf(value, sizeof(value), "%" PRId64,
 		    client->arg2);
 		command.value = (struct kv_slice){ value, (size_t)size };
+		if (is_second(client->arg2)) {
+			size = to_txn(&command, txn, sizeof(txn));
+			if (size < 0) {
+				return size;
+			}
+		}
 		break;
 	case SIM_OP_INCR:
 		command.number = client->arg;

@@ -54,7 +54,8 @@ START_TEST(test_request)
 	size_t size;
 	uint32_t kind;
 
-	for (kind = WIRE_WRITE; kind <= WIRE_READ_STALE; kind++) {
+	for (kind = WIRE_WRITE; kind <= WIRE_WATCH;
+	    kind = kind == WIRE_READ_STALE ? WIRE_WATCH : kind + 1) {
 		size = encode_request(buffer, &in);
 		in.kind = kind;
 		wire_encode_request(&in, buffer);
