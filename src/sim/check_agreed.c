@@ -57,7 +57,8 @@ sim_check_agreed_before(struct sim_node *node,
 	if (message->index > node->acked[message->from]) {
 		node->acked[message->from] = message->index;
 	}
-	if (message->index > node->acked_member[message->from]) {
+	if (message->index > node->acked_member[message->from] &&
+	    quorum_server(configuration(node->raft), message->from) != NULL) {
 		node->acked_member[message->from] = message->index;
 	}
 }
