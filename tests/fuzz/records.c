@@ -244,7 +244,7 @@ one(struct store *store, MDB_txn *txn, struct bytes_in *in,
 	}
 	dbi = database == 0 ? store->meta : database == 1 ? store->entries :
 	    database == 2 ? store->runs : database == 3 ? store->configs :
-	    store->spaces[database - 4];
+	    store->contents->spaces[database - 4];
 	(void)((orders & 2) != 0 ? mdb_del(txn, dbi, &key, NULL) :
 	    mdb_put(txn, dbi, &key, &value, 0));
 }
@@ -264,7 +264,7 @@ scribble(struct bytes_in *in)
 	must(state_open(&state, store, &err) == ERR_OK);
 	state_close(state);
 	must(mdb_txn_begin(store->log.mdb, NULL, 0, &log) == 0);
-	must(mdb_txn_begin(store->state.mdb, NULL, 0, &data) == 0);
+	must(mdb_txn_begin(store->contents->env.mdb, NULL, 0, &data) == 0);
 	for (int i = 0; in->left > 0 && i < OPS_MAX; i++) {
 		unsigned int database = (unsigned int)take(in, 1) % 8;
 
