@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "ctl/usage.h"
 
+static int say(struct sink *, int);
+
 int
 exec_open(const struct settings *settings, struct raftsup **handle,
     struct err_buf *err)
@@ -64,9 +66,6 @@ int
 exec_once(const struct command *command, struct settings *settings,
     const struct bytes_word *words, size_t count)
 {
-	const struct render *render;
-	struct raftsup *handle;
-	struct sink sink = { 0 };
 	struct err_buf err;
 	struct call call;
 	int status;
@@ -87,17 +86,31 @@ exec_once(const struct command *command, struct settings *settings,
 		    command->name);
 		return err_exit_status(ERR_USAGE);
 	}
-	render = settings->json ? &render_json : &render_text;
+	status = exec_with_handle(settings, &call, exec_call);
+	call_fini(&call);
+	return status;
+}
+
+int
+exec_with_handle(
+    struct settings *settings, struct call *call, exec_function *function)
+{
+	const struct render *render =
+	    settings->json ? &render_json : &render_text;
+	struct raftsup *handle;
+	struct sink sink = { 0 };
+	struct err_buf err;
+	int status;
+
 	status = exec_open(settings, &handle, &err);
 	if (status != 0) {
 		render->failed(&sink, err.text);
 	} else {
-		status = exec_call(handle, &call, render, &sink);
+		status = function(handle, call, render, &sink);
 		raftsup_close(handle);
 	}
-	status = exec_say(&sink, status);
+	status = say(&sink, status);
 	sink_fini(&sink);
-	call_fini(&call);
 	return status;
 }
 
@@ -114,8 +127,8 @@ exec_write(const void *data, size_t size)
 }
 
 /* What an answer left in the sink. The worse news is the exit status. */
-int
-exec_say(struct sink *sink, int status)
+static int
+say(struct sink *sink, int status)
 {
 	int written = exec_write(sink->out.data, sink->out.size);
 

@@ -38,11 +38,16 @@ int exec_call(struct raftsup *handle, struct call *call,
 int exec_once(const struct command *command, struct settings *settings,
     const struct bytes_word *words, size_t count);
 
+/* What is done with a call: exec_call(), or what goes on for longer. */
+typedef int exec_function(struct raftsup *handle, struct call *call,
+    const struct render *render, struct sink *sink);
+
 /*
- * Says what an answer left in the sink, on standard output and standard
- * error. Returns the worse news: `status`, or that of a failed write.
+ * Opens a handle, has `function` done, and says what it left in the sink, on
+ * standard output and standard error. Returns the exit status.
  */
-int exec_say(struct sink *sink, int status);
+int exec_with_handle(
+    struct settings *settings, struct call *call, exec_function *function);
 
 /*
  * Writes to standard output. 0, or the exit status for a failure, which has

@@ -16,7 +16,6 @@
 #include "ctl/usage.h"
 
 static int read_lines(struct txn *, struct settings *);
-static int run_call(struct call *, struct settings *);
 
 static void
 txn_request(struct call *call)
@@ -83,7 +82,7 @@ txn_run(
 		log_warnx("%s", err.text);
 		status = err_exit_status(ERR_USAGE);
 	} else {
-		status = run_call(&call, settings);
+		status = exec_with_handle(settings, &call, exec_call);
 	}
 	call_fini(&call);
 	return status;
@@ -133,27 +132,5 @@ read_lines(struct txn *txn, struct settings *settings)
 	}
 	free(words);
 	input_fini(&input);
-	return status;
-}
-
-static int
-run_call(struct call *call, struct settings *settings)
-{
-	const struct render *render =
-	    settings->json ? &render_json : &render_text;
-	struct raftsup *handle;
-	struct sink sink = { 0 };
-	struct err_buf err;
-	int status;
-
-	status = exec_open(settings, &handle, &err);
-	if (status != 0) {
-		render->failed(&sink, err.text);
-	} else {
-		status = exec_call(handle, call, render, &sink);
-		raftsup_close(handle);
-	}
-	status = exec_say(&sink, status);
-	sink_fini(&sink);
 	return status;
 }

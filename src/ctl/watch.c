@@ -24,8 +24,7 @@ static const struct word_option watch_options[] = {
 /* An interrupt ends it at once, but not inside a line. */
 static volatile sig_atomic_t is_writing, is_interrupted;
 
-static int watch_all(
-    struct raftsup *, struct call *, const struct render *, struct sink *);
+static exec_function watch_all;
 static void on_interrupt(int);
 
 static int
@@ -49,9 +48,6 @@ watch_run(
     struct settings *settings, const struct bytes_word *words, size_t count)
 {
 	struct sigaction action = { .sa_handler = on_interrupt };
-	const struct render *render;
-	struct raftsup *handle;
-	struct sink sink = { 0 };
 	struct err_buf err;
 	struct call call;
 	int status;
@@ -68,16 +64,7 @@ watch_run(
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	render = settings->json ? &render_json : &render_text;
-	status = exec_open(settings, &handle, &err);
-	if (status != 0) {
-		render->failed(&sink, err.text);
-	} else {
-		status = watch_all(handle, &call, render, &sink);
-		raftsup_close(handle);
-	}
-	status = exec_say(&sink, status);
-	sink_fini(&sink);
+	status = exec_with_handle(settings, &call, watch_all);
 	call_fini(&call);
 	return status;
 }
