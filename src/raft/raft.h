@@ -204,8 +204,8 @@ enum raft_message_type {
  * there.  done: the snapshot is in place, or was not needed.
  *
  * Requests for votes carry in hint_index the index of the configuration that
- * the sender campaigns in; a refusal with `removed` says that a later one is
- * committed, and that the sender is not in it.
+ * the sender campaigns in; a refusal with `removed` says that one at least as
+ * new is committed, and that the sender is not in it.
  *
  * A PRE_VOTE carries the term it would campaign in; its reply echoes that
  * term when granted and the voter's own term when refused.

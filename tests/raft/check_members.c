@@ -135,7 +135,11 @@ START_TEST(t70_own_term_first)
 
 	solo_open(&s, 1, 3, 1, 0, "1");
 	solo_lead(&s);
+	solo_tick(&s, HEARTBEAT);
+	solo_heartbeat_ack(&s, 2);
+	solo_heartbeat_ack(&s, 3);
 	ck_assert_int_eq(change(RAFT_CHANGE_ADD, 4), ERR_AGAIN);
+	ck_assert_str_eq(s.update.why, "nothing of term 2 is committed yet");
 	ck_assert_uint_eq(s.raft->log.last_index, 2);
 	raft_status(s.raft, &status);
 	ck_assert_str_eq(status.refused, s.update.why);
@@ -256,9 +260,13 @@ START_TEST(t76_identity)
 	m = solo_reply(&s, RAFT_APPEND, 3, 2, false);
 	m.index = 3;
 	solo_recv(&s, &m);
+	ck_assert_uint_eq(replicate_progress(s.raft, 3)->match, 0);
 	m.from_store = 4711;
 	solo_recv(&s, &m);
+	ck_assert_uint_eq(replicate_progress(s.raft, 3)->match, 3);
 	ASSERT_COMMIT(2);
+	ck_assert(!quorum_is_voter(configuration(s.raft), 3, 4711));
+	ck_assert(quorum_is_voter(configuration(s.raft), 3, STORE_ID(3)));
 	ck_assert_uint_eq(s.sent[RAFT_APPEND][3].to_store, 4711);
 	solo_ack(&s, 2, 3);
 	ASSERT_COMMIT(3);
