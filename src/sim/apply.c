@@ -32,6 +32,7 @@ sim_apply_wake(struct sim_node *node)
 
 	for (i = 0; i < node->read_count; i++) {
 		ready = ready || (node->reads[i].ready &&
+		    !node->reads[i].read &&
 		    node->reads[i].index <= node->applied_index);
 	}
 	if (node->apply_due || (!ready &&

@@ -186,6 +186,8 @@ node_boot(struct sim_node *node)
 	boot.size_count = log->count;
 	boot.configurations = configurations;
 	boot.configuration_count = sim_member_boot(node, configurations);
+	boot.promises = node->promises;
+	boot.promise_count = node->promise_count;
 	boot.now_ns = sim_clock(world);
 	boot.random = prng_next(&world->prng_core);
 	if (node_new_core(node, &boot, &what) != ERR_OK) {
@@ -207,6 +209,7 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 		.heartbeat_ns = world->plan.heartbeat_ns,
 		.election_min_ns = world->plan.election_min_ns,
 		.election_max_ns = world->plan.election_max_ns,
+		.lease_ns = world->plan.lease_ns,
 		.inflight_messages_max = world->plan.inflight_messages_max,
 		.inflight_bytes_max = world->plan.inflight_bytes_max,
 		.append_entries_max = world->plan.append_entries_max,

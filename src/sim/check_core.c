@@ -41,6 +41,7 @@ sim_checks_clear(struct sim_checks *checks)
 	sim_map_clear(&checks->once);
 	sim_map_clear(&checks->committed_in);
 	checks->committed.count = 0;
+	checks->commit_term = 0;
 	checks->digest_count = 0;
 }
 

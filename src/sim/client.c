@@ -26,6 +26,8 @@ static int	command_encode(const struct sim_client *, struct sim_world *,
 		    uint8_t *, size_t);
 static bool	is_second(int64_t);
 static int	to_txn(struct kv_command *, uint8_t *, size_t);
+static void	answer_later(struct sim_node *, struct sim_read *,
+		    const struct sim_reply *);
 static void	refuse(struct sim_node *, const struct sim_request *,
 		    enum sim_reply_code);
 static void	serve_write(struct sim_node *, const struct sim_request *);
@@ -465,6 +467,8 @@ sim_serve_read(struct sim_node *node, const struct raft_read *result)
 		}
 		if (result->result == ERR_OK) {
 			read->ready = true;
+			read->lease = result->lease;
+			read->term = raft_term(node->raft);
 			read->index = result->index;
 			if (result->index > node->applied_index) {
 				sim_cover(node->world,
@@ -503,7 +507,8 @@ sim_serve_reads(struct sim_node *node)
 			.token = read.token,
 		};
 
-		if (!read.ready || read.index > node->applied_index) {
+		if (!read.ready || read.read ||
+		    read.index > node->applied_index) {
 			i++;
 			continue;
 		}
@@ -513,12 +518,75 @@ sim_serve_reads(struct sim_node *node)
 		reply.status = answer.status;
 		reply.has_value = answer.status == KV_OK;
 		reply.value = number_of(answer.value);
+		if (read.lease) {
+			answer_later(node, &node->reads[i], &reply);
+			continue;
+		}
 		node->reads[i] = node->reads[--node->read_count];
 		if (sim_crash_here(node, SIM_COVER_CRASH_ANSWER)) {
 			return;
 		}
 		sim_reply(node, &reply);
 	}
+}
+
+/* The state is read; by the time that the clock is, the node may have slept. */
+static void
+answer_later(struct sim_node *node, struct sim_read *read,
+    const struct sim_reply *reply)
+{
+	struct sim_world *world = node->world;
+	struct sim_event event = {
+		.type = SIM_ANSWER, .node = node->id, .a = node->run,
+		.b = read->id,
+		.at_ns = world->now_ns + prng_below(&world->prng_disk,
+		    world->plan.apply_max_ns + 1),
+	};
+
+	read->read = true;
+	read->reply = *reply;
+	sim_push(world, &event);
+}
+
+void
+sim_serve_leased(struct sim_node *node, uint64_t id)
+{
+	struct raft_event event = { .type = RAFT_EVENT_READ };
+	struct sim_world *world = node->world;
+	struct sim_read read;
+	uint32_t i;
+
+	for (i = 0; i < node->read_count && node->reads[i].id != id; i++) {
+	}
+	if (i == node->read_count) {
+		return;
+	}
+	read = node->reads[i];
+	if (raft_term(node->raft) == read.term &&
+	    raft_lease_end_ns(node->raft) > sim_clock(world)) {
+		node->reads[i] = node->reads[--node->read_count];
+		sim_cover(world, SIM_COVER_LEASE_READS);
+		sim_check_lease_read(node);
+		if (!sim_crash_here(node, SIM_COVER_CRASH_ANSWER)) {
+			sim_reply(node, &read.reply);
+		}
+		return;
+	}
+	sim_cover(world, SIM_COVER_LEASE_READS_LATE);
+	node->reads[i].ready = node->reads[i].read = false;
+	node->reads[i].lease = false;
+	event.read.id = id;
+	event.read.round = true;
+	sim_node_step(node, &event);
+	if (node->dying || world->failed || world->update->result == ERR_OK) {
+		return;
+	}
+	for (i = 0; i < node->read_count && node->reads[i].id != id; i++) {
+	}
+	read.reply.code = world->update->result == ERR_BUSY ?
+	    SIM_REPLY_BUSY : SIM_REPLY_NOT_LEADER;
+	node->reads[i] = node->reads[--node->read_count];
+	sim_reply(node, &read.reply);
 }
 
 void

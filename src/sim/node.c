@@ -67,6 +67,11 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 			return;
 		}
 	}
+	if (update->promises_changed) {
+		node->promise_count = update->promise_count;
+		memcpy(node->promises, update->promises,
+		    update->promise_count * sizeof(update->promises[0]));
+	}
 	node_role_changes(node);
 	if (node->role == RAFT_LEADER && update->persist_seq != 0) {
 		sim_check_agreed_members(node);
@@ -79,6 +84,7 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	if (node->dying || world->failed) {
 		return;
 	}
+	sim_check_lease_commit(node, update->commit_index);
 	sim_check_commit(node, update->commit_index);
 	sim_check_monotony(node);
 	if (update->commit_index > node->commit_index) {
@@ -114,6 +120,9 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 	case SIM_APPLY:
 		node->apply_due = false;
 		sim_apply_turn(node);
+		break;
+	case SIM_ANSWER:
+		sim_serve_leased(node, event->b);
 		break;
 	case SIM_REQUEST:
 		sim_serve_request(node, event->data);

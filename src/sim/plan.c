@@ -100,6 +100,21 @@ draw_times(struct sim_plan *plan, struct prng *prng)
 	    prng_range(prng, 1, 12) / 4;
 }
 
+/* Shorter or longer than the election timeout; none in one run of four. */
+static void
+draw_lease(struct sim_plan *plan, const struct sim_options *options)
+{
+	struct prng prng;
+
+	prng_init(&prng, options->seed ^ UINT64_C(0x6c65617365));
+	plan->lease_ns = 0;
+	if (prng_below(&prng, 4) != 0 && !options->tla) {
+		plan->lease_ns = prng_range(&prng, 2 * plan->heartbeat_ns,
+		    prng_below(&prng, 2) == 0 ? 3 * plan->election_min_ns :
+		    3 * plan->heartbeat_ns);
+	}
+}
+
 void
 sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 {
@@ -137,6 +152,7 @@ sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 	plan->value_extra = (uint32_t)prng_range(&prng, 0, 40);
 	draw_plot(plan, options);
 	draw_members(plan, options);
+	draw_lease(plan, options);
 	if (options->tla) {
 		plan->faults &= TLA_FAULTS;
 		/* Traces are short: much must happen soon. */

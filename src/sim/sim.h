@@ -94,6 +94,7 @@ struct sim_plan {
 	uint32_t faults;
 	uint64_t steps;
 	uint64_t heartbeat_ns, election_min_ns, election_max_ns;
+	uint64_t lease_ns;		/* 0: no leases */
 	uint32_t append_entries_max, append_bytes_max;
 	uint32_t inflight_messages_max, inflight_bytes_max;
 	uint32_t uncommitted_bytes_max;
@@ -122,6 +123,7 @@ enum sim_event_type {
 	SIM_REQUEST,
 	SIM_DEATH_NEWS,
 	SIM_ROOM,
+	SIM_ANSWER,
 	SIM_FAULT,		/* from here on: not of a node */
 	SIM_RESTART,
 	SIM_REPLY,
@@ -197,16 +199,6 @@ struct sim_pending {
 	uint64_t op;		/* the client's number */
 };
 
-struct sim_read {
-	uint64_t id;
-	uint64_t index;
-	bool ready;
-	uint32_t client;
-	uint64_t op;
-	uint64_t token;
-	uint32_t key;
-};
-
 struct sim_short {
 	uint32_t to;
 	uint64_t request;
@@ -259,6 +251,9 @@ struct sim_node {
 	enum raft_role role;
 	uint64_t term;
 	uint64_t dead_runs[SIM_NODES_MAX + 1];
+	/* In its page of the segment, which outlives it. */
+	struct raft_promise promises[RAFT_PROMISES_MAX];
+	uint32_t promise_count;
 
 	struct sim_pending pending[SIM_PENDING_MAX];
 	uint32_t pending_count;
@@ -338,6 +333,20 @@ struct sim_request {
 	uint8_t command[];
 };
 
+struct sim_read {
+	uint64_t id;
+	uint64_t index;
+	bool ready;
+	bool lease;		/* the clock is looked at before it leaves */
+	bool read;		/* the state was: this is the answer */
+	uint64_t term;
+	uint32_t client;
+	uint64_t op;
+	uint64_t token;
+	uint32_t key;
+	struct sim_reply reply;
+};
+
 /* --------------------------------------------------------------- checkers */
 
 struct sim_checks {
@@ -349,6 +358,7 @@ struct sim_checks {
 	struct sim_map once;		/* session, sequence -> index */
 	struct sim_log committed;
 	struct sim_map committed_in;	/* index -> term of the leader */
+	uint64_t commit_term;		/* latest in which a leader has */
 	uint64_t *digests;		/* of the state, by index */
 	size_t digest_count, digest_capacity;
 };
@@ -547,6 +557,8 @@ void	sim_serve_answer(struct sim_node *, const struct sim_pending *,
 	    const struct kv_answer *);
 void	sim_serve_lost(struct sim_node *);
 void	sim_serve_reads(struct sim_node *);
+/* A read by the lease, after a while: does the lease still hold? */
+void	sim_serve_leased(struct sim_node *, uint64_t id);
 void	sim_reply(struct sim_node *, const struct sim_reply *);
 
 /* fault.c */
@@ -577,6 +589,9 @@ void	sim_check_completeness(struct sim_node *);
 void	sim_check_completeness_later(struct sim_node *,
 	    const struct raft_entry *);
 void	sim_check_commit(struct sim_node *, uint64_t commit_index);
+void	sim_check_lease(struct sim_world *);
+void	sim_check_lease_commit(struct sim_node *, uint64_t commit_index);
+void	sim_check_lease_read(struct sim_node *);
 void	sim_check_applied(struct sim_node *, const struct raft_entry *,
 	    uint64_t digest);
 void	sim_check_member(struct sim_node *);

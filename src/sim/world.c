@@ -363,6 +363,7 @@ world_event(struct sim_world *world, const struct sim_event *event)
 	case SIM_DISK_DONE:
 	case SIM_DISK_AGAIN:
 	case SIM_APPLY:
+	case SIM_ANSWER:
 	case SIM_REQUEST:
 	case SIM_DEATH_NEWS:
 	case SIM_ROOM:
@@ -376,7 +377,8 @@ world_event(struct sim_world *world, const struct sim_event *event)
 		return;
 	}
 	if ((event->type == SIM_TICK || event->type == SIM_DISK_DONE ||
-	    event->type == SIM_DISK_AGAIN || event->type == SIM_APPLY) &&
+	    event->type == SIM_DISK_AGAIN || event->type == SIM_APPLY ||
+	    event->type == SIM_ANSWER) &&
 	    event->a != node->run) {
 		return;
 	}
@@ -391,6 +393,7 @@ world_event(struct sim_world *world, const struct sim_event *event)
 	}
 	sim_node_event(node, event);
 	sim_node_settle(node);
+	sim_check_lease(world);
 }
 
 /* Heals all, or a bare majority of those whose stores are not lost. */
@@ -450,7 +453,8 @@ world_liveness(struct sim_world *world)
 	sim_story(world, 0, "the faults are over");
 	world_calm(world);
 	end = world->now_ns + 40 * world->plan.election_max_ns +
-	    200 * world->plan.heartbeat_ns + 1000 * SIM_MS;
+	    200 * world->plan.heartbeat_ns + 2 * world->plan.lease_ns +
+	    1000 * SIM_MS;
 	steps = world->step + WORLD_LIVENESS_STEPS;
 	for (i = 0; i < world->plan.clients; i++) {
 		done[i] = world->clients[i].done;
