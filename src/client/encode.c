@@ -65,7 +65,9 @@ encode_request(struct raftsup *handle, struct op *op,
 		op->patience_ns = WATCH_PATIENCE_NS;
 	} else if (is_read(request->operation)) {
 		op->kind = request->consistency == RAFTSUP_STALE ?
-		    WIRE_READ_STALE : WIRE_READ;
+		    WIRE_READ_STALE :
+		    request->consistency == RAFTSUP_READ_INDEX ?
+		    WIRE_READ_INDEX : WIRE_READ;
 	} else {
 		op->kind = WIRE_WRITE;
 		op->in_session = request->operation != RAFTSUP_OUTCOME;

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/crash.h"
 #include "kv/kv.h"
 #include "node/clients_internal.h"
@@ -38,7 +39,9 @@ static void	client_write(struct node *, const struct waiter *,
 static bool	client_has_disk(const struct node *, enum kv_op, uint32_t);
 static void	client_read(struct node *, const struct waiter *,
 		    const struct wire_request *);
+static void	ask_reads(struct node *, struct read_list *, bool);
 static void	answer_read(struct node *, const struct apply_result *);
+static bool	lease_holds(const struct node *, const struct read *);
 static bool	answer_due(struct node *, uint32_t,
 		    const struct apply_result *);
 static void	reads_drop_uncommitted(struct node *);
@@ -61,6 +64,7 @@ clients_new(struct clients **clientsp, struct node *node)
 	clients->arena = malloc(ARENA_SIZE);
 	clients->pending = calloc(PENDING_MAX, sizeof(*clients->pending));
 	clients->free.first = clients->gathered.first =
+	    clients->gathered_round.first =
 	    clients->ready.first = clients->stale.first =
 	    clients->watches.first = NONE;
 	for (uint32_t i = 0; i < RAFT_READS_MAX; i++) {
@@ -124,7 +128,8 @@ clients_receive(struct node *node, bool look_at_all)
 				clients->marked[w] &= ~(left & -left);
 			}
 			work = work || clients->entry_count > 0 ||
-			    clients->gathered.first != NONE;
+			    clients->gathered.first != NONE ||
+			    clients->gathered_round.first != NONE;
 		}
 	}
 	clients_propose(node);
@@ -304,6 +309,7 @@ client_read(struct node *node, const struct waiter *waiter,
 	read->index = 0;
 	read->handed = false;
 	read->is_watch = request->kind == WIRE_WATCH;
+	read->lease = false;
 	if (kv_command_decode(&command, read->command, read->size) !=
 	    ERR_OK || kv_op_is_write(command.op) ||
 	    read->is_watch != (command.op == KV_OP_WATCH)) {
@@ -321,7 +327,8 @@ client_read(struct node *node, const struct waiter *waiter,
 	kv_command_stamp(read->command, request->kind == WIRE_READ_STALE ||
 	    node->role != RAFT_LEADER ? 0 : node_log_time(node));
 	read_put(clients, request->kind == WIRE_READ_STALE ?
-	    &clients->stale : &clients->gathered, at);
+	    &clients->stale : request->kind == WIRE_READ_INDEX ?
+	    &clients->gathered_round : &clients->gathered, at);
 }
 
 /* All writes of the turn as one event. */
@@ -376,9 +383,16 @@ clients_propose(struct node *node)
 	clients->arena_used = 0;
 }
 
-/* All reads of the turn under one ReadIndex. */
+/* All reads of the turn under one ReadIndex, or under the lease. */
 static void
 clients_ask_reads(struct node *node)
+{
+	ask_reads(node, &node->clients->gathered, false);
+	ask_reads(node, &node->clients->gathered_round, true);
+}
+
+static void
+ask_reads(struct node *node, struct read_list *gathered, bool round)
 {
 	struct clients *clients = node->clients;
 	struct raft_event event = { .type = RAFT_EVENT_READ };
@@ -386,12 +400,13 @@ clients_ask_reads(struct node *node)
 	    &clients->asked[clients->batch % RAFT_READS_MAX];
 	uint32_t at;
 
-	if (clients->gathered.first == NONE || asked->first != NONE) {
+	if (gathered->first == NONE || asked->first != NONE) {
 		return;
 	}
-	*asked = clients->gathered;
-	clients->gathered.first = NONE;
+	*asked = *gathered;
+	gathered->first = NONE;
 	event.read.id = clients->batch++;
+	event.read.round = round;
 	node_step(node, &event);
 	CRASH_POINT("read: asked");
 	if (node->update->result == ERR_OK) {
@@ -418,6 +433,8 @@ clients_reads(struct node *node, const struct raft_read *result)
 
 		if (result->result == ERR_OK) {
 			read->index = result->index;
+			read->lease = result->lease;
+			read->term = node->term;
 			read_put(clients, &clients->ready, at);
 		} else {
 			client_reply(node, &read->waiter, WIRE_NOT_LEADER,
@@ -493,9 +510,29 @@ answer_read(struct node *node, const struct apply_result *result)
 	    answer_due(node, at, result)) {
 		return;
 	}
+	if (read->lease && !lease_holds(node, read)) {
+		/* It was over before the state was read: for a new index. */
+		read->lease = false;
+		read_put(clients, &clients->gathered_round, at);
+		return;
+	}
+	if (read->lease) {
+		node->counters[SEGMENT_LEASE_READS]++;
+	}
 	client_reply(node, &read->waiter, WIRE_OK, result->answer,
 	    result->size);
 	read_put(clients, &clients->free, at);
+}
+
+/*
+ * The state was read; only now the clock is, and not the one of the turn: the
+ * process may have been stopped in between (T83).
+ */
+static bool
+lease_holds(const struct node *node, const struct read *read)
+{
+	return raft_term(node->raft) == read->term &&
+	    clock_now_ns() < raft_lease_end_ns(node->raft);
 }
 
 /* True: it waits for the entry that says what the clock says. */

@@ -53,6 +53,8 @@ struct read {
 	uint32_t capacity;
 	uint32_t next;			/* in its list */
 	bool handed;			/* to apply */
+	bool lease;			/* the clock is read after the state */
+	uint64_t term;			/* of that lease */
 	bool is_watch;
 	uint64_t watch_from;		/* the first index */
 	uint64_t watch_until_ns;	/* then answered, whatever there is */
@@ -82,6 +84,7 @@ struct clients {
 	struct read reads[READS_MAX];
 	struct read_list free;
 	struct read_list gathered;
+	struct read_list gathered_round;	/* not by a lease */
 	struct read_list asked[RAFT_READS_MAX];
 	struct read_list ready;
 	struct read_list stale;		/* wait for nothing */

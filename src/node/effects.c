@@ -21,6 +21,7 @@
 #define NODE_RECORD_SIZE	48u	/* of the log, but for the data */
 
 static void	node_persist(struct node *);
+static void	node_promises(struct node *);
 static void	node_messages(struct node *);
 static void	node_release_waiting(struct node *);
 static void	node_role_changes(struct node *);
@@ -49,6 +50,9 @@ node_step(struct node *node, struct raft_event *event)
 		CRASH_POINT("step: before persist");
 		node_persist(node);
 		CRASH_POINT("step: persist handed over");
+	}
+	if (update->promises_changed) {
+		node_promises(node);
 	}
 	/* Before the messages: a leader's first ones follow its role. */
 	node_role_changes(node);
@@ -125,6 +129,24 @@ node_persist(struct node *node)
 	}
 	disk_add(node->disk, update, entries, pin, kept_term);
 	node->status_dirty = true;
+}
+
+/* Where the next run of this node finds them, before anybody hears of it. */
+static void
+node_promises(struct node *node)
+{
+	const struct raft_update *update = node->update;
+	struct segment_promises page = {
+	    .count = update->promise_count,
+	    .withhold_ns = node->withhold_ns,
+	};
+
+	for (uint32_t i = 0; i < update->promise_count; i++) {
+		page.promises[i].leader = update->promises[i].leader;
+		page.promises[i].run = update->promises[i].run;
+		page.promises[i].end_ns = update->promises[i].end_ns;
+	}
+	segment_promises_publish(node->segment, node->slot, &page);
 }
 
 static void

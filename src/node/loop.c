@@ -256,6 +256,9 @@ node_housekeeping(struct node *node)
 	const char *latched = store_latched(node->store);
 
 	node->housekeeping_ns = node->now_ns + HOUSEKEEPING_NS;
+	if (node->role == RAFT_LEADER) {
+		node->status_dirty = true;	/* its lease was renewed */
+	}
 	events_tick(node->events, node->now_ns);
 	if (latched != NULL) {
 		node_latch(node, ERR_IO, "%s", latched);

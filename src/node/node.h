@@ -73,6 +73,7 @@ struct node {
 
 	/* Time. */
 	uint64_t now_ns;
+	uint64_t withhold_ns;		/* no votes until then */
 	uint64_t deadline_ns;		/* the core's */
 	uint64_t timeout_seq;		/* of the row: handled so far */
 	uint64_t timeout_at_ns;		/* UINT64_MAX: none is due */

@@ -54,6 +54,8 @@ static int	serve_open_store(struct node *, const struct segment_row *,
 static int	serve_announce(struct node *, struct err_buf *);
 static bool	serve_wait_admission(struct node *);
 static int	serve_boot(struct node *, struct err_buf *);
+static void	serve_promises(struct node *, struct raft_boot *,
+		    struct raft_promise *);
 static int	serve_boot_core(struct node *, struct raft_boot *,
 		    struct err_buf *);
 static int	serve_end(struct node *);
@@ -340,6 +342,34 @@ serve_boot(struct node *node, struct err_buf *err)
 	return ERR_OK;
 }
 
+/*
+ * What a former run has promised.  Its page is as old as the segment, and the
+ * segment as old as the oldest lease: when it cannot be read, every promise
+ * is over in the time of the longest lease, and the page remembers that too.
+ */
+static void
+serve_promises(struct node *node, struct raft_boot *boot,
+    struct raft_promise *promises)
+{
+	struct segment_promises page;
+
+	if (segment_promises_read(node->segment, node->slot, &page) !=
+	    ERR_OK) {
+		page = (struct segment_promises){
+		    .withhold_ns = boot->now_ns + RAFT_LEASE_NS_MAX,
+		};
+		segment_promises_publish(node->segment, node->slot, &page);
+	}
+	for (uint32_t i = 0; i < page.count; i++) {
+		promises[i].leader = page.promises[i].leader;
+		promises[i].run = page.promises[i].run;
+		promises[i].end_ns = page.promises[i].end_ns;
+	}
+	boot->promises = promises;
+	boot->promise_count = page.count;
+	boot->withhold_ns = node->withhold_ns = page.withhold_ns;
+}
+
 static int
 serve_boot_core(struct node *node, struct raft_boot *boot,
     struct err_buf *err)
@@ -353,11 +383,13 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 	    .heartbeat_ns = config->heartbeat_ns,
 	    .election_min_ns = config->election_min_ns,
 	    .election_max_ns = config->election_max_ns,
+	    .lease_ns = config->lease_ns,
 	    .uncommitted_bytes_max = CACHE_SIZE / 2,
 	    .tell_rpc = config->log_rpc != 0,
 	    .tell = node_tell,
 	    .tell_arg = node,
 	};
+	struct raft_promise promises[RAFT_PROMISES_MAX];
 	const char *what = "";
 	uint64_t last_term;
 	int result;
@@ -365,6 +397,7 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 	boot->applied_index = node->applied_index;
 	boot->now_ns = node->now_ns = clock_now_ns();
 	boot->random = prng_next(&node->prng);
+	serve_promises(node, boot, promises);
 	result = raft_new(&node->raft, &core, boot, &what);
 	if (result != ERR_OK) {
 		return err_set(err, result, "the store of node %u "

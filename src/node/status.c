@@ -29,6 +29,9 @@ node_status_publish(struct node *node)
 	status->last_index = raft.last_index;
 	status->last_term = raft.last_term;
 	status->quorum = raft.quorum;
+	/* A leader without other voters has it for ever. */
+	status->lease_end_ns = raft.lease_end_ns != UINT64_MAX ?
+	    raft.lease_end_ns : node->now_ns + node->config->lease_ns;
 	status->room = node->room == STORE_ROOM_OK ? RAFT_ROOM_OK :
 	    node->room < STORE_ROOM_NONE ? RAFT_ROOM_LOW : RAFT_ROOM_NONE;
 	status->serving = raft_is_ready(node->raft);

@@ -233,6 +233,7 @@ start_apply(struct start *start, struct err_buf *err)
 	}
 	if ((start->given & START_LEASE) != 0) {
 		settings->lease_ns = asked->lease_ns;
+		settings->no_lease = asked->no_lease;
 	}
 	if ((start->given & START_LOG) != 0) {
 		settings->log_level = asked->log_level;

@@ -158,8 +158,10 @@ read_option(struct start *start, int letter, const char *argument,
 		    30 * CLOCK_NS_PER_S, &asked->heartbeat_ns, err);
 	case OPTION_LEASE:
 		start->given |= START_LEASE;
-		return options_time("--lease", argument, CLOCK_NS_PER_MS,
-		    10 * CLOCK_NS_PER_S, &asked->lease_ns, err);
+		asked->no_lease = strcmp(argument, "0") == 0;
+		return asked->no_lease ? ERR_OK : options_time("--lease",
+		    argument, CLOCK_NS_PER_MS, 10 * CLOCK_NS_PER_S,
+		    &asked->lease_ns, err);
 	case OPTION_NO_RESTART:
 		start->given |= START_NO_RESTART;
 		asked->no_restart = true;

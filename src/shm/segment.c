@@ -272,6 +272,7 @@ static int
 create_filled(struct segment *segment, const struct segment_config *config,
     uint32_t node_count, struct err_buf *err)
 {
+	static const struct segment_promises none;
 	struct segment_header_layout *header;
 	struct segment_supervisor_layout *page;
 	uint64_t needed = creation_blocks(segment, node_count);
@@ -298,6 +299,9 @@ create_filled(struct segment *segment, const struct segment_config *config,
 		return code;
 	}
 	write_header(segment, config, node_count);
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		segment_promises_publish(segment, slot, &none);
+	}
 	page = segment_supervisor_page(segment);
 	/* E2 ready, writing end. */
 	__atomic_store_n(&page->ready, (1u << node_count) - 1,

@@ -193,6 +193,30 @@ int	segment_status_read(const struct segment *, uint32_t slot,
 void	segment_hint_set(struct segment *, uint32_t slot, uint64_t word);
 uint64_t segment_hint(const struct segment *, uint32_t slot);
 
+#define SEGMENT_PROMISES	8
+
+/*
+ * What a voter has promised to leaders (docs/CORE.md, "Leases"): written
+ * before it is acknowledged, read back by the node's next run.  The creator
+ * of the segment writes that there is nothing: no node runs, so no leader has
+ * a lease.  Anything but ERR_OK from a read means that nothing is known.
+ */
+struct segment_promises {
+	uint32_t count;
+	uint32_t zero;
+	uint64_t withhold_ns;	/* no votes until then; 0: it may vote */
+	struct {
+		uint32_t leader;
+		uint32_t zero;
+		uint64_t run;
+		uint64_t end_ns;
+	} promises[SEGMENT_PROMISES];
+};
+void	segment_promises_publish(struct segment *, uint32_t slot,
+	    const struct segment_promises *);
+int	segment_promises_read(const struct segment *, uint32_t slot,
+	    struct segment_promises *) MUST_CHECK;
+
 /* Set before a sync, cleared after its success; sole writer: the node. */
 volatile uint32_t *segment_sync_word(struct segment *, uint32_t slot);
 
@@ -222,6 +246,7 @@ enum segment_counter {
 	SEGMENT_READS,
 	SEGMENT_ELECTIONS,
 	SEGMENT_LOG_LINES_DROPPED,
+	SEGMENT_LEASE_READS,		/* answered by the lease, no message */
 	SEGMENT_COUNTER_COUNT = 96
 };
 volatile uint64_t *segment_counters(const struct segment *, uint32_t slot);

@@ -58,7 +58,7 @@
 #include "shm/recorder.h"
 #include "shm/segment.h"
 
-#define LAYOUT_VERSION		1u
+#define LAYOUT_VERSION		2u
 #define LAYOUT_PAGE		4096u
 #define LAYOUT_LINE		64u
 
@@ -184,6 +184,7 @@ union life_token_layout {
 };
 
 #define LAYOUT_STATUS_COPY	1152u
+#define LAYOUT_PROMISES_COPY	256u
 struct segment_node_layout {
 	uint64_t hint;			/* E7 */
 	uint8_t pad_hint[56];
@@ -197,13 +198,16 @@ struct segment_node_layout {
 	union life_token_layout tokens[LIFE_WATCHERS];	/* E9 */
 	uint64_t counters[SEGMENT_COUNTER_COUNT];
 	uint8_t status[64 + 2 * LAYOUT_STATUS_COPY];
-	uint8_t pad[4224];
+	uint8_t promises[64 + 2 * LAYOUT_PROMISES_COPY];
+	uint8_t pad[3648];
 };
 static_assert(sizeof(struct segment_status) == 1136, "fixed");
 static_assert(sizeof(union life_token_layout) == 64, "one line");
 static_assert(offsetof(struct segment_node_layout, tokens) == 256, "lines");
 static_assert(offsetof(struct segment_node_layout, counters) == 832, "lines");
 static_assert(offsetof(struct segment_node_layout, status) == 1600, "lines");
+static_assert(sizeof(struct segment_promises) == 208, "fixed");
+static_assert(offsetof(struct segment_node_layout, promises) == 3968, "lines");
 static_assert(sizeof(struct segment_node_layout) == 8192, "two pages");
 
 /* ------------------------------------------------------------ the bells */

@@ -13,6 +13,8 @@ static_assert(sizeof(struct publish_copy_layout) +
 static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_status) <= LAYOUT_STATUS_COPY, "fits");
 static_assert(sizeof(struct publish_copy_layout) +
+    sizeof(struct segment_promises) <= LAYOUT_PROMISES_COPY, "fits");
+static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_supervisor) <= 64, "fits");
 
 void
@@ -93,6 +95,25 @@ segment_status_read(const struct segment *segment, uint32_t slot,
 }
 
 void
+segment_promises_publish(struct segment *segment, uint32_t slot,
+    const struct segment_promises *promises)
+{
+	publish_write(segment_node_page(segment, slot)->promises,
+	    LAYOUT_PROMISES_COPY, promises, sizeof(*promises));
+}
+
+int
+segment_promises_read(const struct segment *segment, uint32_t slot,
+    struct segment_promises *promises)
+{
+	int code = publish_read(segment_node_page(segment, slot)->promises,
+	    LAYOUT_PROMISES_COPY, promises, sizeof(*promises));
+
+	return code == ERR_OK && promises->count > SEGMENT_PROMISES ?
+	    ERR_CORRUPT : code;
+}
+
+void
 segment_hint_set(struct segment *segment, uint32_t slot, uint64_t word)
 {
 	/* E7 hint, writing end. */
@@ -160,6 +181,7 @@ segment_counter_name(uint32_t counter)
 		[SEGMENT_READS] = "reads",
 		[SEGMENT_ELECTIONS] = "elections",
 		[SEGMENT_LOG_LINES_DROPPED] = "log_lines_dropped",
+		[SEGMENT_LEASE_READS] = "lease_reads",
 	};
 
 	return counter < SEGMENT_COUNTER_COUNT ? names[counter] : NULL;

@@ -26,6 +26,7 @@
 #define HEARTBEAT_DEFAULT_NS	(100 * CLOCK_NS_PER_MS)
 #define ELECTION_MIN_DEFAULT_NS	(500 * CLOCK_NS_PER_MS)
 #define ELECTION_MAX_DEFAULT_NS	(1000 * CLOCK_NS_PER_MS)
+#define LEASE_MAX_NS		(10 * CLOCK_NS_PER_S)
 #define LEASE_DEFAULT_NS	(400 * CLOCK_NS_PER_MS)
 #define CLIENTS_DEFAULT		64
 
@@ -63,10 +64,11 @@ cluster_check_settings(const struct cluster_settings *asked,
 		    options_format_time(settings.heartbeat_ns, a),
 		    options_format_time(settings.election_min_ns, b));
 	}
-	if (settings.lease_ns < settings.heartbeat_ns) {
+	if (!settings.no_lease &&
+	    settings.lease_ns < 2 * settings.heartbeat_ns) {
 		return err_set(err, ERR_USAGE,
-		    "--lease %s is shorter than the heartbeat of %s that"
-		    " renews it",
+		    "--lease %s is shorter than two heartbeats of %s, which"
+		    " renew it",
 		    options_format_time(settings.lease_ns, a),
 		    options_format_time(settings.heartbeat_ns, b));
 	}
@@ -85,7 +87,7 @@ cluster_segment_config(const struct cluster *cluster,
 	config->heartbeat_ns = settings.heartbeat_ns;
 	config->election_min_ns = settings.election_min_ns;
 	config->election_max_ns = settings.election_max_ns;
-	config->lease_ns = settings.lease_ns;
+	config->lease_ns = settings.no_lease ? 0 : settings.lease_ns;
 	config->seed = settings.seed;
 	config->durability = (uint32_t)cluster->durability;
 	config->log_rpc = settings.log_level == CLUSTER_LOG_RPC;
@@ -167,7 +169,7 @@ cluster_durability_name(enum cluster_durability durability)
 /*
  * Defaults follow what was asked for: a heartbeat that was not given stays
  * at a third of a short election timeout, a lease below the election timeout
- * and above the heartbeat.
+ * and of two heartbeats at least.
  */
 static void
 with_defaults(const struct cluster_settings *asked,
@@ -190,12 +192,15 @@ with_defaults(const struct cluster_settings *asked,
 		    2 * full->heartbeat_ns <= LEASE_DEFAULT_NS) {
 			full->lease_ns = LEASE_DEFAULT_NS;
 		}
-		if (full->lease_ns > 10 * CLOCK_NS_PER_S) {
-			full->lease_ns = 10 * CLOCK_NS_PER_S;
+		if (full->lease_ns > LEASE_MAX_NS) {
+			full->lease_ns = LEASE_MAX_NS;
 		}
-		if (full->lease_ns < full->heartbeat_ns) {
-			full->lease_ns = full->heartbeat_ns;
+		if (full->lease_ns < 2 * full->heartbeat_ns) {
+			full->lease_ns = 2 * full->heartbeat_ns;
 		}
+		/* Too seldom renewed for any. */
+		full->no_lease = full->no_lease ||
+		    full->lease_ns > LEASE_MAX_NS;
 	}
 	if (full->client_count == 0) {
 		full->client_count = CLIENTS_DEFAULT;
@@ -259,6 +264,9 @@ make_settings(const struct cluster_settings *settings)
 		json_object_set_new(object, "log",
 		    json_string(settings->log_level == CLUSTER_LOG_RPC ?
 		    "rpc" : "info"));
+	}
+	if (settings->no_lease) {
+		json_object_set_new(object, "no_lease", json_true());
 	}
 	if (settings->no_restart) {
 		json_object_set_new(object, "no_restart", json_true());
@@ -420,6 +428,8 @@ read_settings(struct cluster_settings *settings, json_t *object,
 			return bad(err, "log");
 		}
 	}
+	settings->no_lease =
+	    json_is_true(json_object_get(object, "no_lease"));
 	settings->no_restart =
 	    json_is_true(json_object_get(object, "no_restart"));
 	settings->no_death_hint =

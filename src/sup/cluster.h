@@ -52,6 +52,7 @@ struct cluster_settings {
 	uint64_t election_min_ns;
 	uint64_t election_max_ns;
 	uint64_t lease_ns;
+	bool no_lease;		/* lease_ns is not looked at */
 	uint64_t seed;
 	uint32_t client_count;
 	enum cluster_log_level log_level;

@@ -93,7 +93,7 @@ wire_decode_reply(struct wire_reply *reply, const uint8_t *data, size_t size)
 static bool
 is_kind(uint32_t kind)
 {
-	return (kind >= WIRE_WRITE && kind <= WIRE_READ_STALE) ||
+	return (kind >= WIRE_WRITE && kind <= WIRE_READ_INDEX) ||
 	    kind == WIRE_WATCH;
 }
 

@@ -22,6 +22,7 @@ enum wire_request_kind {
 	WIRE_WRITE = 1,		/* kv command through the log */
 	WIRE_READ = 2,		/* kv query, linearizable */
 	WIRE_READ_STALE = 3,	/* kv query of this node's applied state */
+	WIRE_READ_INDEX = 4,	/* linearizable, whatever the lease */
 	WIRE_WATCH = 8,		/* KV_OP_WATCH of this node's applied state;
 				 * kept for a while when there is nothing */
 };

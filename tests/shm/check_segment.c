@@ -168,7 +168,7 @@ START_TEST(test_foreign)
 	}
 	ck_assert_int_eq(attach_code(name, SEGMENT_NODE), ERR_OK);
 
-	wild.version = 2;
+	wild.version++;
 	write_at(0, &wild, sizeof(wild));
 	ck_assert_int_eq(attach_code(name, SEGMENT_NODE), ERR_VERSION);
 	wild = header;

@@ -55,7 +55,7 @@ START_TEST(test_request)
 	uint32_t kind;
 
 	for (kind = WIRE_WRITE; kind <= WIRE_WATCH;
-	    kind = kind == WIRE_READ_STALE ? WIRE_WATCH : kind + 1) {
+	    kind = kind == WIRE_READ_INDEX ? WIRE_WATCH : kind + 1) {
 		size = encode_request(buffer, &in);
 		in.kind = kind;
 		wire_encode_request(&in, buffer);
@@ -125,7 +125,7 @@ struct fault {
 
 static const struct fault request_faults[] = {
 	{ "kind 0", 8, 4, 0 },
-	{ "kind unknown", 8, 4, WIRE_READ_STALE + 1 },
+	{ "kind unknown", 8, 4, WIRE_READ_INDEX + 1 },
 	{ "kind before a watch", 8, 4, WIRE_WATCH - 1 },
 	{ "kind behind a watch", 8, 4, WIRE_WATCH + 1 },
 	{ "size too small", 12, 4, sizeof(payload) - 1 },
