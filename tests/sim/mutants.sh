@@ -46,7 +46,7 @@ compile() {
 sources=$(cd "$source" &&
     ls src/base/*.c src/raft/*.c src/kv/*.c src/wire/*.c src/lin/*.c \
     src/sim/*.c)
-tests='check_limits check_log check_paper check_quorum check_thesis
+tests='check_lease check_limits check_log check_paper check_quorum check_thesis
 check_traps check_traps_log'
 harness=$(cd "$source/tests/raft" &&
     ls -- *.c | sed '/^check_/d; s/\.c$//')
