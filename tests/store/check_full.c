@@ -174,7 +174,7 @@ START_TEST(test_receive_full)
 	char path[300];
 	int code;
 
-	mount_small("30m");
+	mount_small("44m");
 	rig_create(&from, "node-1", STORE_PROCESS);
 	rig_grow(&from, 200, 200, 30000);
 	rig_checkpoint(&from);
