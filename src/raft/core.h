@@ -37,7 +37,8 @@
 #define CONFIGURATIONS_MAX	64	/* the snapshot's, and those after */
 #define PROGRESS_MAX		16	/* members, and servers that leave */
 #define SIGHTINGS_MAX		16	/* ids whose runs are remembered */
-#define OLD_PROMISES_MAX	(RAFT_SERVERS_MAX * RAFT_PROMISES_MAX)
+/* Of all voters, and of a candidate that has no vote itself. */
+#define OLD_PROMISES_MAX	((RAFT_SERVERS_MAX + 1) * RAFT_PROMISES_MAX)
 #define INFLIGHT_MAX		128	/* appends under way to one peer */
 
 /* Appends to one peer that are not acknowledged yet, oldest first. */

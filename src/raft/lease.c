@@ -149,12 +149,17 @@ lease_excuse(struct raft *r)
 uint64_t
 raft_lease_end_ns(const struct raft *r)
 {
+	uint64_t end_ns;
+
 	if (r->role != RAFT_LEADER || r->latched != NULL ||
 	    r->config.lease_ns == 0 || r->lease_given_up ||
 	    r->commit_index < r->noop_index) {
 		return 0;
 	}
-	return promised(r);
+	end_ns = promised(r);
+	/* Who votes alone promises himself for ever. */
+	return end_ns < r->now_ns + r->config.lease_ns ? end_ns :
+	    r->now_ns + r->config.lease_ns;
 }
 
 uint64_t
@@ -304,11 +309,15 @@ promised(const struct raft *r)
 	return quorum_reached(c, values);
 }
 
-/* Its holder may still answer reads by it. */
+/*
+ * Its holder may still answer reads by it.  This run leads in this term, and
+ * earlier runs of this node are dead.
+ */
 static bool
 is_outstanding(const struct raft *r, const struct raft_promise *p)
 {
-	return p->end_ns > r->now_ns && p->leader != r->config.id &&
+	return p->end_ns > r->now_ns && (p->leader != r->config.id ||
+	    p->run > r->config.run) &&
 	    !sighting_is_dead(r, p->leader, p->run) &&
 	    !sighting_has_reached(r, p->leader, p->run, r->hard.term);
 }

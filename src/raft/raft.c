@@ -321,7 +321,8 @@ config_is_wrong(const struct raft_config *c)
 	return c->id == 0 || c->run == 0 || c->heartbeat_ns == 0 ||
 	    c->election_min_ns == 0 ||
 	    c->election_max_ns < c->election_min_ns ||
-	    c->lease_ns > RAFT_LEASE_NS_MAX;
+	    c->lease_ns > RAFT_LEASE_NS_MAX ||
+	    (c->lease_ns != 0 && c->lease_ns < 2 * c->heartbeat_ns);
 }
 
 static const char *
@@ -558,12 +559,12 @@ step_applied(struct raft *r, uint64_t index)
 static void
 step_finish(struct raft *r)
 {
+	lease_advance(r);	/* what it commits, the others look at */
 	install_advance(r);
 	change_advance(r);
 	snapshot_advance(r);
 	snapshot_compact(r);	/* before what is sent names entries */
 	if (r->role == RAFT_LEADER) {
-		lease_advance(r);
 		readindex_advance(r);
 		transfer_advance(r);
 		replicate_flush(r);

@@ -67,6 +67,7 @@ encode_again(const struct raft_message *message, const uint8_t *data,
 
 	memset(again, 0xee, size);
 	wire_encode_header(message, message->entry_count, again);
+	at += wire_encode_promises(message, again + at);
 	for (uint32_t i = 0; i < message->entry_count; i++) {
 		wire_encode_entry(&entries[i], again + at);
 		at += wire_entry_size(entries[i].size);

@@ -13,6 +13,8 @@
 
 #define LOG_MAX	600
 
+void (*solo_boot)(struct raft_boot *, struct raft_config *);
+
 static void
 tell(void *arg, enum raft_tell kind, const char *text)
 {
@@ -129,6 +131,9 @@ solo_open_with(struct solo *s, uint32_t id,
 		.tell_arg = s,
 	};
 	what = "";
+	if (solo_boot != NULL) {
+		solo_boot(&boot, &s->config);
+	}
 	ck_assert_msg(raft_new(&s->raft, &s->config, &boot, &what) == ERR_OK,
 	    "%s", what);
 }

@@ -31,9 +31,10 @@ struct solo {
 
 /*
  * Node `id` of `voters`, with that hard state and a log of these terms
- * ("1 1 2"), all durable.  solo_boot() lets the test change the boot state
- * and the settings first.
+ * ("1 1 2"), all durable.  solo_boot, if it is not NULL, lets the test change
+ * the boot state and the settings first.
  */
+extern void (*solo_boot)(struct raft_boot *, struct raft_config *);
 void	solo_open(struct solo *, uint32_t id, uint32_t voters, uint64_t term,
 	    uint32_t vote, const char *terms);
 void	solo_open_with(struct solo *, uint32_t id,
