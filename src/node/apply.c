@@ -46,6 +46,7 @@ struct apply_job {
 	size_t result_capacity;
 	uint64_t pin;
 	bool checkpoint;
+	struct receive *install;	/* NULL, or put it in place first */
 	struct apply_done done;
 };
 
@@ -60,6 +61,7 @@ struct apply {
 	struct apply_job *filling;
 	struct apply_job *running;
 	uint64_t checkpoint_index;
+	uint64_t checkpoint_digest;
 	uint64_t first_expiry_ns;	/* when it was opened */
 	_Atomic uint64_t dirty;		/* pages since then */
 	_Atomic uint64_t free_pages;	/* inside the file */
@@ -87,6 +89,7 @@ static int	apply_entry(struct apply *, struct apply_job *,
 static int	apply_checkpoint(struct apply *);
 static void	apply_look(struct apply *);
 static int	apply_rewind(struct apply *);
+static int	apply_switch(struct apply *, struct receive *);
 static void	bytes_reserve(struct bytes *, size_t);
 
 int
@@ -133,6 +136,7 @@ apply_new(struct apply **applyp, struct store *store, bool threaded,
 	memset(first, 0, sizeof(*first));
 	first->applied_index = kv_position(apply->kv)->applied_index;
 	first->checkpoint_index = first->applied_index;
+	first->checkpoint_digest = kv_position(apply->kv)->digest;
 	first->log_time_ns = kv_position(apply->kv)->log_time_ns;
 	first->next_expiry_ns = apply->first_expiry_ns;
 	*applyp = apply;
@@ -242,11 +246,19 @@ apply_want_checkpoint(struct apply *apply)
 }
 
 void
+apply_install(struct apply *apply, struct receive *receive)
+{
+	assert(apply->filling->install == NULL);
+	apply->filling->install = receive;
+}
+
+void
 apply_kick(struct apply *apply)
 {
 	struct apply_job *job = apply->filling;
 
-	if ((job->count == 0 && !job->checkpoint) || apply_is_busy(apply)) {
+	if ((job->count == 0 && !job->checkpoint && job->install == NULL) ||
+	    apply_is_busy(apply)) {
 		return;
 	}
 	apply->filling = apply->running;
@@ -277,6 +289,7 @@ apply_poll(struct apply *apply, struct apply_done *done)
 	job->count = 0;
 	job->copied.size = 0;
 	job->checkpoint = false;
+	job->install = NULL;
 	atomic_store_explicit(&apply->state, APPLY_IDLE,
 	    memory_order_relaxed);
 	return true;
@@ -330,6 +343,7 @@ apply_open(struct apply *apply)
 		    err_text(result));
 	}
 	apply->checkpoint_index = kv_position(apply->kv)->applied_index;
+	apply->checkpoint_digest = kv_position(apply->kv)->digest;
 	apply->first_expiry_ns = kv_next_expiry_ns(apply->kv);
 	apply_look(apply);
 	return ERR_OK;
@@ -392,6 +406,10 @@ apply_run(struct apply *apply)
 
 	job->answers.size = 0;
 	memset(done, 0, sizeof(*done));
+	if (job->install != NULL) {
+		result = apply_switch(apply, job->install);
+		done->installed = result == ERR_OK;
+	}
 	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
 		result = apply_item_run(apply, job, &job->items[i]);
 	}
@@ -420,6 +438,7 @@ apply_run(struct apply *apply)
 	done->log_time_ns = kv_position(apply->kv)->log_time_ns;
 	done->next_expiry_ns = kv_next_expiry_ns(apply->kv);
 	done->checkpoint_index = apply->checkpoint_index;
+	done->checkpoint_digest = apply->checkpoint_digest;
 	apply_look(apply);
 	/* Pairs with apply_poll(). */
 	atomic_store_explicit(&apply->state, APPLY_DONE,
@@ -544,10 +563,35 @@ apply_checkpoint(struct apply *apply)
 	}
 	if (result == ERR_OK) {
 		apply->checkpoint_index = applied;
+		apply->checkpoint_digest = kv_position(apply->kv)->digest;
 	} else {
 		apply->lost = true;
 	}
 	return result;
+}
+
+/* What came before it is forgotten, committed or not. */
+static int
+apply_switch(struct apply *apply, struct receive *receive)
+{
+	struct kv *kv;
+	int result;
+
+
+	result = state_switch(apply->machine_state, receive);
+	receive_close(receive);
+	if (result == ERR_OK) {
+		result = kv_new(&kv, state_table(apply->machine_state));
+	}
+	if (result != ERR_OK) {
+		return result;
+	}
+	kv_free(apply->kv);
+	apply->kv = kv;
+	apply->lost = false;
+	apply->checkpoint_index = kv_position(kv)->applied_index;
+	apply->checkpoint_digest = kv_position(kv)->digest;
+	return ERR_OK;
 }
 
 /* Back to the last checkpoint. */

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "raft/raft.h"
 #include "shm/doorbell.h"
+#include "store/receive.h"
 #include "store/store.h"
 
 #define APPLY_JOB_ENTRIES	1024	/* of one job at most */
@@ -49,6 +50,8 @@ struct apply_done {
 	bool rewound;		/* applied went back to the checkpoint */
 	uint64_t applied_index;
 	uint64_t checkpoint_index;
+	uint64_t checkpoint_digest;	/* kv's, there */
+	bool installed;		/* the state is the one received */
 	uint64_t log_time_ns;
 	uint64_t next_expiry_ns;	/* UINT64_MAX: nothing expires */
 	const struct apply_result *results;
@@ -76,6 +79,8 @@ void	apply_add_read(struct apply *, uint64_t ref, const void *command,
 	    uint32_t size);
 /* After this job, commit what is applied. */
 void	apply_want_checkpoint(struct apply *);
+/* First of all, put the state received in place: the log names it now. */
+void	apply_install(struct apply *, struct receive *);
 void	apply_kick(struct apply *);
 bool	apply_poll(struct apply *, struct apply_done *);
 uint64_t apply_pinned(const struct apply *);

@@ -125,6 +125,12 @@ cache_truncate(struct cache *cache, uint64_t from_index)
 	cache->next_index = from_index;
 }
 
+void
+cache_restart(struct cache *cache, uint64_t next_index)
+{
+	cache->first_index = cache->next_index = next_index;
+}
+
 const struct raft_entry *
 cache_get(const struct cache *cache, uint64_t index)
 {

@@ -44,6 +44,8 @@ int	cache_append(struct cache *, const struct raft_entry *) MUST_CHECK;
 /* Forgets the entries from from_index on; it may lie beyond both ends, then
  * the cache is emptied and begins there. */
 void	cache_truncate(struct cache *, uint64_t from_index);
+/* Forgets all entries; the next one is next_index. */
+void	cache_restart(struct cache *, uint64_t next_index);
 
 /* NULL when it is not here; else borrowed until evicted. */
 const struct raft_entry *cache_get(const struct cache *, uint64_t index);

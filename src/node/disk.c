@@ -26,6 +26,9 @@ struct disk_op {
 	uint64_t truncate_from;
 	uint32_t entry_first;	/* in the batch's entries */
 	uint32_t entry_count;
+	struct raft_snapshot *snapshot;	/* NULL, or recorded; owned */
+	bool install;
+	bool drop_log;
 };
 
 struct disk_batch {
@@ -36,6 +39,9 @@ struct disk_batch {
 	size_t entry_count;
 	size_t entry_capacity;
 	uint64_t pin;
+	struct receive *receive;	/* of the op that installs */
+	uint64_t first_index;		/* cut the log to begin there */
+	bool more;			/* and that takes more steps */
 	struct disk_done done;
 };
 
@@ -49,6 +55,8 @@ struct disk {
 	uint64_t last_index;	/* the log's end after what was added */
 	uint64_t last_term;
 	uint64_t busy_since_ns;
+	uint64_t first_wanted;
+	uint64_t first_now;
 	_Atomic int state;
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -101,6 +109,10 @@ disk_free(struct disk *disk)
 		pthread_join(disk->thread, NULL);
 	}
 	for (int i = 0; i < 2; i++) {
+		for (size_t k = 0; k < disk->batches[i].op_count; k++) {
+			free(disk->batches[i].ops[k].snapshot);
+		}
+		receive_close(disk->batches[i].receive);
 		free(disk->batches[i].ops);
 		free(disk->batches[i].entries);
 	}
@@ -127,6 +139,18 @@ disk_add(struct disk *disk, const struct raft_update *update,
 	op->truncate_from = update->truncate_from;
 	op->entry_first = (uint32_t)batch->entry_count;
 	op->entry_count = update->entry_count;
+	op->snapshot = NULL;
+	op->install = update->install_id != 0;
+	op->drop_log = update->drop_log;
+	if (update->snapshot != NULL) {
+		op->snapshot = malloc(sizeof(*op->snapshot));
+		assert(op->snapshot != NULL);
+		*op->snapshot = *update->snapshot;
+	}
+	if (op->drop_log) {
+		disk->last_index = update->snapshot->index;
+		disk->last_term = update->snapshot->term;
+	}
 	for (uint32_t i = 0; i < update->entry_count; i++) {
 		batch->entries[batch->entry_count++] = *entries[i];
 	}
@@ -150,11 +174,27 @@ disk_add(struct disk *disk, const struct raft_update *update,
 }
 
 void
+disk_add_install(struct disk *disk, struct receive *receive)
+{
+	assert(disk->filling->receive == NULL);
+	disk->filling->receive = receive;
+}
+
+void
+disk_set_first(struct disk *disk, uint64_t first_index)
+{
+	if (first_index > disk->first_wanted) {
+		disk->first_wanted = first_index;
+	}
+}
+
+void
 disk_kick(struct disk *disk, uint64_t now_ns)
 {
 	struct disk_batch *batch = disk->filling;
 
-	if (batch->op_count == 0 ||
+	if ((batch->op_count == 0 &&
+	    disk->first_wanted <= disk->first_now) ||
 	    atomic_load_explicit(&disk->state, memory_order_relaxed) !=
 	    DISK_IDLE) {
 		return;
@@ -162,6 +202,7 @@ disk_kick(struct disk *disk, uint64_t now_ns)
 	disk->filling = disk->writing;
 	disk->writing = batch;
 	disk->busy_since_ns = now_ns;
+	batch->first_index = disk->first_wanted;
 	if (!disk->threaded) {
 		disk_write(disk);
 		return;
@@ -183,6 +224,8 @@ disk_poll(struct disk *disk, struct disk_done *done)
 		return false;
 	}
 	*done = disk->writing->done;
+	done->persisted = disk->writing->op_count > 0;
+	done->installed = NULL;
 	disk->busy_since_ns = 0;
 	if (done->result == ERR_FULL) {
 		/* Nothing of it was written.  It goes out again, and what
@@ -206,12 +249,29 @@ disk_poll(struct disk *disk, struct disk_done *done)
 			if (later->pin < batch->pin) {
 				batch->pin = later->pin;
 			}
+			if (later->receive != NULL) {
+				assert(batch->receive == NULL);
+				batch->receive = later->receive;
+				later->receive = NULL;
+			}
 		}
 		later->op_count = later->entry_count = 0;
 		disk->filling = batch;
 		disk->writing = later;
 	} else {
-		disk->writing->op_count = disk->writing->entry_count = 0;
+		struct disk_batch *batch = disk->writing;
+
+		if (done->result == ERR_OK && !batch->more) {
+			disk->first_now = batch->first_index;
+		}
+		if (done->result == ERR_OK) {
+			done->installed = batch->receive;
+			batch->receive = NULL;
+		}
+		for (size_t i = 0; i < batch->op_count; i++) {
+			free(batch->ops[i].snapshot);
+		}
+		batch->op_count = batch->entry_count = 0;
 	}
 	atomic_store_explicit(&disk->state, DISK_IDLE, memory_order_relaxed);
 	return true;
@@ -294,7 +354,15 @@ disk_write(struct disk *disk)
 				    &batch->entries[op->entry_first],
 				    op->entry_count);
 			}
+			if (op->install) {
+				store_install(disk->store, op->snapshot,
+				    batch->receive, op->drop_log);
+			} else if (op->snapshot != NULL) {
+				store_snapshot(disk->store, op->snapshot);
+			}
 		}
+		batch->more = batch->first_index > 1 &&
+		    store_cut(disk->store, batch->first_index);
 		CRASH_POINT("disk: before commit");
 		result = store_commit(disk->store);
 		CRASH_POINT("disk: committed");

@@ -18,6 +18,7 @@
 #include "base/attr.h"
 #include "raft/raft.h"
 #include "shm/doorbell.h"
+#include "store/snapshot.h"
 #include "store/store.h"
 
 struct disk;
@@ -28,6 +29,8 @@ struct disk_done {
 	uint64_t seq;		/* the core's: all up to this is durable */
 	uint64_t last_index;	/* the log's end as of that persist */
 	uint64_t last_term;
+	bool persisted;		/* it held persists, not old entries only */
+	struct receive *installed;	/* NULL, or now the state */
 };
 
 /* last_index and last_term: the durable log's end now. */
@@ -45,6 +48,10 @@ void	disk_free(struct disk *);
 void	disk_add(struct disk *, const struct raft_update *,
 	    const struct raft_entry *const *entries, uint64_t pin,
 	    uint64_t kept_term);
+/* The update installs this: from now on the disk's, until it comes back. */
+void	disk_add_install(struct disk *, struct receive *);
+/* Entries before this one may go, in steps, after what was added so far. */
+void	disk_set_first(struct disk *, uint64_t first_index);
 /* Begins to write what has gathered, unless busy. */
 void	disk_kick(struct disk *, uint64_t now_ns);
 /* True when a batch has ended since the last call. */

@@ -46,6 +46,7 @@ node_step(struct node *node, struct raft_event *event)
 		    status.latched : "the core refused an event");
 		return;
 	}
+	node_snapshot_effects(node, event);
 	if (update->persist_seq != 0) {
 		CRASH_POINT("step: before persist");
 		node_persist(node);
@@ -54,6 +55,7 @@ node_step(struct node *node, struct raft_event *event)
 	if (update->promises_changed) {
 		node_promises(node);
 	}
+	disk_set_first(node->disk, update->first_index);
 	/* Before the messages: a leader's first ones follow its role. */
 	node_role_changes(node);
 	node_messages(node);
@@ -204,6 +206,9 @@ node_disk_done(struct node *node)
 	if (!disk_poll(node->disk, &done)) {
 		return false;
 	}
+	if (done.installed != NULL) {
+		apply_install(node->apply, done.installed);
+	}
 	if (done.result == ERR_FULL) {
 		/* Kept by disk.c, written when there is room. */
 		node->disk_again_ns = node->now_ns + DISK_AGAIN_NS;
@@ -214,6 +219,9 @@ node_disk_done(struct node *node)
 
 		node_latch(node, done.result, "%s", why != NULL ? why :
 		    err_text(done.result));
+		return true;
+	}
+	if (!done.persisted) {
 		return true;
 	}
 	CRASH_POINT("disk: done, not yet told");
@@ -278,8 +286,9 @@ node_apply_turn(struct node *node)
 	node_feed_apply(node);
 	clients_apply_reads(node);
 	if ((apply_is_dirty(node->apply, node->room != STORE_ROOM_OK) ||
-	    node->now_ns >= node->checkpoint_at_ns) &&
-	    node->now_ns >= node->checkpoint_again_ns &&
+	    node->now_ns >= node->checkpoint_at_ns ||
+	    node_snapshot_is_due(node)) &&
+	    node->now_ns >= node->checkpoint_again_ns && !node->installing &&
 	    node->apply_next - 1 <= node->durable_index) {
 		/* Only what is durable in the own log. */
 		apply_want_checkpoint(node->apply);
@@ -303,6 +312,10 @@ static void
 node_feed_apply(struct node *node)
 {
 	uint64_t end = node->commit_index, stored;
+
+	if (node->installing) {
+		return;
+	}
 
 	/* When a checkpoint is due, wait for the own disk to catch up. */
 	if (apply_is_dirty(node->apply, false) && end > node->durable_index) {
@@ -359,10 +372,18 @@ node_apply_results(struct node *node, const struct apply_done *done)
 		clients_answer(node, &done->results[i]);
 	}
 	node->state_full = done->result == ERR_FULL;
+	if (done->installed) {
+		node_snapshot_installed(node, done);
+	}
 	if (done->checkpoint_failed) {
 		node->checkpoint_again_ns = node->now_ns +
 		    CHECKPOINT_AGAIN_NS;
 		node->checkpoint_at_ns = node->checkpoint_again_ns;
+	}
+	if (node->installing && (done->result == ERR_OK ||
+	    done->result == ERR_FULL)) {
+		/* What the old state has applied is of no use any more. */
+		return;
 	}
 	if (done->rewound || done->result == ERR_FULL) {
 		/* Applied once more, at once if there is memory for it. */
@@ -392,6 +413,7 @@ node_apply_results(struct node *node, const struct apply_done *done)
 		event.applied.index = done->applied_index;
 		node_step(node, &event);
 	}
+	node_snapshot_checkpoint(node, done);
 }
 
 /* Tells the cache what nobody needs any more. */

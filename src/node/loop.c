@@ -96,6 +96,7 @@ node_turn(struct node *node)
 		disk_kick(node->disk, node->now_ns);
 	}
 	work = node_disk_done(node) || work;
+	work = node_snapshot_turn(node) || work;
 	node_watch_disk(node);
 	work = node_apply_turn(node) || work;
 	if (node->status_dirty &&
@@ -288,6 +289,7 @@ node_sleep(struct node *node, bool pending)
 	if (node->stop || count == PEERS_DEATH ||
 	    !peers_is_quiet(node) || !clients_is_quiet(node) ||
 	    disk_is_done(node->disk) || apply_is_done(node->apply) ||
+	    snap_is_done(node->snap) ||
 	    segment_rows_version(node->segment) != node->rows_version) {
 		doorbell_cancel(&node->bell);
 		return;

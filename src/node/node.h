@@ -23,6 +23,7 @@
 #include "node/cache.h"
 #include "node/disk.h"
 #include "node/events.h"
+#include "node/snap.h"
 #include "raft/raft.h"
 #include "shm/doorbell.h"
 #include "shm/life.h"
@@ -34,6 +35,7 @@
 #define NODE_BATCH_MAX		1024	/* entries of one update */
 #define NODE_PENDING_NS	200000ull	/* fragments wait for room */
 #define NODE_SHORT_MAX		256	/* sends that carried less */
+#define NODE_TRAILING_ENTRIES	10000	/* kept before a snapshot */
 
 struct clients;
 struct peers;
@@ -66,6 +68,7 @@ struct node {
 	struct disk *disk;
 	struct apply *apply;
 	struct events *events;
+	struct snap *snap;
 	struct peers *peers;
 	struct clients *clients;
 	struct prng prng;
@@ -111,6 +114,17 @@ struct node {
 	uint64_t tick_again_ns;		/* no other one before */
 	bool state_full;
 
+	/* Snapshots (snapshot.c). */
+	uint64_t snapshot_index;	/* the log's; 0: none */
+	uint64_t snapshot_entries;	/* that make the next one due */
+	uint64_t checkpoint_index;
+	bool snapshot_begun;		/* a checkpoint is being synced */
+	bool installing;		/* the state is about to change */
+	uint64_t view_last;		/* ids go up within a run */
+	uint64_t view_id;		/* open, or being opened; 0: none */
+	uint64_t view_again_ns;
+	struct snap_done *view_early;	/* what is not durable here yet */
+
 	/* As last published or told. */
 	enum raft_role role;
 	uint64_t term;
@@ -152,6 +166,18 @@ bool	node_disk_done(struct node *);
 bool	node_apply_turn(struct node *);
 void	node_tell(void *, enum raft_tell, const char *);
 
+/* ---- snapshot.c */
+/* What an update asks for; before its persist is handed over. */
+void	node_snapshot_effects(struct node *, const struct raft_event *);
+/* Takes what the thread has done; true when there was something. */
+bool	node_snapshot_turn(struct node *);
+/* A checkpoint would be worth a snapshot. */
+bool	node_snapshot_is_due(struct node *);
+/* A checkpoint was made: is it time for a snapshot? */
+void	node_snapshot_checkpoint(struct node *, const struct apply_done *);
+/* The state received is in place. */
+void	node_snapshot_installed(struct node *, const struct apply_done *);
+
 /* ---- status.c */
 void	node_status_publish(struct node *);
 void	node_status_reason(struct node *, const char *text);
@@ -164,6 +190,11 @@ void	peers_update(struct node *);
 /* Steps the core for what has arrived; true when there was something. */
 bool	peers_receive(struct node *);
 void	peers_send(struct node *, const struct raft_message *);
+/* An Install with its data; false: no room. */
+bool	peers_send_chunk(struct node *, const struct raft_message *,
+	    const void *data);
+/* The core learns that an Install was not sent. */
+void	peers_chunk_failed(struct node *, const struct raft_message *);
 /* Publishes what was sent, rings; true while fragments wait for room. */
 bool	peers_flush(struct node *);
 bool	peers_is_quiet(struct node *);

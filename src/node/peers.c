@@ -244,6 +244,13 @@ peers_send(struct node *node, const struct raft_message *message)
 	if (peer == NULL) {
 		return;
 	}
+	if (message->type == RAFT_INSTALL) {
+		/* When the thread has read the chunk. */
+		if (!snap_read(node->snap, message)) {
+			peers_sent_short(node, message, 0);
+		}
+		return;
+	}
 	if (message->type == RAFT_APPEND && message->entry_count > 0) {
 		peers_encode(node, message);
 		count = (uint32_t)(peers->encoded_end -
@@ -275,6 +282,42 @@ peers_send(struct node *node, const struct raft_message *message)
 	if (count < message->entry_count) {
 		peers_sent_short(node, message, message->entry_first + count);
 	}
+}
+
+void
+peers_chunk_failed(struct node *node, const struct raft_message *message)
+{
+	peers_sent_short(node, message, 0);
+}
+
+bool
+peers_send_chunk(
+    struct node *node, const struct raft_message *message, const void *data)
+{
+	struct peer *peer = peer_of(node, message->to);
+	uint8_t header[WIRE_HEADER_SIZE], head[WIRE_CHUNK_HEAD_MAX];
+	struct iovec iov[3];
+
+	if (peer == NULL) {
+		return true;
+	}
+	wire_encode_header(message, 0, header);
+	iov[0].iov_base = header;
+	iov[0].iov_len = sizeof(header);
+	iov[1].iov_base = head;
+	iov[1].iov_len = wire_encode_chunk(&message->chunk, data, head);
+	iov[2].iov_base = (void *)(uintptr_t)data;
+	iov[2].iov_len = message->chunk.size;
+	if (channel_send(peer->tx, message->type, message->to_run, iov, 3) !=
+	    ERR_OK) {
+		node->counters[SEGMENT_DROPPED + message->type]++;
+		return false;
+	}
+	peer->sent = true;
+	node->counters[SEGMENT_SENT + message->type]++;
+	node->counters[SEGMENT_BYTES_SENT] +=
+	    sizeof(header) + iov[1].iov_len + iov[2].iov_len;
+	return true;
 }
 
 /* The bytes of the entries that a message asks for. */

@@ -316,7 +316,12 @@ serve_boot(struct node *node, struct err_buf *err)
 	}
 	node->applied_index = first.applied_index;
 	node->apply_next = first.applied_index + 1;
+	node->checkpoint_index = first.checkpoint_index;
 	node_log_time_applied(node, first.log_time_ns, first.next_expiry_ns);
+	result = snap_new(&node->snap, node->store, &node->bell);
+	if (result != ERR_OK) {
+		return err_set(err, result, "cannot start a thread");
+	}
 	result = store_boot(node->store, &boot);
 	if (result != ERR_OK) {
 		const char *why = store_latched(node->store);
@@ -385,6 +390,7 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 	    .election_max_ns = config->election_max_ns,
 	    .lease_ns = config->lease_ns,
 	    .uncommitted_bytes_max = CACHE_SIZE / 2,
+	    .trailing_entries = NODE_TRAILING_ENTRIES,
 	    .tell_rpc = config->log_rpc != 0,
 	    .tell = node_tell,
 	    .tell_arg = node,
@@ -404,6 +410,7 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 		    "contradicts itself: %s", node->id, what);
 	}
 	node->durable_index = boot->last_index;
+	node->snapshot_index = boot->snapshot_index;
 	node->commit_index = raft_commit_index(node->raft);
 	node->deadline_ns = node->now_ns;
 	last_term = raft_term_at(node->raft, boot->last_index);
@@ -431,6 +438,8 @@ serve_end(struct node *node)
 {
 	int result = ERR_OK;
 
+	snap_free(node->snap);
+	node->snap = NULL;
 	if (node->disk != NULL) {
 		struct disk_done done;
 
@@ -441,7 +450,7 @@ serve_end(struct node *node)
 	}
 	CRASH_POINT("stop: disk at rest");
 	if (node->apply != NULL) {
-		result = apply_free(node->apply,
+		result = apply_free(node->apply, !node->installing &&
 		    node->apply_next - 1 <= node->durable_index);
 		node->apply = NULL;
 	}

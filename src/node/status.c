@@ -28,6 +28,7 @@ node_status_publish(struct node *node)
 	status->first_index = raft.first_index;
 	status->last_index = raft.last_index;
 	status->last_term = raft.last_term;
+	status->snapshot_index = raft.snapshot_index;
 	status->quorum = raft.quorum;
 	/* A leader without other voters has it for ever. */
 	status->lease_end_ns = raft.lease_end_ns != UINT64_MAX ?

@@ -273,6 +273,12 @@ raft_is_ready(const struct raft *r)
 }
 
 void
+raft_set_trailing(struct raft *r, uint64_t entries)
+{
+	r->config.trailing_entries = entries;
+}
+
+void
 raft_set_tell_rpc(struct raft *r, bool on)
 {
 	r->config.tell_rpc = on;

@@ -645,6 +645,8 @@ uint64_t raft_commit_index(const struct raft *);
 /* True once an entry of the own term is committed: a leader may serve. */
 bool	raft_is_ready(const struct raft *);
 void	raft_set_tell_rpc(struct raft *, bool);
+/* From the next checkpoint on; as config.trailing_entries. */
+void	raft_set_trailing(struct raft *, uint64_t entries);
 
 /*
  * Until when this server, if it leads, may answer reads alone; 0: not at all.

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snapshots, as the loop sees them: when one is due, and what goes between
+ * the core and the thread that does the work (snap.h).
+ *
+ *	checkpoint --> synced --> CHECKPOINT --> persist, old entries go
+ *	view wanted --> opened --> VIEW --> Installs --> chunks read --> sent
+ *	chunk --> written --> RECEIVED ... complete --> persist that installs
+ *	    --> disk --> apply switches --> the former state is removed
+ *
+ * A snapshot is due when the log has grown by many entries or takes many
+ * bytes.  A checkpoint becomes one only when it is on the disk, in either
+ * durability: what the log had then is nowhere else.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "node/node.h"
+
+#define SNAPSHOT_ENTRIES	100000ull	/* since the last one */
+#define SNAPSHOT_LOG_SIZE	(16ull << 20)	/* bytes of the log's pages */
+#define TRAILING_SIZE		(4ull << 20)	/* kept before it, at most */
+#define VIEW_AGAIN_NS		20000000ull
+
+static void	checkpoint_synced(struct node *, const struct snap_done *);
+static bool	view_opened(struct node *, const struct snap_done *);
+static void	chunk_read(struct node *, const struct snap_done *);
+static void	chunk_written(struct node *, const struct snap_done *);
+static bool	take(struct node *, struct snap_done *);
+
+/* For tests: fewer entries, so that little does. */
+static uint64_t
+entries_due(struct node *node)
+{
+	const char *text = getenv("RAFTSUP_SNAPSHOT_ENTRIES");
+	struct err_buf err;
+
+	if (node->snapshot_entries == 0 && (text == NULL ||
+	    options_u64("RAFTSUP_SNAPSHOT_ENTRIES", text, 1, 1ull << 40,
+	    &node->snapshot_entries, &err) != ERR_OK)) {
+		node->snapshot_entries = SNAPSHOT_ENTRIES;
+	}
+	return node->snapshot_entries;
+}
+
+/* How many entries before a snapshot are kept, by their size too. */
+static uint64_t
+trailing(struct node *node, const struct store_log_info *info)
+{
+	uint64_t count = info->last_index + 1 - info->first_index;
+	uint64_t most = entries_due(node) / 10;
+
+	if (most > NODE_TRAILING_ENTRIES) {
+		most = NODE_TRAILING_ENTRIES;
+	}
+	if (count > 0 && info->size / count * most > TRAILING_SIZE) {
+		most = TRAILING_SIZE / (info->size / count);
+	}
+	return most;
+}
+
+/* One at index would let enough go: many entries, or many bytes, if they are
+ * half of the log. */
+static bool
+is_due(struct node *node, uint64_t index, struct store_log_info *info)
+{
+	uint64_t since = index - node->snapshot_index;
+
+	if (node->snapshot_begun || node->installing ||
+	    index <= node->snapshot_index ||
+	    store_log_info(node->store, info) != ERR_OK) {
+		return false;
+	}
+	return since >= entries_due(node) || (info->size >= SNAPSHOT_LOG_SIZE &&
+	    since >= (info->last_index + 1 - info->first_index) / 2);
+}
+
+bool
+node_snapshot_is_due(struct node *node)
+{
+	struct store_log_info info;
+
+	return node->applied_index > node->checkpoint_index &&
+	    is_due(node, node->applied_index, &info);
+}
+
+void
+node_snapshot_checkpoint(struct node *node, const struct apply_done *done)
+{
+	struct store_log_info info;
+
+	if (done->checkpoint_index == node->checkpoint_index) {
+		return;
+	}
+	node->checkpoint_index = done->checkpoint_index;
+	if (!is_due(node, node->checkpoint_index, &info)) {
+		return;
+	}
+	raft_set_trailing(node->raft, trailing(node, &info));
+	node->snapshot_begun = snap_sync(node->snap, done->checkpoint_index,
+	    done->checkpoint_digest);
+}
+
+void
+node_snapshot_effects(struct node *node, const struct raft_event *event)
+{
+	const struct raft_update *update = node->update;
+	struct receive *receive;
+
+	if (update->snapshot != NULL) {
+		node->snapshot_index = update->snapshot->index;
+		node->status_dirty = true;
+	}
+	if (update->install_id != 0) {
+		/* The core has been told that it is complete. */
+		receive = snap_take(node->snap, update->install_id);
+		assert(receive != NULL);
+		disk_add_install(node->disk, receive);
+		node->installing = true;
+		node->apply_next = update->snapshot->index + 1;
+	}
+	if (update->drop_log) {
+		cache_restart(node->cache, update->snapshot->index + 1);
+		node->durable_index = update->snapshot->index;
+	}
+	if (update->view_wanted && node->view_id == 0 &&
+	    node->now_ns >= node->view_again_ns &&
+	    snap_view(node->snap, node->view_last + 1)) {
+		node->view_id = ++node->view_last;
+	}
+	if (update->view_close != 0) {
+		(void)snap_close(node->snap, update->view_close);
+		node->view_id = 0;
+	}
+	if (update->chunk != NULL) {
+		/* Without memory it is as if it had been lost on its way:
+		 * the leader begins anew when its patience ends. */
+		(void)snap_write(node->snap, update->receive_id,
+		    event->message->index, update->chunk);
+	}
+	if (update->receive_forget != 0) {
+		(void)snap_forget(node->snap, update->receive_forget);
+	}
+}
+
+void
+node_snapshot_installed(struct node *node, const struct apply_done *done)
+{
+	node->installing = false;
+	node->checkpoint_index = done->checkpoint_index;
+	(void)snap_sweep(node->snap);
+}
+
+bool
+node_snapshot_turn(struct node *node)
+{
+	struct snap_done *done;
+	bool work = false;
+
+	if (node->view_early != NULL && view_opened(node, node->view_early)) {
+		snap_release(node->view_early);
+		node->view_early = NULL;
+	}
+	while (node->result == ERR_OK &&
+	    (done = snap_poll(node->snap)) != NULL) {
+		work = true;
+		if (take(node, done)) {
+			snap_release(done);
+		}
+	}
+	return work;
+}
+
+/* False: it is kept. */
+static bool
+take(struct node *node, struct snap_done *done)
+{
+	switch (done->kind) {
+	case SNAP_SYNC:
+		checkpoint_synced(node, done);
+		return true;
+	case SNAP_VIEW:
+		if (!view_opened(node, done)) {
+			/* One at a time is under way. */
+			assert(node->view_early == NULL);
+			node->view_early = done;
+			return false;
+		}
+		return true;
+	case SNAP_READ:
+		chunk_read(node, done);
+		return true;
+	case SNAP_WRITE:
+		chunk_written(node, done);
+		return true;
+	case SNAP_CLOSE:
+	case SNAP_FORGET:
+	case SNAP_SWEEP:
+		break;
+	}
+	events_write(node->events, EVENT_DISK, false,
+	    "Node %u cannot remove a former state: %s", node->id, done->text);
+	return true;
+}
+
+static void
+checkpoint_synced(struct node *node, const struct snap_done *done)
+{
+	struct raft_event event = { .type = RAFT_EVENT_CHECKPOINT };
+	uint32_t chain;
+
+	node->snapshot_begun = false;
+	if (done->result != ERR_OK || node->installing ||
+	    done->index <= node->snapshot_index ||
+	    done->index > node->durable_index ||
+	    store_chain(node->store, done->index, &chain) != ERR_OK) {
+		return;
+	}
+	event.checkpoint.index = done->index;
+	store_chain_encode(event.checkpoint.chain, chain, done->digest);
+	node_step(node, &event);
+}
+
+/* False: it is of a checkpoint of which the loop does not know yet. */
+static bool
+view_opened(struct node *node, const struct snap_done *done)
+{
+	struct raft_event event = { .type = RAFT_EVENT_VIEW };
+
+	if (done->id != node->view_id) {
+		return true;	/* closed since */
+	}
+	if (done->result == ERR_OK && (done->index > node->applied_index ||
+	    done->index > node->durable_index)) {
+		return false;
+	}
+	if (done->result == ERR_OK) {
+		event.view.id = done->id;
+		event.view.index = done->index;
+		event.view.size = done->size;
+		memcpy(event.view.chain, done->chain, RAFT_CHAIN_SIZE);
+		node_step(node, &event);
+		if (node->update->result == ERR_OK) {
+			return true;
+		}
+		(void)snap_close(node->snap, done->id);
+	}
+	node->view_id = 0;
+	node->view_again_ns = node->now_ns + VIEW_AGAIN_NS;
+	return true;
+}
+
+static void
+chunk_read(struct node *node, const struct snap_done *done)
+{
+	if (done->result != ERR_OK ||
+	    !peers_send_chunk(node, &done->message, done->data)) {
+		peers_chunk_failed(node, &done->message);
+	}
+}
+
+static void
+chunk_written(struct node *node, const struct snap_done *done)
+{
+	struct raft_event event = { .type = RAFT_EVENT_RECEIVED };
+
+	if (done->result == ERR_NOT_FOUND) {
+		return;		/* told before */
+	}
+	if (done->result != ERR_OK) {
+		events_write(node->events, EVENT_DISK, false,
+		    "Node %u cannot take a snapshot: %s", node->id,
+		    done->text);
+	}
+	event.received.id = done->id;
+	event.received.offset = done->offset;
+	event.received.complete = done->complete;
+	event.received.failed = done->result != ERR_OK;
+	node_step(node, &event);
+}

@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Snapshots on real processes: the log is cut as it grows, two nodes that
+# missed all of it rejoin by snapshot at the same time, while the sender and
+# the receivers are killed in the middle; nothing is lost, and all stores
+# agree. And what a node keeps on the disk stays bounded (U4, U6).
+
+. "${RAFTSUP_SRCDIR:-.}/tests/op/lib.sh"
+RAFTSUP_SNAPSHOT_ENTRIES=1000
+export RAFTSUP_SNAPSHOT_ENTRIES
+
+ctl() {
+	"$BIN/raftctl" -t 20s "$@" </dev/null
+}
+# Entries that a node which is held down has are gone on this one.
+has_cut() {
+	[ "$(node "$1" first_index)" -gt "$2" ]
+}
+told() {
+	cat "$D/node-$1/node.log" | grep -c "$2"
+}
+tells_more() {
+	[ "$(told "$1" "$2")" -gt "$3" ]
+}
+# Everything that the leader has committed.
+is_level() {
+	leader=$(field leader)
+	[ "$leader" != 0 ] && [ "$(node "$1" state)" = up ] &&
+	    [ "$(node "$1" applied)" = "$(node "$leader" commit)" ]
+}
+agree() {
+	"$BIN/raftck" "$D" >"$W/ck" 2>&1 || fail "raftck: $(cat "$W/ck")"
+}
+load() {
+	ctl bench --set -n "$1" -r "$2" -s "$3" -P 64 --keep >"$W/bench" 2>&1 ||
+	    fail "bench: $(cat "$W/bench")"
+}
+
+for durability in process power; do
+	say "two rejoin by snapshot, kills in the middle: $durability"
+	sup start -n 5 --durability "$durability" >"$W/out" 2>&1 ||
+	    fail "start: $(cat "$W/out")"
+	ctl set color blue >"$W/out" || fail 'set'
+	# The leader is among those that stay.
+	for id in 4 5; do
+		[ "$(field leader)" != "$id" ] || {
+			sup timeout 1 >"$W/out"
+			await 'another leader' leader_is_not "$id"
+		}
+		sup kill --hold "$id" >"$W/out" || fail 'kill'
+	done
+	await 'a leader' has_leader
+	[ "$durability" = power ] && total=3000 || total=6000
+	load "$total" 1000 8000
+	await 'the log is cut' has_cut "$(field leader)" 100
+	sup start 4,5 >"$W/out" || fail 'start 4,5'
+	await 'node 4 receives' tells_more 4 'receives the snapshot' 0
+	sup kill 4 >"$W/out" || fail 'kill 4'
+	sup kill leader >"$W/out" || fail 'kill leader'
+	await 'node 5 receives' tells_more 5 'receives the snapshot' 0
+	sup kill 5 >"$W/out" || fail 'kill 5'
+	await 'a leader again' has_leader
+	load 500 1000 100
+	for id in 1 2 3 4 5; do
+		await "node $id is level" is_level "$id"
+	done
+	[ "$(told 4 'installs it')" -ge 1 ] || fail 'node 4 installed nothing'
+	[ "$(told 5 'installs it')" -ge 1 ] || fail 'node 5 installed nothing'
+	[ "$(ctl get color)" = blue ] || fail 'color is lost'
+	agree
+	sup stop >"$W/out" || fail 'stop'
+	agree
+	for id in 1 2 3 4 5; do
+		[ "$(ls -d "$D/node-$id"/store/state.* | wc -l)" -eq 1 ] ||
+		    fail "node $id: $(ls "$D/node-$id/store")"
+		"$BIN/raftnode" check "$D/node-$id" >"$W/ck" ||
+		    fail "$(cat "$W/ck")"
+	done
+	! grep -h 'stops:' "$D"/node-*/node.log || fail 'a node stopped'
+	rm -r "$D"
+done
+
+say 'what lies on the disk is bounded'
+RAFTSUP_SNAPSHOT_ENTRIES=4000
+sup start -n 3 --durability process >"$W/out" 2>&1 || fail 'start'
+load 60000 1000 100
+for id in 1 2 3; do
+	await "node $id is level" is_level "$id"
+	await "node $id has cut" has_cut "$id" 50000
+	[ "$(node "$id" snapshot_index)" -gt 50000 ] ||
+	    fail "node $id: snapshot_index is $(node "$id" snapshot_index)"
+	# All of it would take more than 12 MiB.
+	size=$(du -k "$D/node-$id/store/log/data.mdb" | cut -f 1)
+	[ "$size" -lt 8192 ] || fail "node $id: its log takes $size KiB"
+done
+sup stop >"$W/out" || fail 'stop'
+agree
