@@ -20,6 +20,8 @@
 
 #include <jansson.h>
 
+#include "base/attr.h"
+
 #define NODES_MAX	8
 #define LOG_MAX		8192
 
@@ -76,6 +78,8 @@ static struct message *messages;
 static size_t message_count, message_capacity;
 static uint64_t committed[LOG_MAX + 1], committed_last;
 static uint64_t elections, conflicts, restarts, refusals;
+
+static void wrong(const char *, ...) PRINTF_LIKE(1, 2);
 
 static void
 wrong(const char *fmt, ...)
