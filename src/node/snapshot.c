@@ -19,9 +19,9 @@
 #include "base/options.h"
 #include "node/node.h"
 
-#define SNAPSHOT_ENTRIES	100000ull	/* since the last one */
-#define SNAPSHOT_LOG_SIZE	(16ull << 20)	/* bytes of the log's pages */
-#define TRAILING_SIZE		(4ull << 20)	/* kept before it, at most */
+#define SNAPSHOT_ENTRIES	50000ull	/* since the last one */
+#define SNAPSHOT_LOG_SIZE	(8ull << 20)	/* bytes of the log's pages */
+#define TRAILING_SIZE		(2ull << 20)	/* kept before it, at most */
 #define VIEW_AGAIN_NS		20000000ull
 
 static void	checkpoint_synced(struct node *, const struct snap_done *);

@@ -200,6 +200,7 @@ take_record(struct receive *receive, const uint8_t *data, size_t size,
 	struct stream_record record;
 	const uint8_t *key, *value;
 	struct kv_slice slice;
+	int code;
 
 	*used = 0;
 	if (size < sizeof(record)) {
@@ -231,7 +232,9 @@ take_record(struct receive *receive, const uint8_t *data, size_t size,
 	receive->record_count++;
 	receive->sum = stream_sum(receive->sum, &record);
 	*used = sizeof(record) + record.key_size + record.value_size;
-	return put(receive, &record, key, value);
+	code = put(receive, &record, key, value);
+	*why = code == ERR_CORRUPT ? "records out of order" : NULL;
+	return code;
 }
 
 static int

@@ -387,13 +387,21 @@ START_TEST(test_other_records)
 	memcpy(other + head, stream + head + first, second);
 	memcpy(other + head + second, stream + head, first);
 	is_refused(30, chain, other, size, "order", 0);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "out of order"));
+	/* A value that is another one. */
+	memcpy(other, stream, size);
+	other[head + sizeof(a) + a.key_size] ^= 1;
+	is_refused(30, chain, other, size, "value", 0);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "its checksum"));
 	/* One is missing: the head says so, then only the machine does. */
 	memcpy(other, stream, head);
 	memcpy(other + head, stream + head + first, size - head - first);
 	seal_head(other, size - first, count, sum);
 	is_refused(30, chain, other, size - first, "count", 0);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "do not add up"));
 	seal_head(other, size - first, count - 1, sum + 1);
 	is_refused(30, chain, other, size - first, "sum", 0);
+	ck_assert_ptr_nonnull(strstr(test_err.text, "do not add up"));
 	seal_head(other, size - first, count - 1, sum);
 	is_refused(30, chain, other, size - first, "missing", 0);
 	ck_assert_ptr_nonnull(strstr(test_err.text, "there are"));
