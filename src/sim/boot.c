@@ -15,6 +15,7 @@
 
 static bool	store_is_refused(struct sim_node *);
 static void	node_boot(struct sim_node *);
+static void	node_read_page(struct sim_node *);
 static int	node_new_core(struct sim_node *, const struct raft_boot *,
 		    const char **);
 static void	node_restart_later(struct sim_node *);
@@ -186,14 +187,32 @@ node_boot(struct sim_node *node)
 	boot.size_count = log->count;
 	boot.configurations = configurations;
 	boot.configuration_count = sim_member_boot(node, configurations);
+	node_read_page(node);
 	boot.promises = node->promises;
 	boot.promise_count = node->promise_count;
+	boot.withhold_ns = node->withhold_ns;
 	boot.now_ns = sim_clock(world);
 	boot.random = prng_next(&world->prng_core);
 	if (node_new_core(node, &boot, &what) != ERR_OK) {
 		sim_fail(world, "boot", 1u << node->id,
 		    "node %u does not start: %s", node->id, what);
 	}
+}
+
+/* What a former run has promised; sometimes that cannot be read. */
+static void
+node_read_page(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+
+	if (world->plan.page_losses == 0 || node->run == 1 || world->calm ||
+	    !prng_chance(&world->prng_fault, world->plan.page_losses)) {
+		return;
+	}
+	sim_cover(world, SIM_COVER_PAGES_LOST);
+	sim_story(world, node->id, "its promises cannot be read");
+	node->promise_count = 0;
+	node->withhold_ns = sim_clock(world) + RAFT_LEASE_NS_MAX;
 }
 
 static int

@@ -79,6 +79,7 @@
 	X(READS_REFUSED, "reads refused or given back")                       \
 	X(READS_WAITED, "reads that waited for the state machine")            \
 	X(LEASE_READS, "reads answered by a lease")                           \
+	X(PAGES_LOST, "promises lost, votes withheld")                        \
 	X(LEASE_READS_LATE, "reads whose lease was over when they were made") \
 	X(BUSY, "proposals refused: busy")                                    \
 	X(NO_ROOM, "proposals refused: no room")                              \

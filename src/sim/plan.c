@@ -113,6 +113,15 @@ draw_lease(struct sim_plan *plan, const struct sim_options *options)
 		    prng_below(&prng, 2) == 0 ? 3 * plan->election_min_ns :
 		    3 * plan->heartbeat_ns);
 	}
+	plan->page_losses = 0;
+	if (plan->lease_ns != 0 && prng_below(&prng, 4) == 0) {
+		/* A voter is back within a lease, and its leader cut off. */
+		plan->page_losses = 500000;
+		plan->lease_ns = 3 * plan->election_min_ns;
+		plan->restart_max_ns = SIM_MS + plan->heartbeat_ns;
+		plan->faults |= options->faults & (1u << SIM_FAULT_CRASH |
+		    1u << SIM_FAULT_PARTITION);
+	}
 }
 
 void

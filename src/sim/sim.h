@@ -95,6 +95,7 @@ struct sim_plan {
 	uint64_t steps;
 	uint64_t heartbeat_ns, election_min_ns, election_max_ns;
 	uint64_t lease_ns;		/* 0: no leases */
+	uint32_t page_losses;		/* of promises, of the starts */
 	uint32_t append_entries_max, append_bytes_max;
 	uint32_t inflight_messages_max, inflight_bytes_max;
 	uint32_t uncommitted_bytes_max;
@@ -254,6 +255,7 @@ struct sim_node {
 	/* In its page of the segment, which outlives it. */
 	struct raft_promise promises[RAFT_PROMISES_MAX];
 	uint32_t promise_count;
+	uint64_t withhold_ns;	/* it was lost: no votes until then */
 
 	struct sim_pending pending[SIM_PENDING_MAX];
 	uint32_t pending_count;

@@ -454,6 +454,7 @@ world_liveness(struct sim_world *world)
 	world_calm(world);
 	end = world->now_ns + 40 * world->plan.election_max_ns +
 	    200 * world->plan.heartbeat_ns + 2 * world->plan.lease_ns +
+	    (world->plan.page_losses != 0 ? RAFT_LEASE_NS_MAX : 0) +
 	    1000 * SIM_MS;
 	steps = world->step + WORLD_LIVENESS_STEPS;
 	for (i = 0; i < world->plan.clients; i++) {
