@@ -14,7 +14,10 @@
 
 #include <bsd/string.h>
 
+#include "base/clock.h"
 #include "store/view.h"
+
+#define FAILED_NS	500000000ull	/* before the next attempt */
 
 struct job {
 	STAILQ_ENTRY(job) link;
@@ -45,6 +48,7 @@ struct snap {
 };
 
 static void	*snap_thread(void *);
+static void	snap_pause(struct snap *);
 static bool	snap_run(struct snap *, struct job *);
 static struct job *job_new(enum snap_kind, size_t);
 static bool	job_add(struct snap *, struct job *);
@@ -53,6 +57,7 @@ int
 snap_new(struct snap **snapp, struct store *store, const struct doorbell *bell)
 {
 	struct snap *snap = calloc(1, sizeof(*snap));
+	pthread_condattr_t attr;
 
 	if (snap == NULL) {
 		return ERR_NOMEM;
@@ -62,7 +67,10 @@ snap_new(struct snap **snapp, struct store *store, const struct doorbell *bell)
 	STAILQ_INIT(&snap->orders);
 	STAILQ_INIT(&snap->results);
 	pthread_mutex_init(&snap->mutex, NULL);
-	pthread_cond_init(&snap->changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&snap->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	if (pthread_create(&snap->thread, NULL, snap_thread, snap) != 0) {
 		free(snap);
 		return ERR_NOMEM;
@@ -280,6 +288,11 @@ snap_thread(void *arg)
 			free(job);
 			continue;
 		}
+		if (job->done.kind == SNAP_WRITE &&
+		    job->done.result != ERR_OK &&
+		    job->done.result != ERR_NOT_FOUND) {
+			snap_pause(snap);
+		}
 		STAILQ_INSERT_TAIL(&snap->results, job, link);
 		pthread_mutex_unlock(&snap->mutex);
 		(void)doorbell_ring(&snap->bell);
@@ -287,6 +300,19 @@ snap_thread(void *arg)
 	}
 	pthread_mutex_unlock(&snap->mutex);
 	return NULL;
+}
+
+/* The sender begins anew as soon as it is told; a full disk stays full. */
+static void
+snap_pause(struct snap *snap)
+{
+	uint64_t until_ns = clock_now_ns() + FAILED_NS;
+	struct timespec until = clock_timespec(until_ns);
+
+	while (!snap->stop && clock_now_ns() < until_ns) {
+		(void)pthread_cond_timedwait(
+		    &snap->changed, &snap->mutex, &until);
+	}
 }
 
 static void

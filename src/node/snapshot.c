@@ -274,6 +274,11 @@ chunk_written(struct node *node, const struct snap_done *done)
 		    "Node %u cannot take a snapshot: %s", node->id,
 		    done->text);
 	}
+	if (done->result == ERR_IO) {
+		/* U18: a disk that fails is not written to any more. */
+		node_latch(node, ERR_IO, "%s", done->text);
+		return;
+	}
 	event.received.id = done->id;
 	event.received.offset = done->offset;
 	event.received.complete = done->complete;
