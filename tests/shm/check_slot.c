@@ -78,7 +78,8 @@ START_TEST(test_size)
 {
 	struct segment_config config = test_config();
 	char whole_name[SEGMENT_NAME_SIZE];
-	struct segment *whole;
+	struct segment *whole, *clients[SEGMENT_CLIENTS_MAX];
+	struct slot *slots[SEGMENT_CLIENTS_MAX];
 	struct err_buf err = { "" };
 	struct stat st;
 
@@ -86,25 +87,27 @@ START_TEST(test_size)
 	ck_assert_int_eq(segment_create(&whole, whole_name, &config, 5, &err),
 	    ERR_OK);
 	for (uint32_t i = 0; i < config.client_count; i++) {
-		struct segment *client = test_attach(whole_name,
-		    SEGMENT_CLIENT);
-		struct slot *slot;
-
 		/* Held until the end: each takes another slot. */
-		ck_assert_ptr_nonnull(client);
-		ck_assert_int_eq(slot_claim(&slot, client, &err), ERR_OK);
+		clients[i] = test_attach(whole_name, SEGMENT_CLIENT);
+		ck_assert_ptr_nonnull(clients[i]);
+		ck_assert_int_eq(slot_claim(&slots[i], clients[i], &err),
+		    ERR_OK);
 		for (uint32_t node_slot = 0; node_slot < 5; node_slot++) {
 			struct channel_tx *tx = NULL;
 
 			ck_assert_int_eq(channel_open_request(&tx, NULL,
-			    client, i, node_slot, false, slot_epoch(slot)),
-			    ERR_OK);
+			    clients[i], i, node_slot, false,
+			    slot_epoch(slots[i])), ERR_OK);
 			channel_tx_close(tx);
 		}
 	}
 	ck_assert_int_eq(fstat(whole->fd, &st), 0);
 	ck_assert_int_gt(st.st_blocks * 512, 16 << 20);
 	ck_assert_int_le(st.st_blocks * 512, 32 << 20);
+	for (uint32_t i = 0; i < config.client_count; i++) {
+		slot_release(slots[i]);
+		segment_detach(clients[i]);
+	}
 	test_segment_end(whole);
 }
 END_TEST
