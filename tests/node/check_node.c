@@ -207,8 +207,8 @@ START_TEST(heir)
 			    rig_wait_leader(rig)));
 		}
 	}
-	/* Not always: it may be kept from running. */
-	ck_assert_uint_ge(won, 5);
+	/* Not always: it may be kept from running.  By turns: never. */
+	ck_assert_uint_ge(won, 3);
 	rig_free(rig);
 }
 END_TEST
