@@ -12,6 +12,7 @@
 
 static const char *is_over(const struct sim_node *,
 		    const struct raft_message *);
+static bool	is_promotion(const struct raft_update *);
 static bool	answers(const struct raft_update *);
 static bool	may_reset_timer(const struct sim_node *,
 		    const struct raft_message *);
@@ -51,7 +52,8 @@ sim_check_ignored(struct sim_node *node, const struct raft_message *message)
 
 	if (node->over == NULL) {
 		sim_check_agreed_received(node, message);
-	} else if (update->persist_seq != 0 || update->read_count != 0 ||
+	} else if ((update->persist_seq != 0 && !is_promotion(update)) ||
+	    update->read_count != 0 ||
 	    answers(update) ||
 	    raft_role(before) != raft_role(after) ||
 	    raft_term(before) != raft_term(after) ||
@@ -111,6 +113,18 @@ is_over(const struct sim_node *node, const struct raft_message *message)
 		return "answers what was asked in another role or term";
 	}
 	return NULL;
+}
+
+/*
+ * Any event lets a leader notice that a learner has caught up meanwhile: it
+ * appends one configuration, and that is all it writes.
+ */
+static bool
+is_promotion(const struct raft_update *update)
+{
+	return update->entry_count == 1 && update->truncate_from == 0 &&
+	    !update->hard_state_changed && update->snapshot == NULL &&
+	    update->entries[0].type == RAFT_ENTRY_CONFIGURATION;
 }
 
 /* Any event lets a leader send entries that were due. */

@@ -178,6 +178,13 @@ verify(enum store_durability durability, uint64_t steps)
 	ck_assert_int_eq(state_open(&state, store, &test_err), ERR_OK);
 	checkpoint = get_step(state, KV_DATA);
 	ck_assert_uint_eq(checkpoint, get_step(state, KV_META));
+	if (checkpoint == steps + 1) {
+		/* A step that changes nothing in the log. */
+		struct place next = place_after(++steps);
+
+		ck_assert_uint_eq(next.last_index, place.last_index);
+		ck_assert_uint_eq(next.hard_state.term, place.hard_state.term);
+	}
 	ck_assert_uint_le(checkpoint, steps);
 	ck_assert_uint_ge(checkpoint + CHECKPOINT_STEPS, steps - 1);
 	state_close(state);
