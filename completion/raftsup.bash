@@ -22,6 +22,7 @@ _raftsup_options() {
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
+	draw) echo '--from --to --title --no-heartbeats' ;;
 	esac
 	echo '-d --help --version'
 }
@@ -38,7 +39,7 @@ _raftsup_operands() {
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-log loglevel entries counters'
+log loglevel entries counters draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'

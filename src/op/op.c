@@ -51,6 +51,9 @@ const struct op_command op_commands[] = {
 	    "the replicated logs side by side", op_entries },
 	{ "counters", "[-j] [IDS]\0", "messages, syncs, wakes, bytes",
 	    op_counters },
+	{ "draw",
+	    "[--from T] [--to T] [--title TEXT] [--no-heartbeats] FILE\0",
+	    "an event log or a trace of raftsim as an SVG picture", op_draw },
 };
 const size_t op_command_count = COUNT_OF(op_commands);
 

@@ -46,6 +46,7 @@ int	op_log(struct op *);
 int	op_loglevel(struct op *);
 int	op_entries(struct op *);
 int	op_counters(struct op *);
+int	op_draw(struct op *);		/* src/lab */
 
 /* Prints "raftsup: TEXT" and returns the exit status. */
 int	op_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
