@@ -12,7 +12,7 @@
 /* -------------------------------------------- what counts as a promise */
 
 /* T84: "expiry = the leader's send time + lease", not the answer's time. */
-START_TEST(from_send_time)
+START_TEST(t84_from_send_time)
 {
 	uint64_t sent;
 
@@ -47,6 +47,24 @@ START_TEST(of_a_majority)
 	ASSERT_LEASE(sent + 250 * MS);
 	promise(5);
 	ASSERT_LEASE(sent + 300 * MS);
+}
+END_TEST
+
+/* The leader counts itself, wherever it stands among the servers. */
+START_TEST(of_itself_and_no_other)
+{
+	uint64_t sent;
+
+	solo_open(&s, 3, 5, 1, 0, "1");
+	solo_lead(&s);
+	solo_persisted(&s);
+	solo_ack(&s, 1, 2);
+	solo_ack(&s, 2, 2);
+	sent = beat();
+	promise(4);
+	ASSERT_LEASE(0);
+	promise(5);
+	ASSERT_LEASE(sent + LEASE);
 }
 END_TEST
 
@@ -247,7 +265,7 @@ END_TEST
 /* ----------------------------------------------------------------- reads */
 
 /* T80: "No read is served before a commit in the own term". */
-START_TEST(read_after_own_commit)
+START_TEST(t80_after_own_commit)
 {
 	solo_open(&s, 1, 3, 1, 0, "1");
 	solo_lead(&s);
@@ -264,7 +282,7 @@ END_TEST
 
 /* "With a valid lease the leader answers alone"; T81, T83: what is asked
  * again with `round` asks a majority, for an index of then. */
-START_TEST(read_again)
+START_TEST(t83_read_again)
 {
 	struct raft_event e = { .type = RAFT_EVENT_READ };
 	uint64_t end;
@@ -297,7 +315,7 @@ START_TEST(read_again)
 END_TEST
 
 /* T85: at its end, and not a nanosecond before, it is over. */
-START_TEST(read_at_the_end)
+START_TEST(t85_read_at_the_end)
 {
 	uint64_t end;
 
@@ -315,7 +333,7 @@ START_TEST(read_at_the_end)
 END_TEST
 
 /* T82: the office is lost between the read and the look at the clock. */
-START_TEST(read_office_lost)
+START_TEST(t82_office_lost)
 {
 	uint64_t sent;
 
@@ -369,7 +387,7 @@ transfer(uint32_t to)
 }
 
 /* T25: "A transfer gives the lease up before TimeoutNow is sent." */
-START_TEST(transfer_gives_up)
+START_TEST(t25_given_up)
 {
 	const char *up, *sent;
 
@@ -502,8 +520,9 @@ main(void)
 	TCase *tcase = tcase_create("leader");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, from_send_time);
+	tcase_add_test(tcase, t84_from_send_time);
 	tcase_add_test(tcase, of_a_majority);
+	tcase_add_test(tcase, of_itself_and_no_other);
 	tcase_add_test(tcase, only_promises);
 	tcase_add_test(tcase, not_asked);
 	tcase_add_test(tcase, not_of_learners);
@@ -513,12 +532,12 @@ main(void)
 	tcase_add_test(tcase, alone);
 	tcase_add_test(tcase, settings);
 	tcase_add_test(tcase, asleep);
-	tcase_add_test(tcase, read_after_own_commit);
-	tcase_add_test(tcase, read_again);
-	tcase_add_test(tcase, read_at_the_end);
-	tcase_add_test(tcase, read_office_lost);
+	tcase_add_test(tcase, t80_after_own_commit);
+	tcase_add_test(tcase, t83_read_again);
+	tcase_add_test(tcase, t85_read_at_the_end);
+	tcase_add_test(tcase, t82_office_lost);
 	tcase_add_test(tcase, new_term_new_promises);
-	tcase_add_test(tcase, transfer_gives_up);
+	tcase_add_test(tcase, t25_given_up);
 	tcase_add_test(tcase, transfer_fails);
 	tcase_add_test(tcase, steps_down);
 	tcase_add_test(tcase, time_to_get_one);

@@ -37,7 +37,7 @@ START_TEST(written_first)
 END_TEST
 
 /* T87: no more than anybody may ask for; and not what is over. */
-START_TEST(bounded)
+START_TEST(t87_bounded)
 {
 	uint64_t max;
 
@@ -123,7 +123,7 @@ START_TEST(vote_tells)
 END_TEST
 
 /* T86: it forgets nothing when it is started again within the lease. */
-START_TEST(survives_a_restart)
+START_TEST(t86_survives_a_restart)
 {
 	const struct raft_message *reply;
 
@@ -144,7 +144,7 @@ END_TEST
 
 /* "Only with no valid page ... it withholds votes, for 10 s": it neither
  * votes nor campaigns, whoever tells it to, nor raises its term. */
-START_TEST(withholds)
+START_TEST(t86_withholds)
 {
 	struct raft_message m;
 
@@ -204,9 +204,11 @@ START_TEST(keeps_its_vote_to_the_end)
 	ask(2, 2, end);
 	s.now_ns = end - 1;
 	ck_assert(!pre_vote(3, 3, false));
+	ck_assert(vote(3, 3, false)->reject);
 	s.now_ns = end;
 	ck_assert(pre_vote(3, 3, false));
 	ck_assert_uint_eq(vote(3, 3, false)->promise_count, 0);
+	ck_assert(!vote(3, 3, false)->reject);
 }
 END_TEST
 
@@ -235,7 +237,7 @@ END_TEST
 /* T88: "Until every promise reported by its vote quorum has expired ... a
  * new leader advances no commit index, acknowledges nothing and serves no
  * linearizable read." */
-START_TEST(waits_for_the_end)
+START_TEST(t88_waits_for_the_end)
 {
 	uint64_t end = 1000 * MS + 150 * MS;
 
@@ -268,7 +270,7 @@ START_TEST(waits_for_the_end)
 END_TEST
 
 /* "every promise": the longest of all votes; of its own, too. */
-START_TEST(waits_for_all)
+START_TEST(t88_waits_for_all)
 {
 	struct raft_message m;
 	uint64_t now = 1000 * MS;
@@ -302,7 +304,7 @@ START_TEST(waits_for_all)
 }
 END_TEST
 
-START_TEST(waits_for_the_longest)
+START_TEST(t88_waits_for_the_longest)
 {
 	struct raft_message m;
 	uint64_t now = 1000 * MS;
@@ -349,7 +351,7 @@ START_TEST(each_campaign_anew)
 END_TEST
 
 /* "or its holder's run is confirmed dead": that very run. */
-START_TEST(holder_is_dead)
+START_TEST(t88_holder_is_dead)
 {
 	succeed(1000 * MS + LEASE);
 	solo_dead(&s, 3, RUN(3) - 1, 0);
@@ -363,7 +365,7 @@ START_TEST(holder_is_dead)
 END_TEST
 
 /* ... or "its run number has moved on". */
-START_TEST(holder_moved_on)
+START_TEST(t88_holder_moved_on)
 {
 	succeed(1000 * MS + LEASE);
 	hear(RAFT_PRE_VOTE, RUN(3), 1);
@@ -375,7 +377,7 @@ END_TEST
 
 /* ... or that run has said that it is in the new term itself; a pre-vote
  * does not say so, and a word from before does not. */
-START_TEST(holder_has_followed)
+START_TEST(t88_holder_has_followed)
 {
 	struct raft_message m;
 
@@ -462,22 +464,22 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, written_first);
-	tcase_add_test(tcase, bounded);
+	tcase_add_test(tcase, t87_bounded);
 	tcase_add_test(tcase, not_to_a_former_leader);
 	tcase_add_test(tcase, eight_leaders);
 	tcase_add_test(tcase, vote_tells);
-	tcase_add_test(tcase, survives_a_restart);
-	tcase_add_test(tcase, withholds);
+	tcase_add_test(tcase, t86_survives_a_restart);
+	tcase_add_test(tcase, t86_withholds);
 	tcase_add_test(tcase, keeps_its_vote);
 	tcase_add_test(tcase, keeps_its_vote_to_the_end);
 	tcase_add_test(tcase, does_not_stand);
-	tcase_add_test(tcase, waits_for_the_end);
-	tcase_add_test(tcase, waits_for_all);
-	tcase_add_test(tcase, waits_for_the_longest);
+	tcase_add_test(tcase, t88_waits_for_the_end);
+	tcase_add_test(tcase, t88_waits_for_all);
+	tcase_add_test(tcase, t88_waits_for_the_longest);
 	tcase_add_test(tcase, each_campaign_anew);
-	tcase_add_test(tcase, holder_is_dead);
-	tcase_add_test(tcase, holder_moved_on);
-	tcase_add_test(tcase, holder_has_followed);
+	tcase_add_test(tcase, t88_holder_is_dead);
+	tcase_add_test(tcase, t88_holder_moved_on);
+	tcase_add_test(tcase, t88_holder_has_followed);
 	tcase_add_test(tcase, own_former_lease);
 	tcase_add_test(tcase, own_later_lease);
 	tcase_add_test(tcase, holder_of_another_run);
