@@ -5,15 +5,27 @@
  * election timer starts anew only for a vote that is granted, or when a
  * leader speaks (dissertation 3.4; else one node can keep all others from
  * standing for election).
+ *
+ * Any step also does what is due by that time: entries that are left to be
+ * sent, a learner that has caught up, an old lease that has ended.  So before
+ * such a message comes, time alone is looked at (sim_node_rest()), and what
+ * it brings is carried out as ever.  Then the message changes nothing: the
+ * update is empty, and the core is the same but for its count of what it
+ * dropped, bit by bit.
  */
 #include "sim/sim.h"
 
+#include <stddef.h>
+
+#include "base/crc32c.h"
 #include "raft/core.h"
+
+static const char former_term[] = "answers in a former term";
 
 static const char *is_over(const struct sim_node *,
 		    const struct raft_message *);
-static bool	is_promotion(const struct raft_update *);
-static bool	answers(const struct raft_update *);
+static bool	is_empty(const struct raft_update *);
+static uint32_t	print_of(const struct sim_node *);
 static bool	may_reset_timer(const struct sim_node *,
 		    const struct raft_message *);
 
@@ -23,7 +35,15 @@ is_reply(const struct raft_message *message)
 	return message->type == RAFT_PRE_VOTE_REPLY ||
 	    message->type == RAFT_VOTE_REPLY ||
 	    message->type == RAFT_APPEND_REPLY ||
-	    message->type == RAFT_HEARTBEAT_REPLY;
+	    message->type == RAFT_HEARTBEAT_REPLY ||
+	    message->type == RAFT_INSTALL_REPLY;
+}
+
+bool
+sim_check_is_over(const struct sim_node *node,
+    const struct raft_message *message)
+{
+	return is_over(node, message) != NULL;
 }
 
 void
@@ -32,6 +52,8 @@ sim_check_ignored_before(struct sim_node *node,
 {
 	node->over = is_over(node, message);
 	if (node->over != NULL) {
+		sim_cover(node->world, SIM_COVER_OVER);
+		node->over_print = print_of(node);
 		return;
 	}
 	/* An answer may be dropped for a reason of the core's. */
@@ -47,19 +69,12 @@ void
 sim_check_ignored(struct sim_node *node, const struct raft_message *message)
 {
 	struct sim_world *world = node->world;
-	const struct raft_update *update = world->update;
 	const struct raft *before = node->before, *after = node->raft;
-	/* The old lease is over: that is a matter of time, not of messages. */
-	bool has_waited = before->lease_waits && !after->lease_waits;
 
 	if (node->over == NULL) {
 		sim_check_agreed_received(node, message);
-	} else if ((update->persist_seq != 0 && !is_promotion(update)) ||
-	    answers(update) ||
-	    raft_role(before) != raft_role(after) ||
-	    raft_term(before) != raft_term(after) ||
-	    (!has_waited && (update->read_count != 0 ||
-	    raft_commit_index(before) != raft_commit_index(after)))) {
+	} else if (!is_empty(world->update) ||
+	    node->over_print != print_of(node)) {
 		sim_fail(world, "ignored", 1u << node->id |
 		    1u << message->from, "node %u acts on a %s of node %u, "
 		    "which %s", node->id, raft_message_type_name(
@@ -106,42 +121,62 @@ is_over(const struct sim_node *node, const struct raft_message *message)
 	if (!is_reply(message)) {
 		return NULL;
 	}
-	/* Any refusal of a pre-vote counts as one. */
-	if (message->term < raft_term(node->raft) &&
-	    !(message->type == RAFT_PRE_VOTE_REPLY && message->reject)) {
-		return "answers in a former term";
-	}
 	if (message->request < node->request_floor) {
 		return "answers what was asked in another role or term";
+	}
+	/* Any refusal of a pre-vote counts as one, and so does any that says
+	 * that the node was taken out. */
+	if (message->term < raft_term(node->raft) &&
+	    !(message->type == RAFT_PRE_VOTE_REPLY && message->reject) &&
+	    !(message->removed && message->reject)) {
+		return former_term;
 	}
 	return NULL;
 }
 
+/* There is nothing to be done; first_index and view_wanted only repeat what
+ * the core is like. */
+static bool
+is_empty(const struct raft_update *update)
+{
+	return update->result == ERR_OK && update->persist_seq == 0 &&
+	    !update->hard_state_changed && update->truncate_from == 0 &&
+	    update->entry_count == 0 && update->snapshot == NULL &&
+	    update->view_close == 0 && update->chunk == NULL &&
+	    update->receive_forget == 0 && !update->promises_changed &&
+	    update->message_count == 0 && update->read_count == 0;
+}
+
+#define PART(r, from, to)						      \
+	(const uint8_t *)(r) + offsetof(struct raft, from),		      \
+	    offsetof(struct raft, to) - offsetof(struct raft, from)
+
 /*
- * Any event lets a leader notice that a learner has caught up meanwhile: it
- * appends one configuration, and that is all it writes.
+ * All of the core but the inputs of a step, the count of what was dropped,
+ * and what is not in use.  Who answers in a former term has at least shown
+ * which run it is.
  */
-static bool
-is_promotion(const struct raft_update *update)
+static uint32_t
+print_of(const struct sim_node *node)
 {
-	return update->entry_count == 1 && update->truncate_from == 0 &&
-	    !update->hard_state_changed && update->snapshot == NULL &&
-	    update->entries[0].type == RAFT_ENTRY_CONFIGURATION;
-}
+	const struct raft *r = node->raft;
+	uint32_t crc = crc32c(0, PART(r, hard, latched)), i;
 
-/* Any event lets a leader send entries that were due. */
-static bool
-answers(const struct raft_update *update)
-{
-	uint32_t i;
-
-	for (i = 0; i < update->message_count; i++) {
-		if (update->messages[i].type != RAFT_APPEND) {
-			return true;
-		}
+	crc = crc32c(crc, PART(r, persist_seq, dropped));
+	if (node->over != former_term) {
+		crc = crc32c(crc, PART(r, sighting_clock, configurations));
 	}
-	return false;
+	crc = crc32c(crc, PART(r, withhold_ns, progress));
+	for (i = 0; i < r->progress_count; i++) {
+		crc = crc32c(crc, &r->progress[i],
+		    offsetof(struct progress, inflight));
+	}
+	crc = crc32c(crc, PART(r, round_request, reads));
+	crc = crc32c(crc, r->reads, r->read_count * sizeof(r->reads[0]));
+	return crc32c(crc, &r->log, offsetof(struct history, runs));
 }
+
+#undef PART
 
 static bool
 may_reset_timer(const struct sim_node *node,

@@ -23,6 +23,7 @@
 	X(REFUSED_APPENDS, "AppendEntries refused")                           \
 	X(STALE_APPENDS, "AppendEntries of a former term")                    \
 	X(FORMER_RUNS, "messages to or of a former run dropped")              \
+	X(OVER, "messages that were over and changed nothing")               \
 	X(SHORT_SENDS, "AppendEntries that carried less")                     \
 	X(SENT, "messages sent")                                              \
 	X(LOST, "messages lost")                                              \

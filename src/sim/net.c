@@ -80,6 +80,9 @@ sim_net_deliver(struct sim_node *node, const struct sim_event *event)
 		sim_cover(world, SIM_COVER_LOST);
 		return;
 	}
+	if (sim_check_is_over(node, &message) && !sim_node_rest(node)) {
+		return;
+	}
 	cover_received(node, &message);
 	tla_arrive(node, event->tla);
 	step.message = &message;

@@ -17,6 +17,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define TICKS_MAX	64	/* at one time; an append a peer each */
+
 static void	node_persist(struct sim_node *);
 static void	node_role_changes(struct sim_node *);
 static void	node_messages(struct sim_node *);
@@ -158,6 +160,31 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 	case SIM_PLOT:
 		assert(0);
 	}
+}
+
+bool
+sim_node_rest(struct sim_node *node)
+{
+	struct raft_event tick = { .type = RAFT_EVENT_TICK };
+	/* What comes next needs no random numbers: these are its own. */
+	const struct prng prng = node->world->prng_core;
+	uint32_t count = 0;
+
+	do {
+		sim_node_step(node, &tick);
+		sim_node_settle(node);
+		if (node->raft == NULL || node->world->failed) {
+			return false;
+		}
+		if (++count == TICKS_MAX) {
+			sim_fail(node->world, "rest", 1u << node->id,
+			    "node %u has something to do at once, for ever",
+			    node->id);
+			return false;
+		}
+	} while (node->deadline_ns <= sim_clock(node->world));
+	node->world->prng_core = prng;
+	return true;
 }
 
 void

@@ -270,6 +270,7 @@ struct sim_node {
 	/* Requests below the floor were asked in another role or term. */
 	uint64_t request_last, request_floor;
 	const char *over;	/* why a message must be ignored, NULL */
+	uint32_t over_print;	/* of the core, before it came */
 	/* Of a leader: what a peer's last run has acknowledged. */
 	uint64_t acked[SIM_NODES_MAX + 1], acked_runs[SIM_NODES_MAX + 1];
 	uint64_t acked_member[SIM_NODES_MAX + 1];	/* since it is one */
@@ -498,6 +499,8 @@ void	sim_node_crash(struct sim_node *);
 bool	sim_crash_here(struct sim_node *, enum sim_cover point);
 void	sim_node_step(struct sim_node *, struct raft_event *);
 void	sim_node_event(struct sim_node *, const struct sim_event *);
+/* Whatever is due at this time; false: it died of that, or does not rest. */
+bool	sim_node_rest(struct sim_node *);
 /* After every event: disk, apply, timer. */
 void	sim_node_settle(struct sim_node *);
 
@@ -609,6 +612,8 @@ void	sim_check_once(struct sim_node *, const struct raft_entry *,
 void	sim_check_acknowledged(struct sim_world *, const struct sim_reply *);
 /* 1: took too long. */
 int	sim_check_history(struct sim_world *);
+bool	sim_check_is_over(const struct sim_node *,
+	    const struct raft_message *);
 /* Before and after the step of a message; when the node changes its role or
  * term; of what it sends. */
 void	sim_check_ignored_before(struct sim_node *,
