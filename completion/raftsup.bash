@@ -31,7 +31,7 @@ _raftsup_options() {
 _raftsup_operands() {
 	case $1 in
 	start | stop | kill | pause | resume | restart | timeout | log | \
-	    entries | counters)
+	    entries | counters | export)
 		echo "$_raftsup_ids"
 		;;
 	loglevel) echo "info rpc $_raftsup_ids" ;;
@@ -39,7 +39,7 @@ _raftsup_operands() {
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-log loglevel entries counters draw'
+log loglevel entries counters export draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'

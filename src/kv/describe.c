@@ -2,6 +2,8 @@
 /*
  * Commands as one line for people: the op and its operands, escaped, cut
  * with "..." when the room is short, never inside an escape or a character.
+ * What is between two blanks is one operand: a blank inside is \x20, an
+ * empty one "".
  */
 #include "kv/internal.h"
 
@@ -25,6 +27,7 @@ struct line {
 
 static void line_bytes(struct line *, struct kv_slice);
 static void line_word(struct line *, struct kv_slice);
+static void line_unit(struct line *, const char *, size_t);
 static void line_number(struct line *, const char *format_number);
 static void line_operands(struct line *, const struct kv_command *);
 static void line_text(struct line *, const char *);
@@ -184,8 +187,38 @@ line_number(struct line *line, const char *number)
 static void
 line_word(struct line *line, struct kv_slice word)
 {
+	const uint8_t *from = word.data;
+	size_t i, begin = 0;
+
 	line_bytes(line, kv_slice(" ", 1));
-	line_bytes(line, word);
+	if (word.size == 0) {
+		line_bytes(line, kv_slice("\"\"", 2));
+	}
+	/* A blank of the word is none between words. */
+	for (i = 0; i < word.size && !line->is_full; i++) {
+		if (from[i] != ' ') {
+			continue;
+		}
+		line_bytes(line, kv_slice(from + begin, i - begin));
+		line_unit(line, "\\x20", 4);
+		begin = i + 1;
+	}
+	line_bytes(line, kv_slice(from + begin, word.size - begin));
+}
+
+/* A piece of text that is not cut. */
+static void
+line_unit(struct line *line, const char *unit, size_t length)
+{
+	if (line->is_full) {
+		return;
+	}
+	if (length >= line->size - line->length) {
+		line->is_full = true;
+		return;
+	}
+	memcpy(line->text + line->length, unit, length);
+	line->length += length;
 }
 
 static void
@@ -193,7 +226,7 @@ line_bytes(struct line *line, struct kv_slice slice)
 {
 	const uint8_t *from = slice.data;
 	char unit[BYTES_ESCAPED_SIZE_MAX(1)];
-	size_t i, length;
+	size_t i;
 
 	for (i = 0; i < slice.size && !line->is_full; i++) {
 		/* Not between the bytes of a UTF-8 character. */
@@ -201,12 +234,6 @@ line_bytes(struct line *line, struct kv_slice slice)
 		    line->length + sizeof(DOTS) <= line->size) {
 			line->cut = line->length;
 		}
-		length = bytes_escape(unit, &from[i], 1);
-		if (length >= line->size - line->length) {
-			line->is_full = true;
-			return;
-		}
-		memcpy(line->text + line->length, unit, length);
-		line->length += length;
+		line_unit(line, unit, bytes_escape(unit, &from[i], 1));
 	}
 }

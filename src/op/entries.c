@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/options.h"
-#include "kv/kv.h"
+#include "op/entry_text.h"
 #include "op/op.h"
 #include "op/view.h"
 #include "raft/raft.h"
@@ -69,7 +69,6 @@ static void look(struct sheet *, uint64_t *, uint64_t *);
 static void print_new(struct sheet *);
 static void read_batch(struct sheet *, uint64_t);
 static int take_entry(void *, const struct raft_entry *);
-static void describe(const struct raft_entry *, char *);
 static void print_index(struct sheet *, uint64_t);
 static void print_row(struct sheet *, uint64_t, uint32_t, bool);
 static bool same(const struct cell *, const struct cell *);
@@ -289,38 +288,8 @@ take_entry(void *arg, const struct raft_entry *entry)
 	cell->present = true;
 	cell->term = entry->term;
 	cell->checksum = entry->checksum;
-	describe(entry, cell->text);
+	entry_text(entry, cell->text, sizeof(cell->text));
 	return 0;
-}
-
-static void
-describe(const struct raft_entry *entry, char *text)
-{
-	struct raft_configuration configuration;
-	struct kv_command command;
-	uint32_t i;
-	size_t length;
-
-	if (entry->type == RAFT_ENTRY_NOOP) {
-		strlcpy(text, "NO-OP", TEXT_SIZE);
-	} else if (entry->type == RAFT_ENTRY_CONFIGURATION &&
-	    raft_configuration_decode(&configuration, entry->data,
-	    entry->size) == ERR_OK) {
-		strlcpy(text, "CONFIG", TEXT_SIZE);
-		for (i = 0; i < configuration.count; i++) {
-			length = strlen(text);
-			snprintf(text + length, TEXT_SIZE - length, "%s%u%s",
-			    i == 0 ? " " : ",", configuration.servers[i].id,
-			    configuration.servers[i].suffrage == RAFT_LEARNER ?
-			    "?" : "");
-		}
-	} else if (entry->type == RAFT_ENTRY_COMMAND &&
-	    kv_command_decode(&command, entry->data, entry->size) == ERR_OK) {
-		kv_command_describe(&command, text, TEXT_SIZE);
-	} else {
-		snprintf(text, TEXT_SIZE, "(%u bytes of another kind)",
-		    entry->size);
-	}
 }
 
 /* One line for each different entry that the nodes have at this index. */

@@ -51,6 +51,8 @@ const struct op_command op_commands[] = {
 	    "the replicated logs side by side", op_entries },
 	{ "counters", "[-j] [IDS]\0", "messages, syncs, wakes, bytes",
 	    op_counters },
+	{ "export", "[IDS] DIR\0",
+	    "logs, state and events of every node as text files", op_export },
 	{ "draw",
 	    "[--from T] [--to T] [--title TEXT] [--no-heartbeats] FILE\0",
 	    "an event log or a trace of raftsim as an SVG picture", op_draw },

@@ -46,6 +46,7 @@ int	op_log(struct op *);
 int	op_loglevel(struct op *);
 int	op_entries(struct op *);
 int	op_counters(struct op *);
+int	op_export(struct op *);
 int	op_draw(struct op *);		/* src/lab */
 
 /* Prints "raftsup: TEXT" and returns the exit status. */

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * raftsup export: what every node has, as files of text for other programs.
+ *
+ *	DIR/logs_node_N/logs.txt	one entry a line: SET color red 2
+ *	DIR/logs_node_N/state.txt	one key a line: color<tab>red
+ *	DIR/logs_node_N/metadata.txt	one name and its value a line
+ *	DIR/logs_node_N/dump.txt	its event log
+ *
+ * Read from the stores, as raftsup entries does; the state is that of the last
+ * checkpoint, carried forward in memory by the committed entries after it.
+ */
+#include <bsd/string.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/fs.h"
+#include "base/options.h"
+#include "check/overlay.h"
+#include "kv/kv.h"
+#include "op/entry_text.h"
+#include "op/merge.h"
+#include "op/op.h"
+#include "op/view.h"
+#include "store/state.h"
+
+#define READ_SIZE	(4u << 20)
+
+struct export {
+	struct view *view;
+	const struct view_node *node;
+	char dir[PATH_MAX];
+	struct store *store;
+	struct store_log_info info;
+	uint64_t commit;		/* of what the store holds */
+	struct state *state;
+	struct overlay *overlay;
+	struct kv *kv;			/* on the overlay */
+	FILE *out;
+	char *text;			/* of one entry or key */
+	uint64_t next;			/* index to read */
+	int code;			/* of what was applied */
+};
+
+static int open_node(struct export *, struct err_buf *);
+static void close_node(struct export *);
+static int write_file(struct export *, const char *,
+    int (*)(struct export *, struct err_buf *), struct err_buf *);
+static int write_log(struct export *, struct err_buf *);
+static int write_metadata(struct export *, struct err_buf *);
+static int write_state(struct export *, struct err_buf *);
+static int write_events(struct export *, struct err_buf *);
+
+static int
+export_node(struct view *view, struct view_node *node, const char *dir,
+    struct err_buf *err)
+{
+	struct export export = { .view = view, .node = node };
+	int result;
+
+	if (snprintf(export.dir, sizeof(export.dir), "%s/logs_node_%u", dir,
+	    node->id) >= (int)sizeof(export.dir) - 32) {
+		return err_set(err, ERR_USAGE, "path too long: %.64s", dir);
+	}
+	result = fs_make_dir(export.dir, err);
+	if (result == ERR_OK) {
+		result = write_file(&export, "dump.txt", write_events, err);
+	}
+	if (result == ERR_OK) {
+		result = open_node(&export, err);
+	}
+	if (result == ERR_OK) {
+		result = write_file(&export, "logs.txt", write_log, err);
+	}
+	if (result == ERR_OK) {
+		result = write_file(&export, "state.txt", write_state, err);
+	}
+	if (result == ERR_OK) {
+		result = write_file(&export, "metadata.txt", write_metadata,
+		    err);
+	}
+	close_node(&export);
+	return result;
+}
+
+int
+op_export(struct op *op)
+{
+	uint32_t i, ids = UINT32_MAX;
+	const char *argument, *dir;
+	int letter, status, count, result;
+	struct err_buf err;
+	struct view view;
+
+	while ((letter = op_option(op, "", NULL, &argument, &status)) != -1) {
+		if (letter == OP_DONE) {
+			return status;
+		}
+	}
+	count = op->argc - op_operands();
+	if (count < 1 || count > 2) {
+		return op_fail(64, "export: name a directory to write to");
+	}
+	status = view_begin(&view, op, false);
+	if (status != 0) {
+		return status;
+	}
+	dir = op->argv[op->argc - 1];
+	result = count == 1 ? ERR_OK :
+	    view_select(&view, op->argv[op_operands()], &ids, &err);
+	if (result == ERR_OK) {
+		result = fs_make_dir(dir, &err);
+	}
+	if (result != ERR_OK) {
+		status = op_fail_code(result, &err);
+	}
+	for (i = 0; i < view.node_count && result == ERR_OK; i++) {
+		if ((ids & OPTIONS_ID_BIT(view.nodes[i].id)) == 0) {
+			continue;
+		}
+		/* What can be read of the others is still worth having. */
+		if (export_node(&view, &view.nodes[i], dir, &err) != ERR_OK) {
+			status = op_fail(74, "node %u: %s", view.nodes[i].id,
+			    err.text);
+		}
+	}
+	view_close(&view);
+	return status;
+}
+
+static int
+apply_one(void *arg, const struct raft_entry *entry)
+{
+	struct export *export = arg;
+	struct kv_answer answer;
+
+	export->code = kv_apply(export->kv, entry->index, entry->term,
+	    entry->type == RAFT_ENTRY_COMMAND, entry->data, entry->size,
+	    &answer);
+	return export->code != ERR_OK;
+}
+
+/* The state first: the log then has all that it applied. */
+static int
+open_node(struct export *e, struct err_buf *err)
+{
+	uint64_t applied;
+	int code = view_open_store(e->view, e->node->id, &e->store, err);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = state_open(&e->state, e->store, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	e->overlay = overlay_new(state_table(e->state));
+	code = e->overlay == NULL ? ERR_NOMEM :
+	    kv_new(&e->kv, overlay_table(e->overlay));
+	if (code == ERR_OK) {
+		code = store_freeze(e->store);
+	}
+	if (code == ERR_OK) {
+		code = store_log_info(e->store, &e->info);
+	}
+	if (code == ERR_OK) {
+		applied = kv_position(e->kv)->applied_index;
+		e->commit = e->node->commit > applied ? e->node->commit :
+		    applied;
+		if (e->commit > e->info.last_index &&
+		    e->info.last_index >= applied) {
+			e->commit = e->info.last_index;
+		}
+		if (applied + 1 >= e->info.first_index &&
+		    applied < e->commit) {
+			code = store_read(e->store, applied + 1,
+			    e->commit + 1, UINT64_MAX, apply_one, e);
+			code = code == ERR_OK ? e->code : code;
+		}
+	}
+	if (code == ERR_OK) {
+		code = kv_flush(e->kv);
+	}
+	return code == ERR_OK ? ERR_OK : err_set(err, code, "its store: %s",
+	    err_text(code));
+}
+
+static void
+close_node(struct export *e)
+{
+	kv_free(e->kv);
+	overlay_free(e->overlay);
+	if (e->state != NULL) {
+		state_close(e->state);
+	}
+	if (e->store != NULL) {
+		store_close(e->store);
+	}
+	free(e->text);
+}
+
+/* Under another name first: who reads it finds the old one or all of it. */
+static int
+write_file(struct export *e, const char *name,
+    int (*write)(struct export *, struct err_buf *), struct err_buf *err)
+{
+	char path[PATH_MAX + 16], temporary[PATH_MAX + 24];
+	int result;
+
+	snprintf(path, sizeof(path), "%s/%s", e->dir, name);
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	e->out = fopen(temporary, "we");
+	if (e->out == NULL) {
+		return err_set_errno(err, "%s", temporary);
+	}
+	result = write(e, err);
+	if (result == ERR_OK && (fflush(e->out) == EOF || ferror(e->out))) {
+		result = err_set_errno(err, "%s", temporary);
+	}
+	fclose(e->out);
+	if (result == ERR_OK && rename(temporary, path) == -1) {
+		result = err_set_errno(err, "%s", path);
+	}
+	if (result != ERR_OK) {
+		unlink(temporary);
+	}
+	return result;
+}
+
+/* Room for text that was `size` bytes long. */
+static bool
+text_for(struct export *e, size_t size)
+{
+	free(e->text);
+	e->text = malloc(BYTES_ESCAPED_SIZE_MAX(size) + 256);
+	return e->text != NULL;
+}
+
+static int
+print_entry(void *arg, const struct raft_entry *entry)
+{
+	struct export *e = arg;
+
+	if (!text_for(e, entry->size)) {
+		e->code = ERR_NOMEM;
+		return 1;
+	}
+	entry_text(entry, e->text, BYTES_ESCAPED_SIZE_MAX(entry->size) + 256);
+	fprintf(e->out, "%s %" PRIu64 "\n", e->text, entry->term);
+	e->next = entry->index + 1;
+	return 0;
+}
+
+static int
+write_log(struct export *e, struct err_buf *err)
+{
+	uint64_t before;
+	int code = ERR_OK;
+
+	e->code = ERR_OK;
+	e->next = e->info.first_index;
+	/* It hands out as much as fits: ask on. */
+	while (code == ERR_OK && e->next <= e->info.last_index) {
+		before = e->next;
+		code = store_read(e->store, e->next, e->info.last_index + 1,
+		    READ_SIZE, print_entry, e);
+		code = code == ERR_OK ? e->code : code;
+		if (code == ERR_OK && e->next == before) {
+			code = ERR_CORRUPT;
+		}
+	}
+	return code == ERR_OK ? ERR_OK : err_set(err, code,
+	    "its log at %" PRIu64 ": %s", e->next, err_text(code));
+}
+
+static int
+write_metadata(struct export *e, struct err_buf *err UNUSED)
+{
+	const struct view_node *node = e->node;
+	const char *role = view_role_name(node);
+
+	fprintf(e->out, "node %u\n", node->id);
+	fprintf(e->out, "state %s\n", view_state_name(node->state));
+	fprintf(e->out, "role %s\n", role == NULL ? "none" : role);
+	fprintf(e->out, "term %" PRIu64 "\n", e->info.hard_state.term);
+	fprintf(e->out, "vote %u\n", e->info.hard_state.vote);
+	fprintf(e->out, "commit_index %" PRIu64 "\n", e->commit);
+	fprintf(e->out, "applied_index %" PRIu64 "\n",
+	    kv_position(e->kv)->applied_index);
+	fprintf(e->out, "first_index %" PRIu64 "\n", e->info.first_index);
+	fprintf(e->out, "last_index %" PRIu64 "\n", e->info.last_index);
+	fprintf(e->out, "snapshot_index %" PRIu64 "\n", node->snapshot_index);
+	return ERR_OK;
+}
+
+static void
+print_bytes(struct export *e, struct kv_slice slice, char after)
+{
+	bytes_escape(e->text, slice.data, slice.size);
+	fprintf(e->out, "%s%c", e->text, after);
+}
+
+static int
+write_state(struct export *e, struct err_buf *err)
+{
+	const struct kv_table *table = overlay_table(e->overlay);
+	struct kv_slice from = { NULL, 0 }, key, record, value;
+	uint8_t last[KV_KEY_SIZE_MAX];
+	uint64_t index;
+	int code;
+
+	while ((code = table->seek(table->arg, KV_DATA, from, from.size > 0,
+	    &key, &record)) == ERR_OK) {
+		code = kv_record_decode(record, &index, &value);
+		if (code != ERR_OK) {
+			break;
+		}
+		if (!text_for(e, key.size > value.size ? key.size :
+		    value.size)) {
+			code = ERR_NOMEM;
+			break;
+		}
+		print_bytes(e, key, '\t');
+		print_bytes(e, value, '\n');
+		memcpy(last, key.data, key.size);
+		from.data = last;
+		from.size = key.size;
+	}
+	return code == ERR_NOT_FOUND ? ERR_OK : err_set(err, code,
+	    "its state: %s", err_text(code));
+}
+
+static int
+write_events(struct export *e, struct err_buf *err)
+{
+	struct merge *merge;
+	int result;
+
+	result = merge_open(&merge, e->view->dir, &e->view->cluster,
+	    OPTIONS_ID_BIT(e->node->id), err);
+	if (result == ERR_OK) {
+		merge_print(merge, NULL, e->out);
+		merge_close(merge);
+	}
+	return result;
+}

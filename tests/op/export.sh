@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# raftsup export: the files of a cluster that runs and of one that does not.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+
+ctl() {
+	"$BIN/raftctl" -t 30s "$@" </dev/null >/dev/null
+}
+
+say "of a running cluster"
+expect 0 sup start -n 3 --durability process
+ctl set color red && ctl set 'a b' "1
+2" && ctl set empty '' && ctl submit 42 && ctl incr n 7 && ctl set gone 1 &&
+    ctl del gone || fail 'raftctl'
+leader=$(sup status -j | sed -n 's/.*"leader": *\([0-9]\).*/\1/p')
+expect 0 sup export leader "$W/one"
+[ "$(ls "$W/one")" = "logs_node_$leader" ] || fail "$(ls "$W/one")"
+[ "$(ls "$W/one/logs_node_$leader" | tr '\n' ' ')" = \
+    'dump.txt logs.txt metadata.txt state.txt ' ] || fail "$(ls "$W/one"/*)"
+printf 'a b\t1\\n2\ncolor\tred\nempty\t\nn\t7\n' >"$W/want"
+diff "$W/want" "$W/one/logs_node_$leader/state.txt" || fail 'state.txt'
+term=$(sed -n 's/^term //p' "$W/one/logs_node_$leader/metadata.txt")
+printf '%s\n' 'SET color red' 'SET a\x20b 1\n2' 'SET empty ""' 'ENTRY 42' \
+    'INCR n 7' 'SET gone 1' 'DEL gone' | sed "s/\$/ $term/" >"$W/want"
+grep -Ev '^(CONFIG|NO-OP|OPEN|CLOSE) ' "$W/one/logs_node_$leader/logs.txt" |
+    diff "$W/want" - || fail 'logs.txt'
+grep -q "^NO-OP $term\$" "$W/one/logs_node_$leader/logs.txt" || fail 'no-op'
+for name in 'role leader' 'state up' 'first_index 1' "vote $leader"; do
+	grep -qx "$name" "$W/one/logs_node_$leader/metadata.txt" ||
+	    fail "$name: $(cat "$W/one/logs_node_$leader/metadata.txt")"
+done
+grep -q "Node $leader becomes leader" "$W/one/logs_node_$leader/dump.txt" ||
+    fail 'dump.txt'
+
+say "of one that does not run: all three are equal, over an older export"
+expect 0 sup stop
+expect 0 sup export "$W/one"
+for id in 1 2 3; do
+	diff "$W/one/logs_node_1/logs.txt" "$W/one/logs_node_$id/logs.txt" &&
+	    diff "$W/one/logs_node_1/state.txt" \
+	    "$W/one/logs_node_$id/state.txt" || fail "node $id differs"
+	grep -qx 'state down' "$W/one/logs_node_$id/metadata.txt" ||
+	    fail "node $id is not down"
+done
+[ "$(wc -l <"$W/one/logs_node_1/logs.txt")" -eq \
+    "$(sed -n 's/^last_index //p' "$W/one/logs_node_1/metadata.txt")" ] ||
+    fail 'not one line an entry'
+[ -z "$(find "$W/one" -name '*.new')" ] || fail 'something is left behind'
+
+say "refused"
+expect 64 sup export
+expect 64 sup export 1,9 "$W/two"
+expect 64 sup export 1 2 3
+touch "$W/file"
+expect 74 sup export "$W/file"
+expect 74 sup export "$W/file/below"
+[ ! -e "$W/two" ] || fail 'a directory was made'
+rm -r "$D/node-2/store"
+expect 74 sup export "$W/three"
+grep -q '^raftsup: node 2: ' "$W/err" || fail "$(cat "$W/err")"
+[ -s "$W/three/logs_node_3/state.txt" ] || fail 'node 3 is left out, too'
+exit 0
