@@ -95,14 +95,17 @@ script_change(struct script *script, char **words, int count)
 int
 script_transfer(struct script *script, char **words, int count)
 {
+	struct raft_status status;
 	struct sim_node *node, *to = NULL;
 	int code = script_live(script, words[1], &node);
 
 	if (code == ERR_OK && count > 2) {
 		code = script_node(script, words[2], &to);
 	}
-	if (code == ERR_OK) {
-		(void)sim_member_transfer(node, to != NULL ? to->id : 0);
+	if (code == ERR_OK && sim_member_transfer(node,
+	    to != NULL ? to->id : 0) != ERR_OK && node->raft != NULL) {
+		raft_status(node->raft, &status);
+		script_tell(script, "refused: %s", status.refused);
 	}
 	return code;
 }

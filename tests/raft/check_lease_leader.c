@@ -96,9 +96,9 @@ END_TEST
 
 START_TEST(not_of_learners)
 {
-	struct raft_configuration c = solo_learners(3, 4);
+	struct raft_configuration servers = solo_learners(3, 4);
 
-	solo_open_with(&s, 1, &c, 1, 0, "1", 0, 0);
+	solo_open_with(&s, 1, &servers, 1, 0, "1", 0, 0);
 	solo_lead(&s);
 	solo_persisted(&s);
 	solo_ack(&s, 2, 2);
@@ -113,12 +113,8 @@ END_TEST
 static void
 change(const struct raft_change *changes, uint32_t count)
 {
-	struct raft_event e = { .type = RAFT_EVENT_CHANGE };
-
-	e.change.changes = changes;
-	e.change.count = count;
-	solo_step(&s, &e);
-	ck_assert_msg(s.update.result == ERR_OK, "%s", s.update.why);
+	ck_assert_msg(solo_change(&s, changes, count, 0) == ERR_OK, "%s",
+	    s.update.why);
 	solo_persisted(&s);
 }
 
@@ -131,10 +127,10 @@ START_TEST(both_halves)
 		{ RAFT_CHANGE_VOTER, 4, STORE_ID(4) },
 		{ RAFT_CHANGE_VOTER, 5, STORE_ID(5) },
 	};
-	struct raft_configuration c = solo_learners(3, 5);
+	struct raft_configuration servers = solo_learners(3, 5);
 	uint64_t sent;
 
-	solo_open_with(&s, 1, &c, 1, 0, "1", 0, 0);
+	solo_open_with(&s, 1, &servers, 1, 0, "1", 0, 0);
 	solo_lead(&s);
 	solo_persisted(&s);
 	solo_ack(&s, 2, 2);
@@ -220,9 +216,9 @@ START_TEST(settings)
 		{ RAFT_LEASE_NS_MAX, ERR_OK },
 		{ RAFT_LEASE_NS_MAX + 1, ERR_CORRUPT },
 	};
-	struct raft_configuration c = solo_voters(3);
+	struct raft_configuration servers = solo_voters(3);
 	struct raft_boot b = {
-		.first_index = 1, .configurations = &c,
+		.first_index = 1, .configurations = &servers,
 		.configuration_count = 1,
 	};
 	struct raft_config config;
@@ -376,16 +372,6 @@ END_TEST
 
 /* ------------------------------------------------------------- transfers */
 
-static void
-transfer(uint32_t to)
-{
-	struct raft_event e = { .type = RAFT_EVENT_TRANSFER };
-
-	e.transfer.to = to;
-	solo_step(&s, &e);
-	ck_assert_int_eq(s.update.result, ERR_OK);
-}
-
 /* T25: "A transfer gives the lease up before TimeoutNow is sent." */
 START_TEST(t25_given_up)
 {
@@ -396,7 +382,7 @@ START_TEST(t25_given_up)
 	promise(2);
 	promise(3);
 	ck_assert_uint_ne(raft_lease_end_ns(s.raft), 0);
-	transfer(3);
+	ck_assert_int_eq(solo_transfer(&s, 3), ERR_OK);
 	ck_assert_ptr_null(solo_sent(&s, RAFT_TIMEOUT_NOW, 3));
 	ck_assert_uint_ne(raft_lease_end_ns(s.raft), 0);
 	solo_ack(&s, 3, 2);
@@ -427,7 +413,7 @@ START_TEST(transfer_fails)
 	promise(3);
 	late = solo_reply(&s, RAFT_HEARTBEAT, 2, 2, false);
 	late.lease_end_ns = s.sent[RAFT_HEARTBEAT][2].lease_end_ns;
-	transfer(3);
+	ck_assert_int_eq(solo_transfer(&s, 3), ERR_OK);
 	solo_ack(&s, 3, 2);
 	ASSERT_LEASE(0);
 	for (i = 0; i < ELECTION_MAX / HEARTBEAT; i++) {

@@ -71,10 +71,10 @@ END_TEST
 /* Eight leaders at once; one that is over makes room. */
 START_TEST(eight_leaders)
 {
-	struct raft_configuration c = solo_voters(8);
+	struct raft_configuration servers = solo_voters(8);
 	uint64_t now, i;
 
-	solo_open_with(&s, 1, &c, 1, 0, "1", 0, 0);
+	solo_open_with(&s, 1, &servers, 1, 0, "1", 0, 0);
 	now = s.now_ns;
 	for (i = 0; i < RAFT_PROMISES_MAX; i++) {
 		ck_assert_uint_ne(ask((uint32_t)(2 + i), 2 + i,
@@ -277,22 +277,14 @@ START_TEST(t88_waits_for_all)
 
 	given[0] = (struct raft_promise){ 4, RUN(4), now + 300 * MS };
 	given_count = 1;
-	solo_open(&s, 1, 5, 1, 0, "1");
-	solo_force(&s);
-	solo_persisted(&s);
+	stand(5);
 	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
 	m.promise_count = 2;
 	m.promises[0] = (struct raft_promise){ 5, RUN(5), now + 100 * MS };
 	m.promises[1] = (struct raft_promise){ 4, RUN(4), now + 200 * MS };
 	solo_recv(&s, &m);
-	m = solo_reply(&s, RAFT_VOTE, 3, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 5, RUN(5), now + 400 * MS };
-	solo_recv(&s, &m);
-	ASSERT_ROLE(RAFT_LEADER);
-	solo_persisted(&s);
-	solo_ack(&s, 2, 2);
-	solo_ack(&s, 3, 2);
+	vote_telling(3, 5, RUN(5), now + 400 * MS);
+	elected(3);
 	s.now_ns = now + 250 * MS;
 	solo_dead(&s, 5, RUN(5), 0);
 	ck_assert(waits());
@@ -306,23 +298,12 @@ END_TEST
 
 START_TEST(t88_waits_for_the_longest)
 {
-	struct raft_message m;
 	uint64_t now = 1000 * MS;
 
-	solo_open(&s, 1, 5, 1, 0, "1");
-	solo_force(&s);
-	solo_persisted(&s);
-	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 5, RUN(5), now + 100 * MS };
-	solo_recv(&s, &m);
-	m = solo_reply(&s, RAFT_VOTE, 3, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 5, RUN(5), now + 300 * MS };
-	solo_recv(&s, &m);
-	solo_persisted(&s);
-	solo_ack(&s, 2, 2);
-	solo_ack(&s, 3, 2);
+	stand(5);
+	vote_telling(2, 5, RUN(5), now + 100 * MS);
+	vote_telling(3, 5, RUN(5), now + 300 * MS);
+	elected(3);
 	s.now_ns = now + 200 * MS;
 	solo_tick(&s, 0);
 	ck_assert(waits());
@@ -335,15 +316,8 @@ END_TEST
 /* Votes of an earlier campaign told of others' quorums. */
 START_TEST(each_campaign_anew)
 {
-	struct raft_message m;
-
-	solo_open(&s, 1, 5, 1, 0, "1");
-	solo_force(&s);
-	solo_persisted(&s);
-	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 5, RUN(5), 3000 * MS };
-	solo_recv(&s, &m);
+	stand(5);
+	vote_telling(2, 5, RUN(5), 3000 * MS);
 	ck_assert_uint_eq(s.raft->old_count, 1);
 	solo_force(&s);
 	ck_assert_uint_eq(s.raft->old_count, 0);
@@ -396,17 +370,9 @@ END_TEST
 /* A promise to this very run, or to one before it, is no old lease. */
 START_TEST(own_former_lease)
 {
-	struct raft_message m;
-
-	solo_open(&s, 1, 3, 1, 0, "1");
-	solo_force(&s);
-	solo_persisted(&s);
-	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 1, RUN(1) - 1, 9000 * MS };
-	solo_recv(&s, &m);
-	solo_persisted(&s);
-	solo_ack(&s, 2, 2);
+	stand(3);
+	vote_telling(2, 1, RUN(1) - 1, 9000 * MS);
+	elected(2);
 	ck_assert(!waits());
 }
 END_TEST
@@ -414,17 +380,9 @@ END_TEST
 /* A later run of this node has led: this one is not the last. */
 START_TEST(own_later_lease)
 {
-	struct raft_message m;
-
-	solo_open(&s, 1, 3, 1, 0, "1");
-	solo_force(&s);
-	solo_persisted(&s);
-	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 1, RUN(1) + 1, 9000 * MS };
-	solo_recv(&s, &m);
-	solo_persisted(&s);
-	solo_ack(&s, 2, 2);
+	stand(3);
+	vote_telling(2, 1, RUN(1) + 1, 9000 * MS);
+	elected(2);
 	ck_assert(waits());
 }
 END_TEST

@@ -7,63 +7,9 @@
 #include <string.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
-
-static struct solo s;
-
-static void
-teardown(void)
-{
-	if (s.raft != NULL) {
-		solo_close(&s);
-	}
-}
-
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
-
-static void
-assert_latched(const char *text)
-{
-	ck_assert_int_eq(s.update.result, ERR_INTERNAL);
-	ck_assert_ptr_nonnull(s.raft->latched);
-	ck_assert_msg(strstr(s.raft->latched, text) != NULL, "%s",
-	    s.raft->latched);
-	ck_assert_uint_eq(s.update.message_count, 0);
-	ck_assert_uint_eq(s.update.persist_seq, 0);
-}
-
-static struct progress *
-peer(uint32_t id)
-{
-	struct progress *p = replicate_progress(s.raft, id);
-
-	ck_assert_ptr_nonnull(p);
-	return p;
-}
+#include "tests/raft/fixture.h"
 
 /* ------------------------------------------------------ configurations */
-
-static void
-append_configuration(uint64_t index, uint64_t log_term, uint64_t term,
-    const struct raft_configuration *configuration)
-{
-	uint8_t data[RAFT_CONFIGURATION_SIZE_MAX];
-	struct raft_entry entry = {
-		.index = index + 1, .term = term,
-		.type = RAFT_ENTRY_CONFIGURATION, .data = data,
-	};
-	struct raft_message m = solo_message(&s, RAFT_APPEND, 2, term);
-
-	entry.size = raft_configuration_encode(configuration, data);
-	m.index = index;
-	m.log_term = log_term;
-	m.entries = &entry;
-	m.entry_count = 1;
-	solo_recv(&s, &m);
-}
 
 static uint32_t
 servers(void)
@@ -81,14 +27,14 @@ START_TEST(t71_rollback)
 	struct raft_configuration five = solo_learners(3, 5);
 
 	solo_open(&s, 1, 3, 1, 0, "1");
-	append_configuration(1, 1, 2, &four);
+	append_configuration(2, 1, 1, 2, &four);
 	ck_assert_uint_eq(servers(), 4);
-	append_configuration(2, 2, 2, &five);
+	append_configuration(2, 2, 2, 2, &five);
 	ck_assert_uint_eq(servers(), 5);
 	solo_append(&s, 3, 3, 1, 1, "3", 0);
 	ck_assert_uint_eq(servers(), 3);
 	/* what is committed stays */
-	append_configuration(2, 3, 4, &five);
+	append_configuration(2, 2, 3, 4, &five);
 	solo_append(&s, 2, 4, 3, 4, "4", 3);
 	ASSERT_COMMIT(3);
 	ck_assert_uint_eq(configuration_committed(s.raft)->index, 3);
@@ -111,7 +57,7 @@ START_TEST(t75_learner_becomes_voter)
 	solo_open_with(&s, 1, &learner, 1, 0, "1", 0, 0);
 	solo_tick(&s, 10 * ELECTION_MAX);
 	ck_assert_uint_eq(s.update.deadline_ns, UINT64_MAX);
-	append_configuration(1, 1, 2, &with);
+	append_configuration(2, 1, 1, 2, &with);
 	ck_assert_uint_eq(s.update.deadline_ns, s.now_ns + ELECTION_MIN);
 	solo_timeout(&s);
 	ASSERT_ROLE(RAFT_PRECANDIDATE);
@@ -155,11 +101,11 @@ START_TEST(too_many_configurations)
 
 	solo_open(&s, 1, 3, 1, 0, "1");
 	for (i = 0; i < CONFIGURATIONS_MAX - 1; i++) {
-		append_configuration(1 + i, i == 0 ? 1 : 2, 2, &five);
+		append_configuration(2, 1 + i, i == 0 ? 1 : 2, 2, &five);
 		ck_assert_uint_eq(s.update.message_count, 1);
 	}
 	ck_assert_uint_eq(s.raft->dropped, 0);
-	append_configuration(1 + i, 2, 2, &five);
+	append_configuration(2, 1 + i, 2, 2, &five);
 	ck_assert_uint_eq(s.raft->dropped, 1);
 	ck_assert_uint_eq(s.update.message_count, 0);
 	ck_assert_uint_eq(s.raft->log.last_index, 1 + i);
@@ -553,22 +499,17 @@ END_TEST
 static void
 add_all(Suite *suite)
 {
-	TCase *tc = tcase_create("configurations");
+	TCase *tc = test_case(suite, "configurations");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, t71_rollback);
 	tcase_add_test(tc, t75_learner_becomes_voter);
 	tcase_add_test(tc, joint_majorities);
 	tcase_add_test(tc, too_many_configurations);
-	suite_add_tcase(suite, tc);
-	tc = tcase_create("identity");
-	tcase_add_checked_fixture(tc, NULL, teardown);
+	tc = test_case(suite, "identity");
 	tcase_add_loop_test(tc, foreign_messages, 0, 12);
 	tcase_add_test(tc, replies_echo);
 	tcase_add_test(tc, sightings);
-	suite_add_tcase(suite, tc);
-	tc = tcase_create("limits");
-	tcase_add_checked_fixture(tc, NULL, teardown);
+	tc = test_case(suite, "limits");
 	tcase_add_test(tc, t81_reads_never_old);
 	tcase_add_test(tc, t81_reads_lost_round);
 	tcase_add_test(tc, t82_reads_on_leader_change);
@@ -583,7 +524,6 @@ add_all(Suite *suite)
 	tcase_add_test(tc, sent_less);
 	tcase_add_test(tc, sent_nothing);
 	tcase_add_test(tc, needs_snapshot);
-	suite_add_tcase(suite, tc);
 }
 
 int

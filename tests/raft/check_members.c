@@ -9,27 +9,8 @@
 #include <string.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
+#include "tests/raft/fixture.h"
 
-static struct solo s;
-static struct cluster *c;
-
-static void
-teardown(void)
-{
-	if (s.raft != NULL) {
-		solo_close(&s);
-	}
-	if (c != NULL) {
-		cluster_free(c);
-		c = NULL;
-	}
-}
-
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
 #define SUFFRAGE(i)	(configuration(s.raft)->servers[i].suffrage)
 
 static struct raft_change
@@ -41,34 +22,11 @@ one(enum raft_change_type type, uint32_t id)
 }
 
 static int
-ask(const struct raft_change *changes, uint32_t count, uint64_t base)
-{
-	struct raft_event e = { .type = RAFT_EVENT_CHANGE };
-
-	e.change.changes = changes;
-	e.change.count = count;
-	e.change.base_index = base;
-	solo_step(&s, &e);
-	ck_assert((s.update.result == ERR_OK) == (s.update.why == NULL));
-	return s.update.result;
-}
-
-static int
 change(enum raft_change_type type, uint32_t id)
 {
 	struct raft_change one_change = one(type, id);
 
-	return ask(&one_change, 1, 0);
-}
-
-static int
-transfer(uint32_t to)
-{
-	struct raft_event e = { .type = RAFT_EVENT_TRANSFER };
-
-	e.transfer.to = to;
-	solo_step(&s, &e);
-	return s.update.result;
+	return solo_change(&s, &one_change, 1, 0);
 }
 
 /* Everyone has the whole log, and the leader has written it. */
@@ -96,32 +54,13 @@ lead(uint32_t voters)
 	ck_assert(raft_is_ready(s.raft));
 }
 
-static void
-append_configuration(uint32_t from, uint64_t index, uint64_t log_term,
-    uint64_t term, const struct raft_configuration *configuration)
-{
-	uint8_t data[RAFT_CONFIGURATION_SIZE_MAX];
-	struct raft_entry entry = {
-		.index = index + 1, .term = term,
-		.type = RAFT_ENTRY_CONFIGURATION, .data = data,
-	};
-	struct raft_message m = solo_message(&s, RAFT_APPEND, from, term);
-
-	entry.size = raft_configuration_encode(configuration, data);
-	m.index = index;
-	m.log_term = log_term;
-	m.entry_count = 1;
-	m.entries = &entry;
-	solo_recv(&s, &m);
-}
-
 /* ------------------------------------------------------------- refused */
 
 START_TEST(refused_not_leader)
 {
 	solo_open(&s, 1, 3, 1, 0, "1");
 	ck_assert_int_eq(change(RAFT_CHANGE_ADD, 4), ERR_NOT_APPLIED);
-	ck_assert_int_eq(transfer(2), ERR_NOT_APPLIED);
+	ck_assert_int_eq(solo_transfer(&s, 2), ERR_NOT_APPLIED);
 }
 END_TEST
 
@@ -199,7 +138,7 @@ START_TEST(refused_nonsense)
 	uint32_t i;
 
 	lead(3);
-	ck_assert_int_eq(ask(changes, 0, 0), ERR_EXISTS);
+	ck_assert_int_eq(solo_change(&s, changes, 0, 0), ERR_EXISTS);
 	ck_assert_int_eq(change(RAFT_CHANGE_ADD, 2), ERR_EXISTS);
 	ck_assert_int_eq(change(RAFT_CHANGE_REMOVE, 4), ERR_NOT_FOUND);
 	ck_assert_int_eq(change(RAFT_CHANGE_REPLACE, 4), ERR_NOT_FOUND);
@@ -208,21 +147,21 @@ START_TEST(refused_nonsense)
 	for (i = 0; i < 3; i++) {
 		changes[i] = one(RAFT_CHANGE_REMOVE, i + 1);
 	}
-	ck_assert_int_eq(ask(changes, 3, 0), ERR_USAGE);
+	ck_assert_int_eq(solo_change(&s, changes, 3, 0), ERR_USAGE);
 	for (i = 0; i < 6; i++) {
 		changes[i] = one(RAFT_CHANGE_LEARNER, i + 4);
 	}
-	ck_assert_int_eq(ask(changes, 6, 0), ERR_TOO_LARGE);
-	ck_assert_int_eq(ask(changes, 5, 7), ERR_MISMATCH);
-	ck_assert_int_eq(ask(changes, 5, 0), ERR_OK);
+	ck_assert_int_eq(solo_change(&s, changes, 6, 0), ERR_TOO_LARGE);
+	ck_assert_int_eq(solo_change(&s, changes, 5, 7), ERR_MISMATCH);
+	ck_assert_int_eq(solo_change(&s, changes, 5, 0), ERR_OK);
 	ck_assert_uint_eq(configuration(s.raft)->count, 8);
 	all_ack(3);
 	/* joint, there would be nine of them */
 	changes[0] = one(RAFT_CHANGE_REMOVE, 3);
 	changes[1] = one(RAFT_CHANGE_LEARNER, 9);
-	ck_assert_int_eq(ask(changes, 2, 0), ERR_TOO_LARGE);
+	ck_assert_int_eq(solo_change(&s, changes, 2, 0), ERR_TOO_LARGE);
 	changes[1] = one(RAFT_CHANGE_REMOVE, 8);
-	ck_assert_int_eq(ask(changes, 2, 3), ERR_OK);
+	ck_assert_int_eq(solo_change(&s, changes, 2, 3), ERR_OK);
 }
 END_TEST
 
@@ -244,11 +183,11 @@ START_TEST(t76_identity)
 	struct raft_message m;
 
 	lead(3);
-	ck_assert_int_eq(ask(&other, 1, 0), ERR_MISMATCH);
+	ck_assert_int_eq(solo_change(&s, &other, 1, 0), ERR_MISMATCH);
 	other.type = RAFT_CHANGE_REMOVE;
-	ck_assert_int_eq(ask(&other, 1, 0), ERR_MISMATCH);
+	ck_assert_int_eq(solo_change(&s, &other, 1, 0), ERR_MISMATCH);
 	other.type = RAFT_CHANGE_REPLACE;
-	ck_assert_int_eq(ask(&other, 1, 0), ERR_OK);
+	ck_assert_int_eq(solo_change(&s, &other, 1, 0), ERR_OK);
 	servers = configuration(s.raft)->servers;
 	ck_assert_uint_eq(configuration(s.raft)->count, 4);
 	ck_assert_uint_eq(servers[2].suffrage, RAFT_VOTER_OLD);
@@ -322,7 +261,7 @@ START_TEST(joint_decides)
 	ck_assert_int_eq(change(RAFT_CHANGE_LEARNER, 4), ERR_OK);
 	all_ack(3);
 	solo_ack(&s, 4, 3);
-	ck_assert_int_eq(ask(changes, 4, 0), ERR_OK);
+	ck_assert_int_eq(solo_change(&s, changes, 4, 0), ERR_OK);
 	solo_persisted(&s);
 	solo_ack(&s, 4, 4);		/* 1, 4 of 1, 4, 5; 1 of 1, 2, 3 */
 	ASSERT_COMMIT(3);
@@ -618,13 +557,13 @@ START_TEST(t24_deadline)
 
 	lead(3);
 	solo_propose(&s, 1, 8);
-	ck_assert_int_eq(transfer(3), ERR_OK);
+	ck_assert_int_eq(solo_transfer(&s, 3), ERR_OK);
 	begin = s.now_ns;
 	ck_assert_uint_eq(solo_count(&s, RAFT_TIMEOUT_NOW), 0);	/* it lags */
 	ck_assert_int_eq(solo_propose(&s, 1, 8), ERR_BUSY);
 	ck_assert_int_eq(change(RAFT_CHANGE_ADD, 4), ERR_BUSY);
-	ck_assert_int_eq(transfer(2), ERR_BUSY);
-	ck_assert_int_eq(transfer(3), ERR_OK);
+	ck_assert_int_eq(solo_transfer(&s, 2), ERR_BUSY);
+	ck_assert_int_eq(solo_transfer(&s, 3), ERR_OK);
 	all_ack(2);
 	ck_assert_uint_eq(solo_count(&s, RAFT_TIMEOUT_NOW), 0);
 	solo_ack(&s, 3, 3);
@@ -642,7 +581,7 @@ START_TEST(t24_deadline)
 	ck_assert(solo_told(&s, "has not taken over in time"));
 	ck_assert_uint_eq(solo_count(&s, RAFT_TIMEOUT_NOW), 0);
 	ck_assert_int_eq(solo_propose(&s, 1, 8), ERR_OK);
-	ck_assert_int_eq(transfer(2), ERR_OK);
+	ck_assert_int_eq(solo_transfer(&s, 2), ERR_OK);
 }
 END_TEST
 
@@ -653,14 +592,14 @@ START_TEST(transfer_to_whom)
 	lead(3);
 	ck_assert_int_eq(change(RAFT_CHANGE_LEARNER, 4), ERR_OK);
 	all_ack(3);
-	ck_assert_int_eq(transfer(4), ERR_NOT_FOUND);
-	ck_assert_int_eq(transfer(7), ERR_NOT_FOUND);
-	ck_assert_int_eq(transfer(1), ERR_OK);		/* it leads already */
+	ck_assert_int_eq(solo_transfer(&s, 4), ERR_NOT_FOUND);
+	ck_assert_int_eq(solo_transfer(&s, 7), ERR_NOT_FOUND);
+	ck_assert_int_eq(solo_transfer(&s, 1), ERR_OK);	/* leads already */
 	solo_dead(&s, 2, RUN(2), 0);
-	ck_assert_int_eq(transfer(2), ERR_AGAIN);
+	ck_assert_int_eq(solo_transfer(&s, 2), ERR_AGAIN);
 	solo_propose(&s, 1, 8);
 	solo_ack(&s, 3, 4);
-	ck_assert_int_eq(transfer(0), ERR_OK);		/* the best placed */
+	ck_assert_int_eq(solo_transfer(&s, 0), ERR_OK);	/* best placed */
 	raft_status(s.raft, &status);
 	ck_assert_uint_eq(status.transfer_to, 3);
 	/* a leader that falls meanwhile forgets it */
@@ -669,7 +608,7 @@ START_TEST(transfer_to_whom)
 	ck_assert_uint_eq(status.transfer_to, 0);
 	teardown();
 	lead(1);
-	ck_assert_int_eq(transfer(0), ERR_NOT_FOUND);
+	ck_assert_int_eq(solo_transfer(&s, 0), ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -680,11 +619,8 @@ START_TEST(t79_dies_at_each_step)
 {
 	uint32_t leader;
 
-	c = cluster_new(5, 1);
-	c->story_quiet = true;
-	cluster_set_voters(c, 3);
-	cluster_start_all(c);
-	leader = cluster_elect(c, 5000 * MS);
+	open_cluster(5, 3, 1);
+	leader = start_cluster();
 	cluster_propose(c, leader, 1);
 	cluster_run(c, 300 * MS);
 	ck_assert_int_eq(cluster_change(c, leader, "learner 4 add 5"), ERR_OK);
@@ -712,11 +648,8 @@ START_TEST(t21_joint_pre_vote)
 {
 	uint32_t leader, next;
 
-	c = cluster_new(6, 3);
-	c->story_quiet = true;
-	cluster_set_voters(c, 3);
-	cluster_start_all(c);
-	leader = cluster_elect(c, 5000 * MS);
+	open_cluster(6, 3, 3);
+	leader = start_cluster();
 	ck_assert_int_eq(cluster_change(c, leader,
 	    "learner 4 learner 5 learner 6"), ERR_OK);
 	cluster_run(c, 100 * MS);
@@ -734,9 +667,8 @@ END_TEST
 static void
 add_all(Suite *suite)
 {
-	TCase *tc = tcase_create("members");
+	TCase *tc = test_case(suite, "members");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, refused_not_leader);
 	tcase_add_test(tc, t70_own_term_first);
@@ -759,14 +691,11 @@ add_all(Suite *suite)
 	tcase_add_test(tc, many_configurations);
 	tcase_add_loop_test(tc, t79_dies_at_each_step, 0, 40);
 	tcase_add_test(tc, t21_joint_pre_vote);
-	suite_add_tcase(suite, tc);
-	tc = tcase_create("transfer");
-	tcase_add_checked_fixture(tc, NULL, teardown);
+	tc = test_case(suite, "transfer");
 	tcase_add_test(tc, t23_no_pre_vote);
 	tcase_add_test(tc, t23_learner_does_not);
 	tcase_add_test(tc, t24_deadline);
 	tcase_add_test(tc, transfer_to_whom);
-	suite_add_tcase(suite, tc);
 }
 
 int

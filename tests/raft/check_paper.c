@@ -6,33 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
-
-static struct solo s;
-
-static void
-teardown(void)
-{
-	solo_close(&s);
-}
-
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_TERM(expected)						\
-	ck_assert_uint_eq(raft_term(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
-
-/* The only reply of the last step. */
-static const struct raft_message *
-reply(enum raft_message_type type, uint32_t to)
-{
-	const struct raft_message *m = solo_sent(&s, type, to);
-
-	ck_assert_ptr_nonnull(m);
-	ck_assert_uint_eq(s.update.message_count, 1);
-	return m;
-}
+#include "tests/raft/fixture.h"
 
 /* --------------------------------------------- AppendEntries, receiver */
 
@@ -43,7 +17,7 @@ START_TEST(append_old_term)
 
 	solo_open(&s, 1, 3, 5, 0, "1 1");
 	solo_append(&s, 2, 4, 2, 1, "4", 2);
-	m = reply(RAFT_APPEND_REPLY, 2);
+	m = only_reply(RAFT_APPEND_REPLY, 2);
 	ck_assert(m->reject);
 	ck_assert_uint_eq(m->term, 5);
 	ck_assert_str_eq(solo_log(&s), "1 1");
@@ -58,10 +32,10 @@ START_TEST(append_previous_missing)
 {
 	solo_open(&s, 1, 3, 2, 0, "1 1");
 	solo_append(&s, 2, 2, 5, 2, "2", 6);
-	ck_assert(reply(RAFT_APPEND_REPLY, 2)->reject);
-	ck_assert_uint_eq(reply(RAFT_APPEND_REPLY, 2)->index, 5);
-	ck_assert_uint_eq(reply(RAFT_APPEND_REPLY, 2)->hint_index, 2);
-	ck_assert_uint_eq(reply(RAFT_APPEND_REPLY, 2)->hint_term, 1);
+	ck_assert(only_reply(RAFT_APPEND_REPLY, 2)->reject);
+	ck_assert_uint_eq(only_reply(RAFT_APPEND_REPLY, 2)->index, 5);
+	ck_assert_uint_eq(only_reply(RAFT_APPEND_REPLY, 2)->hint_index, 2);
+	ck_assert_uint_eq(only_reply(RAFT_APPEND_REPLY, 2)->hint_term, 1);
 	ck_assert_str_eq(solo_log(&s), "1 1");
 	ASSERT_COMMIT(0);
 }
@@ -71,7 +45,7 @@ START_TEST(append_previous_differs)
 {
 	solo_open(&s, 1, 3, 3, 0, "1 2 2");
 	solo_append(&s, 2, 3, 3, 3, "3", 0);
-	ck_assert(reply(RAFT_APPEND_REPLY, 2)->reject);
+	ck_assert(only_reply(RAFT_APPEND_REPLY, 2)->reject);
 	/* the log stays until something is known to belong there */
 	ck_assert_str_eq(solo_log(&s), "1 2 2");
 	ck_assert_uint_eq(s.update.persist_seq, 0);
@@ -88,7 +62,7 @@ START_TEST(append_conflict)
 	ck_assert_uint_eq(s.update.entry_count, 1);
 	ck_assert_uint_eq(s.update.entries[0].index, 3);
 	ck_assert_str_eq(solo_log(&s), "1 1 4");
-	ck_assert_uint_eq(reply(RAFT_APPEND_REPLY, 2)->index, 3);
+	ck_assert_uint_eq(only_reply(RAFT_APPEND_REPLY, 2)->index, 3);
 }
 END_TEST
 
@@ -101,7 +75,7 @@ START_TEST(append_new_only)
 	ck_assert_uint_eq(s.update.entry_count, 2);
 	ck_assert_uint_eq(s.update.entries[0].index, 4);
 	ck_assert_str_eq(solo_log(&s), "1 1 2 2 2");
-	ck_assert_uint_eq(reply(RAFT_APPEND_REPLY, 2)->index, 5);
+	ck_assert_uint_eq(only_reply(RAFT_APPEND_REPLY, 2)->index, 5);
 }
 END_TEST
 
@@ -127,7 +101,7 @@ START_TEST(append_commit_index)
 	solo_append(&s, 2, 2, commits[_i].index, commits[_i].log_term,
 	    commits[_i].terms, commits[_i].commit);
 	ASSERT_COMMIT(commits[_i].expected);
-	ck_assert(!reply(RAFT_APPEND_REPLY, 2)->reject);
+	ck_assert(!only_reply(RAFT_APPEND_REPLY, 2)->reject);
 }
 END_TEST
 
@@ -138,8 +112,8 @@ START_TEST(vote_old_term)
 {
 	solo_open(&s, 1, 3, 5, 0, "1");
 	solo_vote(&s, 2, 4, 9, 4);
-	ck_assert(reply(RAFT_VOTE_REPLY, 2)->reject);
-	ck_assert_uint_eq(reply(RAFT_VOTE_REPLY, 2)->term, 5);
+	ck_assert(only_reply(RAFT_VOTE_REPLY, 2)->reject);
+	ck_assert_uint_eq(only_reply(RAFT_VOTE_REPLY, 2)->term, 5);
 	ck_assert_uint_eq(s.update.persist_seq, 0);
 }
 END_TEST
@@ -167,7 +141,7 @@ START_TEST(vote_up_to_date)
 
 	solo_open(&s, 1, 3, 3, 0, up_to_date[_i].log);
 	solo_vote(&s, 2, 4, up_to_date[_i].index, up_to_date[_i].log_term);
-	m = reply(RAFT_VOTE_REPLY, 2);
+	m = only_reply(RAFT_VOTE_REPLY, 2);
 	ck_assert_int_eq(!m->reject, up_to_date[_i].granted);
 	ck_assert_uint_eq(m->term, 4);
 	ASSERT_TERM(4);
@@ -185,10 +159,10 @@ START_TEST(vote_same_term)
 {
 	solo_open(&s, 1, 3, 3, 0, "1");
 	solo_vote(&s, 2, 3, 1, 1);
-	ck_assert(!reply(RAFT_VOTE_REPLY, 2)->reject);
+	ck_assert(!only_reply(RAFT_VOTE_REPLY, 2)->reject);
 	ck_assert(s.update.hard_state_changed);
 	ck_assert_uint_eq(s.update.hard_state.vote, 2);
-	ck_assert_uint_eq(reply(RAFT_VOTE_REPLY, 2)->after_seq,
+	ck_assert_uint_eq(only_reply(RAFT_VOTE_REPLY, 2)->after_seq,
 	    s.update.persist_seq);
 	ck_assert_uint_ne(s.update.persist_seq, 0);
 }
@@ -198,11 +172,11 @@ START_TEST(vote_once)
 {
 	solo_open(&s, 1, 3, 3, 2, "1");
 	solo_vote(&s, 3, 3, 9, 3);
-	ck_assert(reply(RAFT_VOTE_REPLY, 3)->reject);
+	ck_assert(only_reply(RAFT_VOTE_REPLY, 3)->reject);
 	ck_assert(solo_told(&s, "Node 1 denies Node 3 its vote in term 3: it "
 	    "has voted for Node 2\n"));
 	solo_vote(&s, 2, 3, 9, 3);
-	ck_assert(!reply(RAFT_VOTE_REPLY, 2)->reject);
+	ck_assert(!only_reply(RAFT_VOTE_REPLY, 2)->reject);
 	ck_assert_uint_eq(s.update.persist_seq, 0);
 	ck_assert(solo_told(&s, "Node 1 votes for Node 2 in term 3\n"));
 }
@@ -487,14 +461,14 @@ START_TEST(leader_sends_from_next)
 	solo_propose(&s, 3, 5);
 	ck_assert_uint_eq(s.update.message_count, 0);	/* one probe each */
 	solo_ack(&s, 2, 2);
-	m = reply(RAFT_APPEND, 2);
+	m = only_reply(RAFT_APPEND, 2);
 	ck_assert_uint_eq(m->index, 2);
 	ck_assert_uint_eq(m->log_term, 2);
 	ck_assert_uint_eq(m->entry_first, 3);
 	ck_assert_uint_eq(m->entry_count, 3);
 	/* and goes on without waiting for the answer */
 	solo_propose(&s, 1, 5);
-	m = reply(RAFT_APPEND, 2);
+	m = only_reply(RAFT_APPEND, 2);
 	ck_assert_uint_eq(m->entry_first, 6);
 }
 END_TEST
@@ -513,7 +487,7 @@ START_TEST(leader_backs_off)
 	m.hint_index = 1;
 	m.hint_term = 1;
 	solo_recv(&s, &m);
-	sent = reply(RAFT_APPEND, 2);
+	sent = only_reply(RAFT_APPEND, 2);
 	ck_assert_uint_eq(sent->index, 1);
 	ck_assert_uint_eq(sent->log_term, 1);
 	ck_assert_uint_eq(sent->entry_first, 2);
@@ -564,9 +538,8 @@ END_TEST
 static void
 add_receivers(Suite *suite)
 {
-	TCase *tc = tcase_create("receivers");
+	TCase *tc = test_case(suite, "receivers");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, append_old_term);
 	tcase_add_test(tc, append_previous_missing);
 	tcase_add_test(tc, append_previous_differs);
@@ -579,15 +552,13 @@ add_receivers(Suite *suite)
 	    (int)COUNT_OF(up_to_date));
 	tcase_add_test(tc, vote_same_term);
 	tcase_add_test(tc, vote_once);
-	suite_add_tcase(suite, tc);
 }
 
 static void
 add_rules(Suite *suite)
 {
-	TCase *tc = tcase_create("rules");
+	TCase *tc = test_case(suite, "rules");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, all_apply);
 	tcase_add_loop_test(tc, all_higher_term, 0, 5);
 	tcase_add_test(tc, follower_times_out);
@@ -603,7 +574,6 @@ add_rules(Suite *suite)
 	tcase_add_test(tc, leader_backs_off);
 	tcase_add_test(tc, leader_commits);
 	tcase_add_test(tc, leader_former_terms);
-	suite_add_tcase(suite, tc);
 }
 
 int

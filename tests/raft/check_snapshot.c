@@ -7,25 +7,7 @@
 #include <string.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
-
-static struct solo s;
-static struct cluster *c;
-
-static void
-teardown(void)
-{
-	if (s.raft != NULL) {
-		solo_close(&s);
-	}
-	if (c != NULL) {
-		cluster_free(c);
-		c = NULL;
-	}
-}
-
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
+#include "tests/raft/fixture.h"
 
 static const uint8_t bytes[1000];
 
@@ -126,24 +108,29 @@ lead(uint32_t last)
 	applied(last);
 }
 
-/* And the log up to `last` is gone; node 3 has none of it. */
+/* Node 3 has nothing of what is sent to it: it wants a snapshot. */
 static void
-lead_compacted(uint32_t last)
+refuse_appends(void)
 {
 	struct raft_message m;
+	uint32_t i;
 
-	lead(last);
-	ck_assert_int_eq(checkpoint(last), ERR_OK);
-	solo_persisted(&s);
-	m = solo_reply(&s, RAFT_APPEND, 3, 2, true);
-	m.index = s.sent[RAFT_APPEND][3].index;
-	solo_recv(&s, &m);
-	if (!s.update.view_wanted) {
+	for (i = 0; i < 2 && !s.update.view_wanted; i++) {
 		m = solo_reply(&s, RAFT_APPEND, 3, 2, true);
 		m.index = s.sent[RAFT_APPEND][3].index;
 		solo_recv(&s, &m);
 	}
 	ck_assert(s.update.view_wanted);
+}
+
+/* And the log up to `last` is gone; node 3 has none of it. */
+static void
+lead_compacted(uint32_t last)
+{
+	lead(last);
+	ck_assert_int_eq(checkpoint(last), ERR_OK);
+	solo_persisted(&s);
+	refuse_appends();
 }
 
 static void
@@ -198,19 +185,16 @@ END_TEST
 START_TEST(t54_configuration_at_index)
 {
 	struct raft_change change = { RAFT_CHANGE_LEARNER, 4, 44 };
-	struct raft_event e = { .type = RAFT_EVENT_CHANGE };
 
 	lead(5);
-	e.change.changes = &change;
-	e.change.count = 1;
-	solo_step(&s, &e);
+	ck_assert_int_eq(solo_change(&s, &change, 1, 0), ERR_OK);
 	ck_assert_int_eq(checkpoint(5), ERR_OK);
 	ck_assert_uint_eq(s.update.snapshot->configuration.count, 3);
 	solo_persisted(&s);
 	solo_ack(&s, 2, 6);
 	applied(6);
 	change.id = 5;
-	solo_step(&s, &e);
+	ck_assert_int_eq(solo_change(&s, &change, 1, 0), ERR_OK);
 	solo_persisted(&s);
 	solo_ack(&s, 2, 7);
 	applied(7);
@@ -370,21 +354,14 @@ END_TEST
 /* An acknowledgement shows that the log is enough: no snapshot then. */
 START_TEST(append_reply_behind)
 {
-	struct raft_message ack, m;
+	struct raft_message ack;
 
 	lead(10);
 	solo_propose(&s, 1, 8);
 	ack = solo_reply(&s, RAFT_APPEND, 3, 2, false);
 	ack.index = 10;
 	ck_assert_int_eq(checkpoint(10), ERR_OK);
-	m = solo_reply(&s, RAFT_APPEND, 3, 2, true);
-	m.index = s.sent[RAFT_APPEND][3].index;
-	solo_recv(&s, &m);
-	if (!s.update.view_wanted) {
-		m = solo_reply(&s, RAFT_APPEND, 3, 2, true);
-		m.index = s.sent[RAFT_APPEND][3].index;
-		solo_recv(&s, &m);
-	}
+	refuse_appends();
 	ck_assert_int_eq(view(1, 10, 400), ERR_OK);
 	ck_assert_uint_eq(solo_count(&s, RAFT_INSTALL), 1);
 	solo_recv(&s, &ack);
@@ -635,11 +612,9 @@ START_TEST(t52_dies_at_each_step)
 {
 	uint32_t leader, other;
 
-	c = cluster_new(3, 1);
-	c->story_quiet = true;
+	open_cluster(3, 3, 1);
 	c->chunk_bytes = 60;
-	cluster_start_all(c);
-	leader = cluster_elect(c, 5000 * MS);
+	leader = start_cluster();
 	other = leader == 3 ? 1 : 3;
 	cluster_crash(c, other);
 	for (int i = 0; i < 10; i++) {
@@ -665,9 +640,8 @@ END_TEST
 static void
 add_all(Suite *suite)
 {
-	TCase *tc = tcase_create("snapshots");
+	TCase *tc = test_case(suite, "snapshots");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, checkpoint_is_recorded);
 	tcase_add_test(tc, checkpoint_too_far);
 	tcase_add_test(tc, t54_configuration_at_index);
@@ -690,7 +664,6 @@ add_all(Suite *suite)
 	tcase_add_test(tc, candidate_does_not_install);
 	tcase_add_test(tc, receiving_and_voting);
 	tcase_add_loop_test(tc, t52_dies_at_each_step, 0, 40);
-	suite_add_tcase(suite, tc);
 }
 
 int

@@ -7,33 +7,7 @@
 #include <stdlib.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
-
-static struct solo s;
-
-static void
-teardown(void)
-{
-	solo_close(&s);
-}
-
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_TERM(expected)						\
-	ck_assert_uint_eq(raft_term(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
-
-/* The only reply of the last step. */
-static const struct raft_message *
-reply(enum raft_message_type type, uint32_t to)
-{
-	const struct raft_message *m = solo_sent(&s, type, to);
-
-	ck_assert_ptr_nonnull(m);
-	ck_assert_uint_eq(s.update.message_count, 1);
-	return m;
-}
+#include "tests/raft/fixture.h"
 
 /* ----------------------------------------- dissertation, chapters 3, 6 */
 
@@ -74,7 +48,7 @@ START_TEST(starts_as_follower)
 	ck_assert_uint_eq(status.leader, 0);
 	/* it does not remember whom it counted: no leader in term 7 */
 	solo_vote(&s, 3, 7, 9, 7);
-	ck_assert(reply(RAFT_VOTE_REPLY, 3)->reject);
+	ck_assert(only_reply(RAFT_VOTE_REPLY, 3)->reject);
 }
 END_TEST
 
@@ -100,7 +74,7 @@ START_TEST(append_idempotent)
 	ASSERT_COMMIT(3);
 	solo_append(&s, 2, 2, 1, 1, "2 2", 3);
 	ck_assert_uint_eq(s.update.persist_seq, 0);
-	ck_assert_uint_eq(reply(RAFT_APPEND_REPLY, 2)->index, 3);
+	ck_assert_uint_eq(only_reply(RAFT_APPEND_REPLY, 2)->index, 3);
 	ck_assert_str_eq(solo_log(&s), "1 2 2");
 }
 END_TEST
@@ -304,7 +278,7 @@ START_TEST(pre_vote_granted)
 	s.now_ns += pre_votes[_i].after_ns;
 	solo_pre_vote(&s, 3, pre_votes[_i].term, pre_votes[_i].index,
 	    pre_votes[_i].log_term);
-	m = reply(RAFT_PRE_VOTE_REPLY, 3);
+	m = only_reply(RAFT_PRE_VOTE_REPLY, 3);
 	ck_assert_int_eq(!m->reject, pre_votes[_i].granted);
 	ck_assert_uint_eq(m->term, m->reject ? 3 : pre_votes[_i].term);
 	ck_assert_uint_eq(m->after_seq, 0);
@@ -324,13 +298,13 @@ START_TEST(vote_loyal)
 	solo_heartbeat(&s, 2, 3, 0);
 	s.now_ns += ELECTION_MIN - 1;
 	solo_vote(&s, 3, 9, 9, 8);
-	ck_assert(reply(RAFT_VOTE_REPLY, 3)->reject);
-	ck_assert_uint_eq(reply(RAFT_VOTE_REPLY, 3)->term, 3);
+	ck_assert(only_reply(RAFT_VOTE_REPLY, 3)->reject);
+	ck_assert_uint_eq(only_reply(RAFT_VOTE_REPLY, 3)->term, 3);
 	ASSERT_TERM(3);
 	ck_assert_uint_eq(s.update.persist_seq, 0);
 	s.now_ns++;
 	solo_vote(&s, 3, 9, 9, 8);
-	ck_assert(!reply(RAFT_VOTE_REPLY, 3)->reject);
+	ck_assert(!only_reply(RAFT_VOTE_REPLY, 3)->reject);
 	ASSERT_TERM(9);
 }
 END_TEST
@@ -338,9 +312,8 @@ END_TEST
 static void
 add_dissertation(Suite *suite)
 {
-	TCase *tc = tcase_create("dissertation");
+	TCase *tc = test_case(suite, "dissertation");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, timeout_randomised);
 	tcase_add_test(tc, starts_as_follower);
 	tcase_add_test(tc, leader_append_only);
@@ -355,7 +328,6 @@ add_dissertation(Suite *suite)
 	tcase_add_loop_test(tc, pre_vote_granted, 0,
 	    (int)COUNT_OF(pre_votes));
 	tcase_add_test(tc, vote_loyal);
-	suite_add_tcase(suite, tc);
 }
 
 int

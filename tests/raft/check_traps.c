@@ -9,29 +9,7 @@
 #include <string.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
-
-static struct solo s;
-static struct cluster *c;
-
-static void
-teardown(void)
-{
-	if (s.raft != NULL) {
-		solo_close(&s);
-	}
-	if (c != NULL) {
-		cluster_free(c);
-		c = NULL;
-	}
-}
-
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_TERM(expected)						\
-	ck_assert_uint_eq(raft_term(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
+#include "tests/raft/fixture.h"
 
 /* --------------------------------------------------------- votes, terms */
 
@@ -591,9 +569,8 @@ END_TEST
 static void
 add_votes(Suite *suite)
 {
-	TCase *tc = tcase_create("votes");
+	TCase *tc = test_case(suite, "votes");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, t01_own_vote_waits);
 	tcase_add_test(tc, t01_vote_waits);
 	tcase_add_test(tc, t01_term_waits);
@@ -611,15 +588,13 @@ add_votes(Suite *suite)
 	tcase_add_test(tc, t13_votes_of_strangers);
 	tcase_add_test(tc, t15_equal_timers);
 	tcase_add_test(tc, t16_paused_follower);
-	suite_add_tcase(suite, tc);
 }
 
 static void
 add_pre_votes(Suite *suite)
 {
-	TCase *tc = tcase_create("pre-votes");
+	TCase *tc = test_case(suite, "pre-votes");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, t20_lower_leader);
 	tcase_add_test(tc, t20_lower_candidate);
 	tcase_add_test(tc, t20_group_moves);
@@ -628,7 +603,6 @@ add_pre_votes(Suite *suite)
 	tcase_add_test(tc, split_after_death);
 	tcase_add_test(tc, dead_leader_by_request);
 	tcase_add_test(tc, forced_timeout);
-	suite_add_tcase(suite, tc);
 }
 
 int

@@ -8,47 +8,7 @@
 #include <string.h>
 
 #include "tests/base/check_run.h"
-#include "tests/raft/solo.h"
-
-static struct solo s;
-static struct cluster *c;
-
-static void
-teardown(void)
-{
-	if (s.raft != NULL) {
-		solo_close(&s);
-	}
-	if (c != NULL) {
-		cluster_free(c);
-		c = NULL;
-	}
-}
-
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
-
-static void
-assert_latched(const char *text)
-{
-	ck_assert_int_eq(s.update.result, ERR_INTERNAL);
-	ck_assert_ptr_nonnull(s.raft->latched);
-	ck_assert_msg(strstr(s.raft->latched, text) != NULL, "%s",
-	    s.raft->latched);
-	ck_assert_uint_eq(s.update.message_count, 0);
-	ck_assert_uint_eq(s.update.persist_seq, 0);
-}
-
-static struct progress *
-peer(uint32_t id)
-{
-	struct progress *p = replicate_progress(s.raft, id);
-
-	ck_assert_ptr_nonnull(p);
-	return p;
-}
+#include "tests/raft/fixture.h"
 
 /* ---------------------------------------------------- log and commit */
 
@@ -699,9 +659,8 @@ END_TEST
 static void
 add_log(Suite *suite)
 {
-	TCase *tc = tcase_create("log");
+	TCase *tc = test_case(suite, "log");
 
-	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_loop_test(tc, t30_figure_8, 0, 2);
 	tcase_add_test(tc, t31_stale_append);
 	tcase_add_test(tc, t32_whole_tail);
@@ -730,7 +689,6 @@ add_log(Suite *suite)
 	tcase_add_test(tc, t48_window_recovers);
 	tcase_add_test(tc, t48_probe_recovers);
 	tcase_add_test(tc, t49_restart_after_truncation);
-	suite_add_tcase(suite, tc);
 }
 
 int

@@ -2,13 +2,8 @@
 /*
  * What tests of leases share; see lease_steps.h.
  */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "tests/raft/lease_steps.h"
 
-struct solo s;
 uint64_t lease_ns;
 struct raft_promise given[RAFT_PROMISES_MAX];
 size_t given_count;
@@ -30,12 +25,6 @@ setup(void)
 	given_count = 0;
 	withhold_ns = 0;
 	solo_boot = boot;
-}
-
-void
-teardown(void)
-{
-	solo_close(&s);
 }
 
 void
@@ -97,51 +86,72 @@ ask(uint32_t from, uint64_t term, uint64_t end_ns)
 	return ask_of(from, RUN(from), term, end_ns);
 }
 
-const struct raft_message *
-vote(uint32_t from, uint64_t term, bool leader_dead)
+/* A request of either kind; the answer. */
+static const struct raft_message *
+request(enum raft_message_type type, enum raft_message_type answer,
+    uint32_t from, uint64_t term, bool leader_dead)
 {
-	struct raft_message m = solo_message(&s, RAFT_VOTE, from, term);
+	struct raft_message m = solo_message(&s, type, from, term);
 	const struct raft_message *reply;
 
 	m.index = 100;
 	m.log_term = term - 1;
 	m.leader_dead = leader_dead;
 	solo_recv(&s, &m);
-	reply = solo_sent(&s, RAFT_VOTE_REPLY, from);
+	reply = solo_sent(&s, answer, from);
 	ck_assert_ptr_nonnull(reply);
 	return reply;
+}
+
+const struct raft_message *
+vote(uint32_t from, uint64_t term, bool leader_dead)
+{
+	return request(RAFT_VOTE, RAFT_VOTE_REPLY, from, term, leader_dead);
 }
 
 bool
 pre_vote(uint32_t from, uint64_t term, bool leader_dead)
 {
-	struct raft_message m = solo_message(&s, RAFT_PRE_VOTE, from, term);
-	const struct raft_message *reply;
+	return !request(RAFT_PRE_VOTE, RAFT_PRE_VOTE_REPLY, from, term,
+	    leader_dead)->reject;
+}
 
-	m.index = 100;
-	m.log_term = term - 1;
-	m.leader_dead = leader_dead;
+void
+stand(uint32_t voters)
+{
+	solo_open(&s, 1, voters, 1, 0, "1");
+	solo_force(&s);
+	solo_persisted(&s);
+}
+
+void
+vote_telling(uint32_t from, uint32_t leader, uint64_t run, uint64_t end_ns)
+{
+	struct raft_message m = solo_reply(&s, RAFT_VOTE, from, 2, false);
+
+	m.promise_count = 1;
+	m.promises[0] = (struct raft_promise){ leader, run, end_ns };
 	solo_recv(&s, &m);
-	reply = solo_sent(&s, RAFT_PRE_VOTE_REPLY, from);
-	ck_assert_ptr_nonnull(reply);
-	return !reply->reject;
+}
+
+void
+elected(uint32_t last)
+{
+	uint32_t id;
+
+	ASSERT_ROLE(RAFT_LEADER);
+	solo_persisted(&s);
+	for (id = 2; id <= last; id++) {
+		solo_ack(&s, id, 2);
+	}
 }
 
 void
 succeed_run(uint64_t run, uint64_t end_ns)
 {
-	struct raft_message m;
-
-	solo_open(&s, 1, 3, 1, 0, "1");
-	solo_force(&s);
-	solo_persisted(&s);
-	m = solo_reply(&s, RAFT_VOTE, 2, 2, false);
-	m.promise_count = 1;
-	m.promises[0] = (struct raft_promise){ 3, run, end_ns };
-	solo_recv(&s, &m);
-	ASSERT_ROLE(RAFT_LEADER);
-	solo_persisted(&s);
-	solo_ack(&s, 2, 2);
+	stand(3);
+	vote_telling(2, 3, run, end_ns);
+	elected(2);
 }
 
 void

@@ -6,19 +6,14 @@
 #ifndef TESTS_RAFT_LEASE_STEPS_H
 #define TESTS_RAFT_LEASE_STEPS_H
 
-#include "tests/raft/solo.h"
+#include "tests/raft/fixture.h"
 
 #define LEASE		(400 * MS)
 #define LONG_LEASE	(3000 * MS)
 
-#define ASSERT_ROLE(expected)						\
-	ck_assert_int_eq(raft_role(s.raft), (expected))
-#define ASSERT_COMMIT(expected)						\
-	ck_assert_uint_eq(s.update.commit_index, (expected))
 #define ASSERT_LEASE(expected)						\
 	ck_assert_uint_eq(raft_lease_end_ns(s.raft), (expected))
 
-extern struct solo s;
 /* Of the cores that are opened from here on: */
 extern uint64_t lease_ns;
 extern struct raft_promise given[RAFT_PROMISES_MAX];	/* by a former run */
@@ -27,7 +22,6 @@ extern uint64_t withhold_ns;
 
 /* Of each test: leases of LEASE, nothing given. */
 void	setup(void);
-void	teardown(void);
 
 /* They acknowledge the last heartbeat, and promise until then; or until the
  * time that it asked for. */
@@ -44,6 +38,13 @@ uint64_t ask(uint32_t from, uint64_t term, uint64_t end_ns);
 const struct raft_message *vote(uint32_t from, uint64_t term,
 	    bool leader_dead);
 bool	pre_vote(uint32_t from, uint64_t term, bool leader_dead);
+/* Node 1 of so many asks for votes in term 2. */
+void	stand(uint32_t voters);
+/* It votes for node 1, and has promised that run of that leader to wait. */
+void	vote_telling(uint32_t from, uint32_t leader, uint64_t run,
+	    uint64_t end_ns);
+/* Node 1 is elected, and its no-op is at nodes 2 to last. */
+void	elected(uint32_t last);
 /*
  * Node 1 of 3 is elected by node 2, which tells of a promise to that run of
  * node 3 (to its first), until then; the no-op is at a majority, and waits.

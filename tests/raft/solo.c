@@ -244,6 +244,31 @@ solo_read(struct solo *s, uint64_t id)
 	return s->update.result;
 }
 
+int
+solo_change(struct solo *solo, const struct raft_change *changes,
+    uint32_t count, uint64_t base_index)
+{
+	struct raft_event e = { .type = RAFT_EVENT_CHANGE };
+
+	e.change.changes = changes;
+	e.change.count = count;
+	e.change.base_index = base_index;
+	solo_step(solo, &e);
+	ck_assert((solo->update.result == ERR_OK) ==
+	    (solo->update.why == NULL));
+	return solo->update.result;
+}
+
+int
+solo_transfer(struct solo *solo, uint32_t to)
+{
+	struct raft_event e = { .type = RAFT_EVENT_TRANSFER };
+
+	e.transfer.to = to;
+	solo_step(solo, &e);
+	return solo->update.result;
+}
+
 void
 solo_room(struct solo *s, enum raft_room room)
 {

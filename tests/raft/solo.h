@@ -53,6 +53,9 @@ void	solo_force(struct solo *);
 void	solo_persisted(struct solo *);	/* all that was given out */
 int	solo_propose(struct solo *, uint32_t count, uint32_t size);
 int	solo_read(struct solo *, uint64_t id);
+int	solo_change(struct solo *, const struct raft_change *, uint32_t count,
+	    uint64_t base_index);
+int	solo_transfer(struct solo *, uint32_t to);
 void	solo_room(struct solo *, enum raft_room);
 void	solo_dead(struct solo *, uint32_t id, uint64_t run, uint64_t delay_ns);
 void	solo_recv(struct solo *, const struct raft_message *);
