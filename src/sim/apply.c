@@ -35,10 +35,15 @@ sim_apply_wake(struct sim_node *node)
 		    !node->reads[i].read &&
 		    node->reads[i].index <= node->applied_index);
 	}
-	if (node->apply_due || (!ready &&
-	    node->apply_next > apply_end(node) &&
-	    !(apply_is_dirty(node) &&
-	    node->apply_next - 1 <= node->durable_index))) {
+	if (node->snap.install_index != 0) {
+		/* The old state may still answer reads. */
+		ready = ready || node->snap.switch_due;
+	} else {
+		ready = ready || node->apply_next <= apply_end(node) ||
+		    (apply_is_dirty(node) &&
+		    node->apply_next - 1 <= node->durable_index);
+	}
+	if (node->apply_due || !ready) {
 		return;
 	}
 	event.at_ns = world->now_ns + prng_below(&world->prng_disk,
@@ -57,8 +62,25 @@ sim_apply_turn(struct sim_node *node)
 	struct sim_world *world = node->world;
 	bool rewound = false;
 
+	if (node->snap.install_index != 0) {
+		if (node->snap.switch_due) {
+			sim_snap_switch(node);
+		}
+		if (!node->dying && !world->failed) {
+			sim_serve_reads(node);
+		}
+		return;
+	}
 	while (node->apply_next <= apply_end(node) && !rewound) {
 		if (sim_crash_here(node, SIM_COVER_CRASH_APPLY)) {
+			return;
+		}
+		if (node->apply_next <= node->log.base) {
+			sim_fail(world, "log", 1u << node->id, "node %u has "
+			    "to apply entry %llu, and its log begins after "
+			    "%llu", node->id,
+			    (unsigned long long)node->apply_next,
+			    (unsigned long long)node->log.base);
 			return;
 		}
 		if (apply_entry(node,
@@ -112,8 +134,12 @@ apply_end(const struct sim_node *node)
 static bool
 apply_is_dirty(const struct sim_node *node)
 {
-	return node->apply_next - 1 >= node->checkpoint_index +
-	    node->world->plan.checkpoint_entries;
+	uint64_t applied = node->apply_next - 1;
+
+	return applied >= node->checkpoint_index +
+	    node->world->plan.checkpoint_entries ||
+	    (applied > node->checkpoint_index &&
+	    sim_snap_is_due(node, applied));
 }
 
 /* False: the table has no room. */
@@ -200,7 +226,9 @@ apply_checkpoint(struct sim_node *node)
 	memory_table_commit(node->table);
 	node->checkpoint_index = kv_position(node->kv)->applied_index;
 	sim_cover(node->world, SIM_COVER_CHECKPOINTS);
-	(void)sim_crash_here(node, SIM_COVER_CRASH_CHECKPOINT);
+	if (!sim_crash_here(node, SIM_COVER_CRASH_CHECKPOINT)) {
+		sim_snap_checkpoint(node);
+	}
 	return true;
 }
 

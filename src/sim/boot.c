@@ -56,6 +56,13 @@ sim_node_fini(struct sim_node *node)
 	node->kv = NULL;
 	memory_table_free(node->table);
 	node->table = NULL;
+	memory_table_free(node->snap.receive.table);
+	memory_table_free(node->snap.finished.table);
+	memory_table_free(node->snap.naming);
+	memset(&node->snap, 0, sizeof(node->snap));
+	sim_disk_release(&node->disk);
+	memory_table_free(node->disk.named);
+	node->disk.named = NULL;
 }
 
 void
@@ -98,6 +105,7 @@ sim_node_crash(struct sim_node *node)
 	    node->latching ? "has stopped" : "is dead");
 	sim_disk_crash(node);
 	tla_crash(node);
+	sim_snap_crash(node);
 	sim_apply_crash(node);
 	raft_free(node->raft);
 	node->raft = NULL;
@@ -153,6 +161,7 @@ node_boot(struct sim_node *node)
 	const char *what = "";
 	uint64_t at;
 
+	sim_snap_boot(node);
 	if (kv_new(&node->kv, memory_table_face(node->table)) != ERR_OK) {
 		sim_fail(world, "checkpoint", 1u << node->id, "the checkpoint "
 		    "of node %u cannot be read", node->id);
@@ -164,11 +173,10 @@ node_boot(struct sim_node *node)
 	node->log_time_ns = kv_position(node->kv)->log_time_ns;
 	runs = sim_alloc(world, (log->count + 1) * sizeof(*runs));
 	sizes = sim_alloc(world, (log->count + 1) * sizeof(*sizes));
-	node->log.count = 0;
-	for (at = 0; at < log->count; at++) {
-		sim_log_append(&node->log, &log->entries[at]);
-		sizes[at] = log->entries[at].size;
-		if (at == 0 || log->entries[at].term !=
+	sim_log_copy(&node->log, log);
+	for (at = log->base; at < log->count; at++) {
+		sizes[at - log->base] = log->entries[at].size;
+		if (at == log->base || log->entries[at].term !=
 		    log->entries[at - 1].term) {
 			runs[boot.run_count++] = (struct raft_run){
 				.first_index = at + 1,
@@ -177,14 +185,17 @@ node_boot(struct sim_node *node)
 		}
 	}
 	boot.hard_state = node->disk.hard_state;
+	boot.first_index = log->base + 1;
 	boot.last_index = log->count;
+	boot.snapshot_index = node->disk.snapshot.index;
+	boot.snapshot_term = node->disk.snapshot.term;
 	boot.applied_index = tla_durable_commit(node);
 	if (boot.applied_index < node->applied_index) {
 		boot.applied_index = node->applied_index;
 	}
 	boot.runs = runs;
 	boot.sizes = sizes;
-	boot.size_count = log->count;
+	boot.size_count = log->count - log->base;
 	boot.configurations = configurations;
 	boot.configuration_count = sim_member_boot(node, configurations);
 	node_read_page(node);
@@ -234,6 +245,9 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 		.append_entries_max = world->plan.append_entries_max,
 		.append_bytes_max = world->plan.append_bytes_max,
 		.uncommitted_bytes_max = world->plan.uncommitted_bytes_max,
+		.chunk_bytes = world->plan.chunk_bytes,
+		.trailing_entries = world->plan.trailing_entries,
+		.install_timeout_ns = world->plan.install_timeout_ns,
 		.tell_rpc = !world->plan.by_hand || world->tell_rpc,
 		.tell = sim_story_on(world) ? sim_tell : NULL,
 		.tell_arg = node,
@@ -268,9 +282,10 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	node->request_floor = 0;
 	if (!world->plan.by_hand || node->run > 1) {
 		sim_story(world, node->id, "Node %u %s: run %llu, log "
-		    "1-%llu, applied %llu", node->id,
+		    "%llu-%llu, applied %llu", node->id,
 		    node->run > 1 ? "rejoins" : "starts",
 		    (unsigned long long)node->run,
+		    (unsigned long long)boot->first_index,
 		    (unsigned long long)boot->last_index,
 		    (unsigned long long)node->applied_index);
 	}

@@ -50,8 +50,9 @@ sim_check_agreed_before(struct sim_node *node,
 		node->acked[message->from] = 0;
 		node->acked_member[message->from] = 0;
 	}
-	if (message->type != RAFT_APPEND_REPLY || message->reject ||
-	    message->term != raft_term(node->raft)) {
+	if ((message->type != RAFT_APPEND_REPLY &&
+	    !(message->type == RAFT_INSTALL_REPLY && message->done)) ||
+	    message->reject || message->term != raft_term(node->raft)) {
 		return;
 	}
 	if (message->index > node->acked[message->from]) {

@@ -115,6 +115,9 @@ is_over(const struct sim_node *node, const struct raft_message *message)
 	if (message->to_run != 0 && message->to_run != node->run) {
 		return "was meant for a former run";
 	}
+	if (message->to_store != 0 && message->to_store != node->store_id) {
+		return "was meant for another store";
+	}
 	if (message->from_run < node->heard_runs[message->from]) {
 		return "its sender has outlived";
 	}

@@ -6,6 +6,33 @@
  */
 #include "sim/sim.h"
 
+/* Learners that began with a snapshot, and are voters now. */
+static void
+cover_promoted(struct sim_world *world, const struct raft_entry *entry)
+{
+	struct raft_configuration c;
+	struct sim_node *node;
+	uint32_t i;
+
+	if (raft_configuration_decode(&c, entry->data, entry->size) !=
+	    ERR_OK) {
+		return;
+	}
+	for (i = 0; i < c.count; i++) {
+		node = sim_node(world, c.servers[i].id);
+		if (!node->snap.from_nothing ||
+		    c.servers[i].store_id != node->store_id ||
+		    c.servers[i].suffrage != RAFT_VOTER) {
+			continue;
+		}
+		node->snap.from_nothing = false;
+		sim_cover(world, SIM_COVER_LEARNERS_PROMOTED);
+		if (node->store_id != SIM_STORE_ID(node->id)) {
+			sim_cover(world, SIM_COVER_STORES_PROMOTED);
+		}
+	}
+}
+
 void
 sim_check_commit(struct sim_node *node, uint64_t commit_index)
 {
@@ -42,6 +69,7 @@ sim_check_commit(struct sim_node *node, uint64_t commit_index)
 		sim_cover(world, SIM_COVER_COMMITS);
 		if (entry->type == RAFT_ENTRY_CONFIGURATION) {
 			sim_cover(world, SIM_COVER_CHANGES_COMMITTED);
+			cover_promoted(world, entry);
 		}
 		if (entry->term < raft_term(node->raft)) {
 			sim_cover(world, SIM_COVER_OLD_TERM_COMMITS);

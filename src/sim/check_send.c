@@ -32,8 +32,12 @@ sim_check_send(struct sim_node *node, const struct raft_message *message)
 		}
 		sim_check_vote(node, message->term, message->to);
 	}
-	if (message->type == RAFT_APPEND_REPLY) {
+	if (message->type == RAFT_APPEND_REPLY ||
+	    (message->type == RAFT_INSTALL_REPLY && message->done)) {
 		sim_check_probes(node, message);
+	}
+	if (message->type == RAFT_INSTALL_REPLY) {
+		sim_check_install_reply(node, message);
 	}
 	if (message->type == RAFT_APPEND_REPLY && !message->reject &&
 	    hard->term == message->term &&

@@ -46,6 +46,34 @@
 	X(TRANSFERS, "transfers of the leadership")                          \
 	X(TRANSFERS_REFUSED, "transfers refused")                            \
 	X(TAKE_OVERS, "nodes told to take over")                             \
+	X(SNAPSHOTS, "snapshots taken")                                       \
+	X(SNAPSHOTS_ASKED, "snapshots asked for by an operator")              \
+	X(CUTS, "logs cut behind a snapshot")                                 \
+	X(CUTS_HELD, "entries kept for a peer that installs")                 \
+	X(VIEWS, "snapshots opened for peers")                                \
+	X(CHUNKS_AGAIN, "chunks sent again")                                  \
+	X(CHUNKS_NOT_SENT, "chunks that could not be sent")                   \
+	X(INSTALLS_BEGUN, "installs begun")                                   \
+	X(INSTALLS_RESUMED, "installs resumed")                               \
+	X(INSTALLS_ABORTED, "installs given up")                              \
+	X(INSTALLS_HANDED, "snapshots complete, handed to the disk")          \
+	X(INSTALLS, "followers caught up by a snapshot")                      \
+	X(INSTALLS_FIRST, "nodes that began with a snapshot")                 \
+	X(TWO_INSTALLS, "installs from one leader at the same time")          \
+	X(RECEIVE_DAMAGED, "received snapshots that were damaged")            \
+	X(RECEIVE_NO_ROOM, "chunks refused by a full disk")                   \
+	X(SENDER_DEPOSED, "leaders deposed while they send a snapshot")       \
+	X(LEARNERS_PROMOTED, "learners promoted that began with a snapshot")  \
+	X(STORES_RENEWED, "stores replaced by empty ones")                    \
+	X(STORES_PROMOTED, "replacements that became voters")                 \
+	X(CRASH_SNAPSHOT, "crashes before a checkpoint becomes a snapshot")   \
+	X(CRASH_CHUNK_SENT, "crashes before a chunk is sent")                 \
+	X(CRASH_SENDING, "crashes while a snapshot is shown to peers")        \
+	X(CRASH_RECEIVE, "crashes around a chunk that is written")            \
+	X(CRASH_RECEIVING, "crashes while a snapshot arrives")                \
+	X(CRASH_INSTALLING, "crashes while one is installed")                 \
+	X(CRASH_SWITCH, "crashes when the state is switched over")            \
+	X(BOOT_SWITCH, "states that were switched over by a start")           \
 	X(CRASHES, "crashes")                                                 \
 	X(CRASH_LEADER, "crashes of a leader")                                \
 	X(CRASH_ALL, "crashes of all nodes")                                  \

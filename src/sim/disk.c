@@ -15,6 +15,8 @@
 #include <string.h>
 
 static void	disk_commit(struct sim_node *, struct sim_batch *);
+static void	disk_commit_snapshot(struct sim_node *, struct sim_disk_op *);
+static void	disk_cut(struct sim_node *, uint64_t first);
 
 void
 sim_log_append(struct sim_log *log, const struct raft_entry *entry)
@@ -28,11 +30,48 @@ sim_log_append(struct sim_log *log, const struct raft_entry *entry)
 	log->entries[log->count++] = *entry;
 }
 
+void
+sim_log_reset(struct sim_log *log, uint64_t base, uint64_t base_term)
+{
+	if (base > log->capacity) {
+		log->capacity = 2 * base;
+		log->entries = sim_realloc(log->entries, log->capacity,
+		    sizeof(*log->entries));
+	}
+	if (base > 0) {
+		memset(log->entries, 0, base * sizeof(*log->entries));
+	}
+	log->count = log->base = base;
+	log->base_term = base_term;
+}
+
+void
+sim_log_cut(struct sim_log *log, uint64_t first)
+{
+	assert(first > log->base + 1 && first <= log->count + 1);
+	log->base_term = log->entries[first - 2].term;
+	memset(log->entries + log->base, 0,
+	    (first - 1 - log->base) * sizeof(*log->entries));
+	log->base = first - 1;
+}
+
+void
+sim_log_copy(struct sim_log *log, const struct sim_log *from)
+{
+	uint64_t i;
+
+	sim_log_reset(log, from->base, from->base_term);
+	for (i = from->base; i < from->count; i++) {
+		sim_log_append(log, &from->entries[i]);
+	}
+}
+
 uint64_t
 sim_log_term(const struct sim_log *log, uint64_t index)
 {
-	return index == 0 || index > log->count ?
-	    0 : log->entries[index - 1].term;
+	return index == 0 || index > log->count ? 0 :
+	    index == log->base ? log->base_term :
+	    log->entries[index - 1].term;
 }
 
 /* A new store; memory of an earlier one is kept. */
@@ -65,7 +104,21 @@ sim_disk_fini(struct sim_disk *disk)
 	}
 	free(disk->log.entries);
 	free(disk->right_log.entries);
+	memory_table_free(disk->named);
 	memset(disk, 0, sizeof(*disk));
+}
+
+void
+sim_disk_release(struct sim_disk *disk)
+{
+	size_t i, j;
+
+	for (i = 0; i < 2; i++) {
+		for (j = 0; j < disk->batches[i].op_count; j++) {
+			memory_table_free(disk->batches[i].ops[j].table);
+		}
+		disk->batches[i].op_count = disk->batches[i].entry_count = 0;
+	}
 }
 
 void
@@ -91,7 +144,16 @@ sim_disk_add(struct sim_node *node, const struct raft_update *update,
 		.entry_count = update->entry_count,
 		.last_index = node->log.count,
 		.last_term = sim_log_term(&node->log, node->log.count),
+		.cut_first = update->first_index > node->cut_first ?
+		    update->first_index : node->cut_first,
+		.has_snapshot = update->snapshot != NULL,
+		.drop_log = update->drop_log,
+		.table = node->snap.naming,
 	};
+	node->snap.naming = NULL;
+	if (update->snapshot != NULL) {
+		op->snapshot = *update->snapshot;
+	}
 	if (batch->entry_count + update->entry_count >
 	    batch->entry_capacity) {
 		batch->entry_capacity = 2 * (batch->entry_count +
@@ -170,6 +232,10 @@ sim_disk_done(struct sim_node *node)
 	if (sim_crash_here(node, SIM_COVER_CRASH_DURABLE)) {
 		return;
 	}
+	if (disk->named != NULL &&
+	    disk->named_index == node->snap.install_index) {
+		node->snap.switch_due = true;
+	}
 	node->durable_seq = last.seq;
 	if (raft_term_at(node->raft, last.last_index) == last.last_term) {
 		node->durable_index = last.last_index;
@@ -209,22 +275,21 @@ sim_disk_crash(struct sim_node *node)
 		}
 	}
 	disk->busy = disk->stuck_done = disk->keeps = false;
-	disk->batches[0].op_count = disk->batches[0].entry_count = 0;
-	disk->batches[1].op_count = disk->batches[1].entry_count = 0;
+	sim_disk_release(disk);
 }
 
 void
 sim_disk_replace(struct sim_node *node, bool wipe)
 {
 	struct sim_disk *disk = &node->disk;
-	uint64_t i;
 
-	disk->right_log.count = 0;
-	for (i = 0; i < disk->log.count; i++) {
-		sim_log_append(&disk->right_log, &disk->log.entries[i]);
-	}
+	sim_log_copy(&disk->right_log, &disk->log);
 	disk->right_hard_state = disk->hard_state;
-	disk->log.count = wipe ? 0 : disk->log.count / 2;
+	if (wipe) {
+		sim_log_reset(&disk->log, 0, 0);
+	} else {
+		disk->log.count -= (disk->log.count - disk->log.base) / 2;
+	}
 	disk->hard_state = (struct raft_hard_state){ .term =
 	    wipe ? 0 : sim_log_term(&disk->log, disk->log.count) };
 	disk->wiped = wipe;
@@ -235,12 +300,8 @@ void
 sim_disk_restore(struct sim_node *node)
 {
 	struct sim_disk *disk = &node->disk;
-	uint64_t i;
 
-	disk->log.count = 0;
-	for (i = 0; i < disk->right_log.count; i++) {
-		sim_log_append(&disk->log, &disk->right_log.entries[i]);
-	}
+	sim_log_copy(&disk->log, &disk->right_log);
 	disk->hard_state = disk->right_hard_state;
 	disk->birth = node->birth;
 	disk->run = node->admitted_run;
@@ -251,6 +312,10 @@ sim_disk_renew(struct sim_node *node)
 {
 	struct sim_disk *disk = &node->disk;
 
+	if (!disk->wiped) {
+		sim_log_copy(&disk->right_log, &disk->log);
+	}
+	disk->right_store = node->store_id;
 	node->store_id += 0x100;
 	node->birth += 1000;
 	node->lost = false;
@@ -258,7 +323,12 @@ sim_disk_renew(struct sim_node *node)
 	disk->birth = node->birth;
 	disk->run = node->admitted_run;
 	disk->wiped = disk->failing = false;
-	disk->log.count = disk->right_log.count = 0;
+	sim_log_reset(&disk->log, 0, 0);
+	disk->snapshot = (struct raft_snapshot){ .index = 0 };
+	memory_table_free(disk->named);
+	disk->named = NULL;
+	node->snap.from_nothing = false;
+	node->applied_ever = 0;
 	disk->hard_state = (struct raft_hard_state){ .term = 0 };
 	memory_table_free(node->table);
 	node->table = memory_table_new(false);
@@ -272,7 +342,7 @@ disk_commit(struct sim_node *node, struct sim_batch *batch)
 	uint32_t j;
 
 	for (i = 0; i < batch->op_count; i++) {
-		const struct sim_disk_op *op = &batch->ops[i];
+		struct sim_disk_op *op = &batch->ops[i];
 
 		if (op->hard_state_changed) {
 			disk->hard_state = op->hard_state;
@@ -293,7 +363,53 @@ disk_commit(struct sim_node *node, struct sim_batch *batch)
 			sim_log_append(&disk->log,
 			    &batch->entries[op->entry_first + j]);
 		}
+		disk_commit_snapshot(node, op);
+		disk_cut(node, op->cut_first);
 	}
 	tla_durable(node, batch->ops[batch->op_count - 1].seq);
 	batch->op_count = batch->entry_count = 0;
+}
+
+/* The record, with the name of the state that belongs to it. */
+static void
+disk_commit_snapshot(struct sim_node *node, struct sim_disk_op *op)
+{
+	struct sim_disk *disk = &node->disk;
+
+	if (!op->has_snapshot) {
+		return;
+	}
+	if (op->drop_log) {
+		sim_log_reset(&disk->log, op->snapshot.index,
+		    op->snapshot.term);
+	}
+	sim_check_installed(node, op);
+	disk->snapshot = op->snapshot;
+	if (op->table != NULL) {
+		memory_table_free(disk->named);
+		disk->named = op->table;
+		disk->named_index = op->snapshot.index;
+		op->table = NULL;
+	}
+}
+
+/* In bounded steps: not always all that may go. */
+static void
+disk_cut(struct sim_node *node, uint64_t first)
+{
+	struct sim_disk *disk = &node->disk;
+	uint64_t count;
+
+	if (first <= disk->log.base + 1) {
+		return;
+	}
+	count = first - 1 - disk->log.base;
+	if (!node->world->plan.by_hand &&
+	    prng_below(&node->world->prng_snap, 2) == 0) {
+		count = 1 + prng_below(&node->world->prng_snap, count);
+	}
+	sim_cover(node->world, SIM_COVER_CUTS);
+	sim_check_cut(node, &disk->log, disk->log.base + count + 1,
+	    disk->snapshot.index);
+	sim_log_cut(&disk->log, disk->log.base + count + 1);
 }

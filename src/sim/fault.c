@@ -18,6 +18,7 @@ static void	strike_disk(struct sim_world *, enum sim_fault);
 static void	strike_store(struct sim_world *, enum sim_fault);
 static void	strike_clock(struct sim_world *);
 static void	strike_timeout(struct sim_world *);
+static void	strike_snapshot(struct sim_node *);
 static void	send_room(struct sim_node *, enum raft_room, uint64_t);
 static void	step_down(struct sim_node *);
 
@@ -99,6 +100,12 @@ sim_fault_strike(struct sim_world *world)
 		break;
 	case SIM_FAULT_TRANSFER:
 		sim_member_strike_transfer(world);
+		break;
+	case SIM_FAULT_SNAPSHOT:
+		strike_snapshot(node);
+		break;
+	case SIM_FAULT_REPLACE:
+		sim_member_strike_replace(world);
 		break;
 	case SIM_FAULT_OVERTHROW:	/* see plot.c */
 	case SIM_FAULT_DEPOSED:
@@ -395,6 +402,40 @@ strike_timeout(struct sim_world *world)
 			sim_node_step(node, &timeout);
 			sim_node_settle(node);
 		}
+	}
+}
+
+/*
+ * An operator wants one now, of this node; or nodes fall behind the log of
+ * the others, or come back to it.
+ */
+static void
+strike_snapshot(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+	uint32_t id;
+
+	switch (below(world, 4)) {
+	case 0:
+		sim_isolate(world, node->id, true);
+		id = 1 + (uint32_t)below(world, world->plan.nodes);
+		if (world->plan.nodes > 3) {
+			sim_isolate(world, id, true);
+		}
+		return;
+	case 1:
+		for (id = 1; id <= world->plan.nodes; id++) {
+			sim_isolate(world, id, false);
+		}
+		return;
+	default:
+		break;
+	}
+	if (node->raft != NULL &&
+	    node->world->now_ns >= node->paused_until_ns) {
+		sim_cover(node->world, SIM_COVER_SNAPSHOTS_ASKED);
+		sim_snap_want(node);
+		sim_node_settle(node);
 	}
 }
 

@@ -46,10 +46,14 @@ sim_member_boot(const struct sim_node *node,
 			.store_id = SIM_STORE_ID(i + 1),
 		};
 	}
-	for (i = 0; i < log->count; i++) {
+	if (node->disk.snapshot.index != 0) {
+		*first = node->disk.snapshot.configuration;
+	}
+	for (i = log->base; i < log->count; i++) {
 		const struct raft_entry *entry = &log->entries[i];
 
-		if (entry->type != RAFT_ENTRY_CONFIGURATION) {
+		if (entry->type != RAFT_ENTRY_CONFIGURATION ||
+		    entry->index <= first->index) {
 			continue;
 		}
 		if (count == SIM_CONFIGURATIONS_MAX) {
@@ -89,15 +93,17 @@ half_has(struct sim_node *leader, const struct raft_entry *entry,
 		const struct raft_server *server = &in_force->servers[i];
 		const struct sim_node *node = sim_node(leader->world,
 		    server->id);
-		/* A store that was taken away has had it. */
-		const struct sim_log *log = node->disk.birth != node->birth ?
+		/* A store that was taken away, or replaced, has had it. */
+		bool replaced = node->disk.right_store == server->store_id;
+		const struct sim_log *log = replaced ||
+		    node->disk.birth != node->birth ?
 		    &node->disk.right_log : &node->disk.log;
 
 		if ((server->suffrage & half) == 0) {
 			continue;
 		}
 		voters++;
-		have += node->store_id == server->store_id &&
+		have += (node->store_id == server->store_id || replaced) &&
 		    entry->index <= log->count && sim_entry_equal(entry,
 		    &log->entries[entry->index - 1]);
 	}
@@ -109,6 +115,39 @@ sim_is_durable(struct sim_node *leader, const struct raft_entry *entry)
 {
 	return half_has(leader, entry, RAFT_VOTER) &&
 	    half_has(leader, entry, RAFT_VOTER_OLD);
+}
+
+/* All voters but one have all that was committed, and there are three. */
+static bool
+others_have_all(struct sim_world *world,
+    const struct raft_configuration *in_force, uint32_t but)
+{
+	const struct sim_log *committed = &world->checks.committed;
+	uint32_t i;
+
+	if (quorum_is_joint(in_force) || in_force->count < 3 ||
+	    in_force->index > committed->count || committed->count == 0) {
+		return false;
+	}
+	for (i = 0; i < in_force->count; i++) {
+		const struct raft_server *server = &in_force->servers[i];
+		const struct sim_node *node = sim_node(world, server->id);
+
+		if (server->id == but && server->suffrage != RAFT_VOTER) {
+			return false;
+		}
+		if (server->id == but) {
+			continue;
+		}
+		if (server->suffrage != RAFT_VOTER || node->lost ||
+		    node->disk.birth != node->birth ||
+		    node->store_id != server->store_id || sim_log_term(
+		    &node->disk.log, committed->count) !=
+		    committed->entries[committed->count - 1].term) {
+			return false;
+		}
+	}
+	return quorum_server(in_force, but) != NULL;
 }
 
 /* The operator's orders have one answer, which the core tells. */
@@ -184,4 +223,47 @@ sim_member_strike_transfer(struct sim_world *world)
 	if (leader != 0) {
 		(void)sim_member_transfer(sim_node(world, leader), to);
 	}
+}
+
+/*
+ * The operator gives a node an empty store, and asks the leader to replace the
+ * old one by it.  Only when all others have all that was committed: whatever
+ * majority comes next then has it.
+ */
+void
+sim_member_strike_replace(struct sim_world *world)
+{
+	struct raft_change change = { .type = RAFT_CHANGE_REPLACE };
+	const struct raft_configuration *in_force;
+	uint32_t leader = sim_leader(world), i;
+	struct sim_node *node;
+
+	if (leader == 0) {
+		return;
+	}
+	in_force = configuration(sim_node(world, leader)->raft);
+	for (i = 1; i <= world->plan.nodes; i++) {
+		node = sim_node(world, i);
+		if (quorum_server(in_force, i) != NULL && quorum_member(
+		    in_force, i, node->store_id) == NULL) {
+			break;		/* one is under way */
+		}
+	}
+	if (i > world->plan.nodes) {
+		i = 1 + (uint32_t)below(world, world->plan.nodes);
+		if (i == leader || !others_have_all(world, in_force, i)) {
+			return;
+		}
+		node = sim_node(world, i);
+		sim_story(world, i, "gets an empty store");
+		sim_cover(world, SIM_COVER_STORES_RENEWED);
+		if (node->raft != NULL) {
+			sim_node_crash(node);
+		}
+		sim_disk_renew(node);
+		sim_node_start(node);
+	}
+	change.id = i;
+	change.store_id = sim_node(world, i)->store_id;
+	(void)sim_member_change(sim_node(world, leader), &change, 1);
 }

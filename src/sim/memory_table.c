@@ -73,6 +73,7 @@ static void store(struct memory_table *, enum kv_space, struct kv_slice key,
 static void discard(struct memory_table *, enum kv_space, struct record *);
 static void note_undo(struct memory_table *, enum kv_space,
     struct kv_slice key);
+static void take_up(struct memory_table *, const struct undo *);
 static void forget_undos(struct memory_table *);
 static struct kv_slice lend(struct memory_table *, struct kv_slice);
 static void take_back(struct memory_table *);
@@ -140,6 +141,18 @@ memory_table_copy(struct memory_table *table)
 	return copy;
 }
 
+struct memory_table *
+memory_table_checkpoint(struct memory_table *table)
+{
+	struct memory_table *copy = memory_table_copy(table);
+	size_t i;
+
+	for (i = table->undo_count; i > 0; i--) {
+		take_up(copy, &table->undos[i - 1]);
+	}
+	return copy;
+}
+
 const struct kv_table *
 memory_table_face(struct memory_table *table)
 {
@@ -160,15 +173,8 @@ memory_table_abort(struct memory_table *table)
 	take_back(table);
 	while (table->undo_count > 0) {
 		struct undo *undo = &table->undos[table->undo_count - 1];
-		struct kv_slice key = {undo->key, undo->key_size};
-		struct record *record = find(table, undo->space, key);
 
-		if (undo->value != NULL) {
-			store(table, undo->space, key,
-			    (struct kv_slice){undo->value, undo->value_size});
-		} else if (record != NULL) {
-			discard(table, undo->space, record);
-		}
+		take_up(table, undo);
 		free(undo->key);
 		free(undo->value);
 		table->undo_count--;
@@ -454,6 +460,21 @@ note_undo(struct memory_table *table, enum kv_space space,
 	if (record != NULL) {
 		undo->value = copy_bytes(record->value, record->value_size);
 		undo->value_size = record->value_size;
+	}
+}
+
+/* The record is again what it was before that write. */
+static void
+take_up(struct memory_table *table, const struct undo *undo)
+{
+	struct kv_slice key = {undo->key, undo->key_size};
+	struct record *record = find(table, undo->space, key);
+
+	if (undo->value != NULL) {
+		store(table, undo->space, key,
+		    (struct kv_slice){undo->value, undo->value_size});
+	} else if (record != NULL) {
+		discard(table, undo->space, record);
 	}
 }
 

@@ -29,6 +29,8 @@ void memory_table_free(struct memory_table *);
 /* An equal table: what is written in the open transaction too, as if it
  * were committed, and no faults.  That is what a reader of a snapshot has. */
 struct memory_table *memory_table_copy(struct memory_table *);
+/* The same as of the last commit. */
+struct memory_table *memory_table_checkpoint(struct memory_table *);
 
 /* The face for kv_new(); the table must outlive it. */
 const struct kv_table *memory_table_face(struct memory_table *);

@@ -32,6 +32,10 @@ sim_net_send(struct sim_node *node, const struct raft_message *message)
 		sim_cover(world, SIM_COVER_LOST);
 		return;
 	}
+	if (message->type == RAFT_INSTALL && message->chunk.data == NULL) {
+		sim_snap_read(node, message);	/* comes back with it */
+		return;
+	}
 	if (message->to < 1 || message->to > world->plan.nodes) {
 		sim_fail(world, "addressee", 1u << node->id,
 		    "node %u sends to node %u, which does not exist",
@@ -113,14 +117,18 @@ encode(struct sim_node *node, const struct raft_message *message,
 	}
 	for (i = 0; i < count; i++) {
 		index = message->entry_first + i;
-		if (index == 0 || index > node->log.count) {
+		if (index <= node->log.base || index > node->log.count) {
 			sim_fail(world, "send", 1u << node->id, "node %u "
-			    "sends entry %llu of a log of %llu", node->id,
-			    (unsigned long long)index,
+			    "sends entry %llu of a log of %llu-%llu",
+			    node->id, (unsigned long long)index,
+			    (unsigned long long)node->log.base + 1,
 			    (unsigned long long)node->log.count);
 			return 0;
 		}
 		need += wire_entry_size(node->log.entries[index - 1].size);
+	}
+	if (message->type == RAFT_INSTALL) {
+		need += WIRE_CHUNK_HEAD_MAX + message->chunk.size;
 	}
 	if (need > world->packet_capacity) {
 		world->packet_capacity = 2 * need;
@@ -135,6 +143,13 @@ encode(struct sim_node *node, const struct raft_message *message,
 
 		wire_encode_entry(entry, world->packet + at);
 		at += wire_entry_size(entry->size);
+	}
+	if (message->type == RAFT_INSTALL) {
+		at += wire_encode_chunk(&message->chunk, message->chunk.data,
+		    world->packet + at);
+		memcpy(world->packet + at, message->chunk.data,
+		    message->chunk.size);
+		at += message->chunk.size;
 	}
 	*size = at;
 	return count;

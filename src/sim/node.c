@@ -60,6 +60,10 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	if (world->failed) {
 		return;
 	}
+	sim_snap_effects(node, event);
+	if (world->failed) {
+		return;
+	}
 	if (update->persist_seq != 0) {
 		if (sim_crash_here(node, SIM_COVER_CRASH_BEFORE_PERSIST)) {
 			return;
@@ -86,6 +90,7 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	if (node->dying || world->failed) {
 		return;
 	}
+	sim_snap_cut(node);
 	sim_check_lease_commit(node, update->commit_index);
 	sim_check_commit(node, update->commit_index);
 	sim_check_monotony(node);
@@ -125,6 +130,9 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 		break;
 	case SIM_ANSWER:
 		sim_serve_leased(node, event->b);
+		break;
+	case SIM_SNAP:
+		sim_snap_done(node, event->data);
 		break;
 	case SIM_REQUEST:
 		sim_serve_request(node, event->data);
@@ -223,11 +231,13 @@ node_persist(struct sim_node *node)
 
 	if (update->truncate_from != 0) {
 		sim_cover(world, SIM_COVER_TRUNCATIONS);
-		if (update->truncate_from > node->log.count) {
+		if (update->truncate_from > node->log.count ||
+		    update->truncate_from <= node->log.base) {
 			sim_fail(world, "log", 1u << node->id, "node %u "
-			    "truncates at %llu, its log ends at %llu",
+			    "truncates at %llu, its log is %llu-%llu",
 			    node->id, (unsigned long long)
 			    update->truncate_from,
+			    (unsigned long long)node->log.base + 1,
 			    (unsigned long long)node->log.count);
 			return;
 		}
@@ -280,6 +290,9 @@ node_role_changes(struct sim_node *node)
 
 	if (led && (!leads || term != node->term)) {
 		sim_cover(world, SIM_COVER_STEP_DOWNS);
+		if (node->snap.view.id != 0) {
+			sim_cover(world, SIM_COVER_SENDER_DEPOSED);
+		}
 		sim_serve_lost(node);
 	}
 	if (role == RAFT_CANDIDATE && term != node->term) {

@@ -124,6 +124,44 @@ draw_lease(struct sim_plan *plan, const struct sim_options *options)
 	}
 }
 
+/*
+ * No snapshots in one run of two; else often ones, by the number of entries,
+ * or by an operator alone.  Times are such that installs are under way when
+ * something happens.
+ */
+static void
+draw_snapshots(struct sim_plan *plan, const struct sim_options *options)
+{
+	struct prng prng;
+	uint32_t kinds = 1u << SIM_FAULT_SNAPSHOT | 1u << SIM_FAULT_REPLACE;
+
+	prng_init(&prng, options->seed ^ UINT64_C(0x736e6170));
+	plan->faults &= ~kinds;
+	plan->snapshot_entries = 0;
+	plan->trailing_entries = prng_below(&prng, 2) == 0 ? 0 :
+	    prng_below(&prng, 20);
+	plan->chunk_bytes = (uint32_t)prng_range(&prng, 40, 600);
+	plan->install_timeout_ns = prng_below(&prng, 2) == 0 ? 0 :
+	    prng_range(&prng, 1, 4) * plan->election_max_ns;
+	plan->snap_max_ns = prng_range(&prng, 1, 3000) * 1000;
+	if (prng_below(&prng, 4) == 0) {
+		plan->snap_max_ns = plan->heartbeat_ns / 2;
+	}
+	if (prng_below(&prng, 2) == 0 || options->tla ||
+	    (options->faults >> SIM_FAULT_SNAPSHOT & 1) == 0) {
+		return;
+	}
+	plan->faults |= 1u << SIM_FAULT_SNAPSHOT;
+	if (prng_below(&prng, 4) != 0) {
+		plan->snapshot_entries = prng_range(&prng, 2, 25);
+	}
+	if (plan->voters == plan->nodes && plan->nodes > 1 &&
+	    prng_below(&prng, 3) == 0) {
+		plan->faults |= options->faults & 1u << SIM_FAULT_REPLACE;
+		plan->faults &= ~(1u << SIM_FAULT_FAIL | 1u << SIM_FAULT_WIPE);
+	}
+}
+
 void
 sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 {
@@ -162,6 +200,7 @@ sim_plan_draw(struct sim_plan *plan, const struct sim_options *options)
 	draw_plot(plan, options);
 	draw_members(plan, options);
 	draw_lease(plan, options);
+	draw_snapshots(plan, options);
 	if (options->tla) {
 		plan->faults &= TLA_FAULTS;
 		/* Traces are short: much must happen soon. */

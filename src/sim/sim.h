@@ -10,6 +10,8 @@
  *	boot.c		a node's start and its death
  *	disk.c		what is durable, what is under way, what a crash leaves
  *	apply.c		the state machine, its checkpoints, reads
+ *	snapshot.c	snapshots taken, sent, received, installed
+ *	stream.c	a checkpoint as bytes
  *	net.c		links, over the real wire encoding
  *	client.c	sessions, retries, histories
  *	fault.c		what goes wrong, and when
@@ -37,6 +39,7 @@
 #include "sim/coverage.h"
 #include "sim/map.h"
 #include "sim/memory_table.h"
+#include "sim/snapshot.h"
 
 #define SIM_MS			UINT64_C(1000000)
 #define SIM_BEGIN_NS		(1000 * SIM_MS)	/* when a run begins */
@@ -59,7 +62,8 @@
 	X(TIMEOUT, "timeout") X(DEATH, "death") X(SHORT, "short")         \
 	X(CLOCK, "clock") X(OVERTHROW, "overthrow")                          \
 	X(DEPOSED, "deposed") X(LATE, "late") X(MEMBER, "member")             \
-	X(TRANSFER, "transfer")
+	X(TRANSFER, "transfer") X(SNAPSHOT, "snapshot")                       \
+	X(REPLACE, "replace")
 
 #define SIM_FAULT_ENUM_(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM_) SIM_FAULT_COUNT };
@@ -103,6 +107,11 @@ struct sim_plan {
 	uint64_t disk_min_ns, disk_max_ns;
 	uint64_t apply_max_ns;
 	uint64_t checkpoint_entries;
+	uint64_t snapshot_entries;	/* since the last one; 0: none due */
+	uint64_t trailing_entries;
+	uint32_t chunk_bytes;
+	uint64_t install_timeout_ns;	/* 0: the core's */
+	uint64_t snap_max_ns;		/* of an order */
 	uint64_t fault_gap_ns;		/* mean time between faults */
 	uint64_t restart_max_ns;
 	uint64_t client_gap_ns, client_timeout_ns;
@@ -125,6 +134,7 @@ enum sim_event_type {
 	SIM_DEATH_NEWS,
 	SIM_ROOM,
 	SIM_ANSWER,
+	SIM_SNAP,
 	SIM_FAULT,		/* from here on: not of a node */
 	SIM_RESTART,
 	SIM_REPLY,
@@ -147,10 +157,14 @@ struct sim_event {
 
 /* ----------------------------------------------------------------- disks */
 
-/* Entries 1 ... count; their bytes are in the arena. */
+/*
+ * Entries base + 1 ... count, at their index - 1; their bytes are in the
+ * arena.  Those up to base are cut off: their places are zeroed.
+ */
 struct sim_log {
 	struct raft_entry *entries;
 	uint64_t count;
+	uint64_t base, base_term;
 	uint64_t capacity;
 };
 
@@ -161,6 +175,10 @@ struct sim_disk_op {
 	uint64_t truncate_from;
 	uint32_t entry_first, entry_count;
 	uint64_t last_index, last_term;
+	uint64_t cut_first;		/* the log may begin there */
+	bool has_snapshot, drop_log;
+	struct raft_snapshot snapshot;
+	struct memory_table *table;	/* the state becomes that; or NULL */
 };
 
 struct sim_batch {
@@ -177,8 +195,12 @@ struct sim_disk {
 	uint64_t run;
 	uint64_t birth;		/* identity of the store */
 	bool wiped;
+	struct raft_snapshot snapshot;	/* that the log knows of */
+	struct memory_table *named;	/* the state, not yet in use; NULL */
+	uint64_t named_index;
 	struct sim_log right_log;	/* what the operator finds again: */
 	struct raft_hard_state right_hard_state; /* of the right store */
+	uint64_t right_store;	/* whose log it was, when it was replaced */
 	/* under way */
 	struct sim_batch batches[2];
 	uint32_t filling;
@@ -233,6 +255,8 @@ struct sim_node {
 	struct sim_disk disk;
 	struct sim_log log;	/* as the core was told */
 	uint64_t durable_seq, durable_index;
+	uint64_t cut_first;
+	struct sim_snap snap;
 	struct raft_message *waiting;
 	uint32_t waiting_count;
 	struct sim_short shorts[SIM_SHORT_MAX];
@@ -393,7 +417,7 @@ struct sim_world {
 	struct sim_options options;
 	struct sim_plan plan;
 	struct prng prng_net, prng_disk, prng_fault, prng_client, prng_core;
-	struct prng prng_plot, prng_member;
+	struct prng prng_plot, prng_member, prng_snap;
 	uint64_t now_ns;
 	struct sim_clock clock;
 	uint64_t step;
@@ -506,6 +530,11 @@ void	sim_node_settle(struct sim_node *);
 
 /* disk.c */
 void	sim_log_append(struct sim_log *, const struct raft_entry *);
+/* Empty, behind an entry of that term. */
+void	sim_log_reset(struct sim_log *, uint64_t base, uint64_t base_term);
+/* Entries before first go. */
+void	sim_log_cut(struct sim_log *, uint64_t first);
+void	sim_log_copy(struct sim_log *, const struct sim_log *);
 uint64_t sim_log_term(const struct sim_log *, uint64_t index);
 void	sim_disk_init(struct sim_disk *);
 void	sim_disk_fini(struct sim_disk *);
@@ -514,6 +543,8 @@ void	sim_disk_add(struct sim_node *, const struct raft_update *,
 void	sim_disk_kick(struct sim_node *);
 void	sim_disk_done(struct sim_node *);
 void	sim_disk_crash(struct sim_node *);
+/* Tables that nobody uses. */
+void	sim_disk_release(struct sim_disk *);
 /* Another store is in its place: an older one, or none. */
 void	sim_disk_replace(struct sim_node *, bool wipe);
 void	sim_disk_restore(struct sim_node *);
@@ -546,6 +577,7 @@ int	sim_member_change(struct sim_node *, const struct raft_change *,
 int	sim_member_transfer(struct sim_node *, uint32_t to);
 void	sim_member_strike(struct sim_world *);
 void	sim_member_strike_transfer(struct sim_world *);
+void	sim_member_strike_replace(struct sim_world *);
 
 /* net.c */
 void	sim_net_send(struct sim_node *, const struct raft_message *);
@@ -632,6 +664,18 @@ void	sim_check_agreed_received(struct sim_node *,
 void	sim_check_agreed_sent(struct sim_node *, const struct raft_message *);
 void	sim_check_probes(struct sim_node *, const struct raft_message *);
 bool	sim_entry_equal(const struct raft_entry *, const struct raft_entry *);
+/* check_snapshot.c: a step records one; a log is cut (covered: up to that
+ * index by a snapshot). */
+void	sim_check_snapshot(struct sim_node *, const struct raft_snapshot *);
+void	sim_check_cut(struct sim_node *, const struct sim_log *,
+	    uint64_t first, uint64_t covered);
+/* check_install.c: a step installs what was received; its persist is written;
+ * the state was another one; an answer leaves. */
+void	sim_check_install(struct sim_node *, const struct sim_receive *);
+void	sim_check_installed(struct sim_node *, const struct sim_disk_op *);
+void	sim_check_switched(struct sim_node *, uint64_t before);
+void	sim_check_install_reply(struct sim_node *,
+	    const struct raft_message *);
 
 /* run.c: many seeds, many processes */
 struct sim_summary {

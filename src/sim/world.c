@@ -278,6 +278,7 @@ world_begin(struct sim_world *world)
 	prng_init(&world->prng_core, seed ^ UINT64_C(0x636f7265));
 	prng_init(&world->prng_plot, seed ^ UINT64_C(0x706c6f74));
 	prng_init(&world->prng_member, seed ^ UINT64_C(0x6d656d62));
+	prng_init(&world->prng_snap, seed ^ UINT64_C(0x736e6162));
 	sim_fault_begin(world);
 	tla_begin(world);
 	for (i = 1; i <= world->plan.nodes; i++) {
@@ -364,6 +365,7 @@ world_event(struct sim_world *world, const struct sim_event *event)
 	case SIM_DISK_AGAIN:
 	case SIM_APPLY:
 	case SIM_ANSWER:
+	case SIM_SNAP:
 	case SIM_REQUEST:
 	case SIM_DEATH_NEWS:
 	case SIM_ROOM:
@@ -378,7 +380,7 @@ world_event(struct sim_world *world, const struct sim_event *event)
 	}
 	if ((event->type == SIM_TICK || event->type == SIM_DISK_DONE ||
 	    event->type == SIM_DISK_AGAIN || event->type == SIM_APPLY ||
-	    event->type == SIM_ANSWER) &&
+	    event->type == SIM_ANSWER || event->type == SIM_SNAP) &&
 	    event->a != node->run) {
 		return;
 	}
@@ -417,7 +419,8 @@ world_calm(struct sim_world *world)
 	/* A majority of whom, when the membership has changed? */
 	down = prng_below(&world->prng_fault, 2) == 0 ||
 	    world->plan.voters != world->plan.nodes ||
-	    (world->plan.faults >> SIM_FAULT_MEMBER & 1) != 0 ?
+	    (world->plan.faults & (1u << SIM_FAULT_MEMBER |
+	    1u << SIM_FAULT_REPLACE)) != 0 ?
 	    0 : alive - majority;
 	sim_cover(world, down > 0 ? SIM_COVER_MAJORITY_HEALED :
 	    SIM_COVER_ALL_HEALED);
