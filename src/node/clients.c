@@ -190,6 +190,8 @@ client_receive(struct node *node, uint32_t slot)
 		if (verdict == CHANNEL_MESSAGE) {
 			client_request(node, slot, &message);
 			channel_release(client->rx);
+		} else {
+			node_count_dropped(node, verdict);
 		}
 	}
 	if (work) {

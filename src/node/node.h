@@ -25,6 +25,7 @@
 #include "node/events.h"
 #include "node/snap.h"
 #include "raft/raft.h"
+#include "shm/channel.h"
 #include "shm/doorbell.h"
 #include "shm/life.h"
 #include "shm/segment.h"
@@ -180,6 +181,8 @@ void	node_snapshot_installed(struct node *, const struct apply_done *);
 
 /* ---- status.c */
 void	node_status_publish(struct node *);
+/* What a ring gave instead of a message. */
+void	node_count_dropped(struct node *, enum channel_verdict);
 void	node_status_reason(struct node *, const char *text);
 
 /* ---- peers.c */

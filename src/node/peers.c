@@ -144,7 +144,8 @@ peer_receive(struct node *node, uint32_t slot)
 			break;
 		}
 		work = true;
-		if (verdict == CHANNEL_DROPPED) {
+		if (verdict != CHANNEL_MESSAGE) {
+			node_count_dropped(node, verdict);
 			continue;
 		}
 		node->counters[SEGMENT_BYTES_RECEIVED] += message.size;

@@ -441,12 +441,9 @@ serve_end(struct node *node)
 	snap_free(node->snap);
 	node->snap = NULL;
 	if (node->disk != NULL) {
-		struct disk_done done;
-
 		/* Ends when the batch under way is written. */
 		disk_free(node->disk);
 		node->disk = NULL;
-		(void)done;
 	}
 	CRASH_POINT("stop: disk at rest");
 	if (node->apply != NULL) {
@@ -474,6 +471,9 @@ serve_end(struct node *node)
 		    &node->status);
 		store_close(node->store);
 	}
+	clients_free(node->clients);
+	peers_free(node->peers);
+	cache_free(node->cache);
 	return result;
 }
 

@@ -95,6 +95,7 @@ node_snapshot_checkpoint(struct node *node, const struct apply_done *done)
 		return;
 	}
 	node->checkpoint_index = done->checkpoint_index;
+	node->counters[SEGMENT_CHECKPOINTS]++;
 	if (!is_due(node, node->checkpoint_index, &info)) {
 		return;
 	}

@@ -10,6 +10,13 @@
 #include "node/node.h"
 
 void
+node_count_dropped(struct node *node, enum channel_verdict verdict)
+{
+	node->counters[verdict == CHANNEL_OLD ? SEGMENT_OLD_RECORDS :
+	    SEGMENT_BAD_RECORDS]++;
+}
+
+void
 node_status_publish(struct node *node)
 {
 	struct segment_status *status = &node->status;

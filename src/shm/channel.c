@@ -44,7 +44,6 @@ struct channel_tx {
 	uint32_t type;
 	uint32_t message;		/* counts up */
 	uint64_t to_epoch;
-	struct channel_figures figures;
 };
 
 enum channel_held { HELD_NONE, HELD_RECORD, HELD_WHOLE };
@@ -64,7 +63,6 @@ struct channel_rx {
 	uint32_t message;
 	uint64_t from_epoch;
 	uint64_t to_epoch;
-	struct channel_figures figures;
 };
 
 /* Which ring, for the two ends' constructors. */
@@ -196,14 +194,11 @@ channel_send(struct channel_tx *tx, uint32_t type, uint64_t to_epoch,
 	}
 	data = ring_claim(&tx->ring, (uint32_t)size);
 	if (data == NULL) {
-		tx->figures.full++;
 		return ERR_AGAIN;
 	}
 	gather(data, iov, iovcnt);
 	ring_seal(&tx->ring, type, 0, (uint32_t)size, tx->own_epoch,
 	    to_epoch);
-	tx->figures.messages++;
-	tx->figures.bytes += size;
 	return ERR_OK;
 }
 
@@ -244,19 +239,16 @@ channel_receive(struct channel_rx *rx, struct channel_message *message)
 		}
 		if (verdict == RING_BAD) {
 			forget_large(rx);
-			rx->figures.bad++;
-			return CHANNEL_DROPPED;
+			return CHANNEL_BAD;
 		}
 		if (is_old(rx, &record)) {
-			rx->figures.old++;
 			ring_release(&rx->ring);
-			return CHANNEL_DROPPED;
+			return CHANNEL_OLD;
 		}
 		if (record.type > TYPE_MAX ||
 		    (record.flags & ~FLAG_FRAGMENT) != 0) {
-			rx->figures.bad++;
 			ring_release(&rx->ring);
-			return CHANNEL_DROPPED;
+			return CHANNEL_BAD;
 		}
 		if ((record.flags & FLAG_FRAGMENT) == 0) {
 			rx->held = HELD_RECORD;
@@ -267,9 +259,8 @@ channel_receive(struct channel_rx *rx, struct channel_message *message)
 		}
 		if (!take_fragment(rx, &record)) {
 			forget_large(rx);
-			rx->figures.bad++;
 			ring_release(&rx->ring);
-			return CHANNEL_DROPPED;
+			return CHANNEL_BAD;
 		}
 		ring_release(&rx->ring);
 		if (rx->received == rx->total) {
@@ -283,8 +274,6 @@ channel_receive(struct channel_rx *rx, struct channel_message *message)
 	message->type = record.type;
 	message->from_epoch = record.from_epoch;
 	message->to_epoch = record.to_epoch;
-	rx->figures.messages++;
-	rx->figures.bytes += message->size;
 	return CHANNEL_MESSAGE;
 }
 
@@ -319,20 +308,6 @@ channel_is_empty(struct channel_rx *rx)
 		    __ATOMIC_ACQUIRE) == rx->ring.claimed;
 	}
 	return ring_is_empty(&rx->ring);
-}
-
-void
-channel_tx_figures(const struct channel_tx *tx,
-    struct channel_figures *figures)
-{
-	*figures = tx->figures;
-}
-
-void
-channel_rx_figures(const struct channel_rx *rx,
-    struct channel_figures *figures)
-{
-	*figures = rx->figures;
 }
 
 /* -------------------------------------------------------------- opening */
@@ -474,7 +449,6 @@ send_large(struct channel_tx *tx, uint32_t type, uint64_t to_epoch,
 {
 	if (tx->size != 0 ||
 	    buffer_reserve(&tx->buffer, size, size) != ERR_OK) {
-		tx->figures.full++;
 		return ERR_AGAIN;
 	}
 	gather(tx->buffer.data, iov, iovcnt);
@@ -483,8 +457,6 @@ send_large(struct channel_tx *tx, uint32_t type, uint64_t to_epoch,
 	tx->type = type;
 	tx->to_epoch = to_epoch;
 	tx->message++;
-	tx->figures.messages++;
-	tx->figures.bytes += size;
 	return ERR_OK;
 }
 
@@ -537,7 +509,6 @@ take_fragment(struct channel_rx *rx, const struct ring_record *record)
 	if (head.offset == 0) {
 		if (rx->total != 0) {
 			/* The rest of the former one will not come. */
-			rx->figures.bad++;
 			forget_large(rx);
 		}
 		if (head.total > CHANNEL_MESSAGE_SIZE_MAX) {

@@ -81,7 +81,9 @@ bool	channel_is_pending(const struct channel_tx *);
 enum channel_verdict {
 	CHANNEL_EMPTY = 0,
 	CHANNEL_MESSAGE,
-	CHANNEL_DROPPED,	/* bad or old content was dropped; go on */
+	/* Dropped, go on: */
+	CHANNEL_OLD,		/* of or to a former run */
+	CHANNEL_BAD,		/* damaged */
 };
 /* Drops records whose to_epoch is neither 0 nor own, or whose from_epoch is
  * lower than the highest seen from that end. */
@@ -91,15 +93,5 @@ void	channel_release(struct channel_rx *);
 /* Gives consumed space back to the sender; once a turn. */
 void	channel_done(struct channel_rx *);
 bool	channel_is_empty(struct channel_rx *);
-
-struct channel_figures {
-	uint64_t messages;
-	uint64_t bytes;
-	uint64_t full;		/* tx: dropped for want of room */
-	uint64_t bad;		/* rx */
-	uint64_t old;		/* rx: another epoch */
-};
-void	channel_tx_figures(const struct channel_tx *, struct channel_figures *);
-void	channel_rx_figures(const struct channel_rx *, struct channel_figures *);
 
 #endif

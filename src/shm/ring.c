@@ -123,13 +123,6 @@ ring_commit(struct ring *ring)
 	    __ATOMIC_RELEASE);
 }
 
-void
-ring_abort(struct ring *ring)
-{
-	ring->sealed = ring->position;
-	ring->claimed = ring->position;
-}
-
 /* ------------------------------------------------------------- consumer */
 
 enum ring_verdict

@@ -74,8 +74,6 @@ void	ring_seal(struct ring *, uint32_t type, uint32_t flags, uint32_t size,
 	    uint64_t from_epoch, uint64_t to_epoch);
 /* Publishes everything sealed. */
 void	ring_commit(struct ring *);
-/* Forgets what was claimed since the last commit. */
-void	ring_abort(struct ring *);
 /* Bytes between the consumer's head, looked at anew, and what is sealed. */
 uint64_t ring_used(struct ring *);
 

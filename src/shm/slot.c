@@ -117,14 +117,6 @@ slot_epoch_of(const struct segment *segment, uint32_t client_slot)
 	    __ATOMIC_ACQUIRE);
 }
 
-int32_t
-slot_pid_of(const struct segment *segment, uint32_t client_slot)
-{
-	return __atomic_load_n(
-	    &segment_client_page(segment, client_slot)->pid,
-	    __ATOMIC_RELAXED);
-}
-
 static int
 begin_epoch(struct slot *slot)
 {

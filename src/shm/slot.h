@@ -29,9 +29,7 @@ void	slot_release(struct slot *);
 uint32_t slot_index(const struct slot *);
 uint64_t slot_epoch(const struct slot *);
 
-/* For nodes: the epoch of the present or last owner (0: never claimed), and
- * the pid it gave, for messages only. */
+/* For nodes: the epoch of the present or last owner (0: never claimed). */
 uint64_t slot_epoch_of(const struct segment *, uint32_t client_slot);
-int32_t	slot_pid_of(const struct segment *, uint32_t client_slot);
 
 #endif

@@ -270,6 +270,38 @@ START_TEST(applies_no_truncated_entry)
 }
 END_TEST
 
+static void
+wait_counter(struct rig *rig, uint32_t id, uint32_t counter, uint64_t least)
+{
+	const volatile uint64_t *counters =
+	    segment_counters(rig_segment(rig), id - 1);
+
+	while (counters[counter] < least) {
+		usleep(1000);
+	}
+}
+
+/* What was sent to a former run is dropped, and counted; so are checkpoints. */
+START_TEST(counts)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	uint32_t leader = rig_wait_leader(rig);
+	uint32_t follower = leader % 3 + 1;
+	const volatile uint64_t *counters =
+	    segment_counters(rig_segment(rig), leader - 1);
+
+	rig_set(rig, "a", "1");
+	kill(rig_pid(rig, follower), SIGSTOP);
+	wait_counter(rig, leader, SEGMENT_SENT + RAFT_HEARTBEAT,
+	    counters[SEGMENT_SENT + RAFT_HEARTBEAT] + 6);
+	rig_kill(rig, follower, SIGKILL);
+	rig_start(rig, follower);
+	wait_counter(rig, follower, SEGMENT_OLD_RECORDS, 1);
+	wait_counter(rig, leader, SEGMENT_CHECKPOINTS, 1);
+	rig_free(rig);
+}
+END_TEST
+
 /*
  * A follower is paused while a large record is on its way to it: the leader
  * does not look after it all the time.
@@ -319,6 +351,7 @@ main(void)
 	tc = tcase_create("corners");
 	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, applies_no_truncated_entry, 0, 2);
+	tcase_add_loop_test(tc, counts, 0, 2);
 	tcase_add_loop_test(tc, waits_patiently, 0, 2);
 	suite_add_tcase(suite, tc);
 	return check_run(suite);

@@ -9,6 +9,7 @@
 
 #include "shm/channel.h"
 #include "shm/doorbell.h"
+#include "shm/segment_internal.h"
 #include "tests/shm/shm_test.h"
 
 static char name[SEGMENT_NAME_SIZE];
@@ -47,7 +48,7 @@ START_TEST(test_all_taken)
 		ck_assert_uint_eq(slot_index(slots[i]), i);
 		ck_assert_uint_eq(slot_epoch(slots[i]), 1);
 		ck_assert_uint_eq(slot_epoch_of(node, i), 1);
-		ck_assert_int_eq(slot_pid_of(node, i), getpid());
+		ck_assert_int_eq(segment_client_page(node, i)->pid, getpid());
 	}
 	segments[3] = test_attach(name, SEGMENT_CLIENT);
 	ck_assert_int_eq(slot_claim(&slots[3], segments[3], &err), ERR_BUSY);
@@ -139,7 +140,7 @@ START_TEST(test_killed)
 		}
 		ck_assert_int_eq(read(told[0], &byte, 1), 1);
 		ck_assert_uint_eq(slot_epoch_of(node, 0), 2 * round + 1);
-		ck_assert_int_eq(slot_pid_of(node, 0), pid);
+		ck_assert_int_eq(segment_client_page(node, 0)->pid, pid);
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);
 		ck_assert_int_eq(test_wait(pid), -SIGKILL);
 		segment = test_attach(name, SEGMENT_CLIENT);

@@ -82,10 +82,6 @@ produce(struct ring *ring, uint64_t number, uint64_t *salt)
 	uint64_t first = number;
 	uint8_t *to;
 
-	if (mix(*salt + 7) % 32 == 0 && ring_claim(ring, 100) != NULL) {
-		ring_seal(ring, 1, 0, 100, EPOCH, 0);
-		ring_abort(ring);
-	}
 	for (; number < first + batch; number++) {
 		to = ring_claim(ring, size_of(number));
 		if (to == NULL) {
