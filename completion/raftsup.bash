@@ -22,6 +22,7 @@ _raftsup_options() {
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
+	top) echo '-i --interval --once --size' ;;
 	draw) echo '--from --to --title --no-heartbeats' ;;
 	esac
 	echo '-d --help --version'
@@ -39,7 +40,7 @@ _raftsup_operands() {
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-log loglevel entries counters export draw'
+log loglevel entries counters export top draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'

@@ -53,6 +53,8 @@ const struct op_command op_commands[] = {
 	    op_counters },
 	{ "export", "[IDS] DIR\0",
 	    "logs, state and events of every node as text files", op_export },
+	{ "top", "[-i T] [--once [--size COLUMNSxROWS]]\0",
+	    "nodes and events on a screen, with keys to break them", op_top },
 	{ "draw",
 	    "[--from T] [--to T] [--title TEXT] [--no-heartbeats] FILE\0",
 	    "an event log or a trace of raftsim as an SVG picture", op_draw },

@@ -47,6 +47,7 @@ int	op_loglevel(struct op *);
 int	op_entries(struct op *);
 int	op_counters(struct op *);
 int	op_export(struct op *);
+int	op_top(struct op *);		/* src/lab */
 int	op_draw(struct op *);		/* src/lab */
 
 /* Prints "raftsup: TEXT" and returns the exit status. */
