@@ -25,10 +25,12 @@ offers() {
 }
 
 offers 'start status' raftsup sta
+offers 'resume restart restore' raftsup res
 offers 'start stop status' raftsup st
 offers 'pause' raftsup -d x pa
 offers 'power process' raftsup start --durability p
 offers '--durability' raftsup start --d
+offers '--durability' raftsup restore --du
 offers '' raftsup start -n ''
 offers '--hold --help' raftsup kill --h
 offers 'leader' raftsup kill lea

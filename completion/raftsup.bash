@@ -15,7 +15,8 @@ _raftsup_options() {
 	start)
 		echo '-n -f --durability --election-timeout --heartbeat' \
 		    '--lease --log --no-restart --no-death-hint' \
-		    '--clients --seed --wait --accept-loss'
+		    '--clients --seed --wait --accept-loss' \
+		    '--force-new-cluster --yes'
 		;;
 	status) echo '-j --json -w' ;;
 	kill) echo '-s --hold' ;;
@@ -24,6 +25,8 @@ _raftsup_options() {
 	counters) echo '-j --json' ;;
 	top) echo '-i --interval --once --size' ;;
 	draw) echo '--from --to --title --no-heartbeats' ;;
+	backup) echo '-j --json -t' ;;
+	restore) echo '-j --json -n --durability' ;;
 	esac
 	echo '-d --help --version'
 }
@@ -40,7 +43,7 @@ _raftsup_operands() {
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-log loglevel entries counters export top draw'
+log loglevel entries backup restore counters export top draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'
@@ -88,7 +91,7 @@ _raftsup_value() {
 		[ "$2" = dump ] || _raftsup_reply 'info rpc'
 		;;
 	--faults) _raftsup_reply 'none' ;;
-	--node) _raftsup_reply '1 2 3 4 5 6 7 8' ;;
+	--node | --force-new-cluster) _raftsup_reply '1 2 3 4 5 6 7 8' ;;
 	-s)
 		[ "$2" = kill ] || return 1
 		_raftsup_reply 'KILL TERM INT HUP STOP CONT SEGV ABRT'
@@ -128,6 +131,7 @@ _raftsup() {
 	fi
 	case $command in
 	'') _raftsup_reply "$_raftsup_commands" ;;
+	backup | restore) _raftsup_files ;;
 	*) _raftsup_reply "$(_raftsup_operands "$command")" ;;
 	esac
 }
@@ -170,7 +174,7 @@ _raftck() {
 	if [[ $cur == -* ]]; then
 		_raftsup_reply '-j --json --help --version'
 	else
-		_raftsup_directories
+		_raftsup_files
 	fi
 }
 

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +140,27 @@ fs_make_dir(const char *path, struct err_buf *err)
 		if (result != 0) {
 			return result;
 		}
+	}
+	return 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *info UNUSED, int type UNUSED,
+    struct FTW *ftw UNUSED)
+{
+	return remove(path);
+}
+
+int
+fs_remove_tree(const char *path, struct err_buf *err)
+{
+	struct stat info;
+
+	if (lstat(path, &info) != 0) {
+		return errno == ENOENT ? 0 : err_set_errno(err, "%s", path);
+	}
+	if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
+		return err_set_errno(err, "cannot remove %s", path);
 	}
 	return 0;
 }

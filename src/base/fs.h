@@ -51,6 +51,12 @@ int fs_sync_parent(const char *path, struct err_buf *err) MUST_CHECK;
 int fs_make_dir(const char *path, struct err_buf *err) MUST_CHECK;
 
 /*
+ * Removes a file, or a directory with all that is in it, without following
+ * links or going to another file system. Fine when there is none.
+ */
+int fs_remove_tree(const char *path, struct err_buf *err);
+
+/*
  * Opens a lock file for reading and writing, made with mode 0600 if it is
  * missing, closed on exec, never truncated. Sets *fd.
  */

@@ -194,8 +194,8 @@ open_nodes(struct check_result *result, struct err_buf *err)
 	return code;
 }
 
-static void
-close_nodes(struct check_result *result)
+void
+check_close(struct check_result *result)
 {
 	struct check_node *node;
 	uint32_t i;
@@ -279,7 +279,7 @@ check_one_configuration(
 }
 
 int
-check_cluster(const char *dir, struct check_result *result, struct err_buf *err)
+check_open(const char *dir, struct check_result *result, struct err_buf *err)
 {
 	uint32_t i, found = 0;
 	int code;
@@ -294,9 +294,14 @@ check_cluster(const char *dir, struct check_result *result, struct err_buf *err)
 		code = err_set(
 		    err, ERR_NOT_APPLIED, "%s: no node has a store", dir);
 	}
-	if (code == ERR_OK) {
-		code = open_nodes(result, err);
-	}
+	return code == ERR_OK ? open_nodes(result, err) : code;
+}
+
+int
+check_cluster(const char *dir, struct check_result *result, struct err_buf *err)
+{
+	int code = check_open(dir, result, err);
+
 	if (code == ERR_OK) {
 		check_identities(result);
 		if (result->finding_count == 0 ||
@@ -310,6 +315,6 @@ check_cluster(const char *dir, struct check_result *result, struct err_buf *err)
 			}
 		}
 	}
-	close_nodes(result);
+	check_close(result);
 	return code;
 }

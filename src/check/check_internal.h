@@ -32,7 +32,22 @@ int	check_damage(struct check_result *, struct check_node *,
 bool	check_one_configuration(struct check_result *,
 	    struct raft_configuration *);
 
-/* logs.c */
+/*
+ * check.c: finds the nodes, looks at each, opens those that can be read:
+ * frozen views, states first.  check_close() in any case.
+ */
+int	check_open(const char *dir, struct check_result *, struct err_buf *)
+	    MUST_CHECK;
+void	check_close(struct check_result *);
+
+/*
+ * logs.c: the first index in which two logs differ, of those that both have;
+ * *last is the last one that both have, and *index last + 1 when there is no
+ * difference.
+ */
+int	check_first_difference(const struct check_node *,
+	    const struct check_node *, uint64_t *index, uint64_t *last,
+	    struct err_buf *) MUST_CHECK;
 int	check_logs(struct check_result *, struct err_buf *) MUST_CHECK;
 
 /* votes.c: takes new views of the logs, for votes that are newer than the

@@ -81,6 +81,23 @@ first_difference(const struct check_node *a, const struct check_node *b,
 	return ERR_OK;
 }
 
+int
+check_first_difference(const struct check_node *a, const struct check_node *b,
+    uint64_t *index, uint64_t *last, struct err_buf *err)
+{
+	uint64_t first;
+
+	first = a->log.first_index > b->log.first_index ? a->log.first_index
+	                                                : b->log.first_index;
+	first -= first > 1;
+	*last = a->log.last_index < b->log.last_index ? a->log.last_index
+	                                              : b->log.last_index;
+	*index = *last + 1;
+	return first > *last
+	           ? ERR_OK
+	           : first_difference(a, b, first, *last, index, err);
+}
+
 static void
 add_difference(struct check_result *result, const struct check_node *a,
     const struct check_node *b, uint64_t index,
@@ -145,18 +162,10 @@ static int
 compare(struct check_result *result, const struct check_node *a,
     const struct check_node *b, struct err_buf *err)
 {
-	uint64_t first, last, index;
+	uint64_t last, index;
 	int code;
 
-	first = a->log.first_index > b->log.first_index ? a->log.first_index
-	                                                : b->log.first_index;
-	first -= first > 1;
-	last = a->log.last_index < b->log.last_index ? a->log.last_index
-	                                             : b->log.last_index;
-	if (first > last) {
-		return ERR_OK;
-	}
-	code = first_difference(a, b, first, last, &index, err);
+	code = check_first_difference(a, b, &index, &last, err);
 	if (code != ERR_OK || index > last) {
 		return code;
 	}

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * raftck: do all stores of a cluster agree? Text for people, one JSON object
- * with -j. Exit 0, or 1 and what was found, the first difference first.
+ * with -j. Exit 0, or 1 and what was found, the first difference first. A
+ * file in place of a directory is a backup (file.c).
  */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "check/check.h"
+#include "check/file.h"
 
 #define EXIT_FOUND 1
 
 static void
 usage(FILE *out)
 {
-	fprintf(out, "usage: raftck [-j] DIR\n");
+	fprintf(out, "usage: raftck [-j] DIR\n"
+		     "       raftck [-j] FILE\n");
 }
 
 /* Findings beyond the table are only counted. */
@@ -144,6 +148,24 @@ print_json(const char *dir, const struct check_result *result)
 
 /* ------------------------------------------------------------------ main */
 
+static bool
+is_file(const char *path)
+{
+	struct stat info;
+
+	return stat(path, &info) == 0 &&
+	       (S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode));
+}
+
+static int
+finish(int status)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fatal(err_exit_status(ERR_IO), "standard output");
+	}
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -178,8 +200,12 @@ main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1) {
-		log_warnx("one DIR is needed, the cluster's directory");
+		log_warnx("one DIR is needed, the cluster's directory, or one"
+			  " FILE, a backup");
 		return err_exit_status(ERR_USAGE);
+	}
+	if (is_file(argv[optind])) {
+		return finish(check_file(argv[optind], json));
 	}
 	result = malloc(sizeof(*result));
 	if (result == NULL) {
@@ -198,8 +224,5 @@ main(int argc, char **argv)
 	}
 	status = result->finding_count == 0 ? 0 : EXIT_FOUND;
 	free(result);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fatal(err_exit_status(ERR_IO), "standard output");
-	}
-	return status;
+	return finish(status);
 }

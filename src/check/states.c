@@ -12,26 +12,10 @@
 
 #include "base/bytes.h"
 #include "check/check_internal.h"
+#include "check/image.h"
 #include "check/overlay.h"
 
 #define SHOWN_SIZE 60 /* bytes of a key in a finding */
-
-struct replay {
-	struct kv *kv;
-	int code;
-};
-
-static int
-apply_one(void *arg, const struct raft_entry *entry)
-{
-	struct replay *replay = arg;
-	struct kv_answer answer;
-
-	replay->code = kv_apply(replay->kv, entry->index, entry->term,
-	    entry->type == RAFT_ENTRY_COMMAND, entry->data, entry->size,
-	    &answer);
-	return replay->code != ERR_OK;
-}
 
 /* A log that has (applied, index] as the measure's was; NULL: cut off. */
 static struct store *
@@ -57,10 +41,8 @@ static int
 carry_forward(struct check_node *measure, struct check_node *node,
     struct kv *kv, uint64_t index)
 {
-	struct replay replay = { .kv = kv };
 	uint64_t applied = kv_position(kv)->applied_index;
 	struct store *log = find_log(measure, node, applied, index);
-	int code;
 
 	if (applied >= index) {
 		return ERR_OK;
@@ -68,12 +50,7 @@ carry_forward(struct check_node *measure, struct check_node *node,
 	if (log == NULL) {
 		return ERR_NOT_FOUND; /* cannot be compared */
 	}
-	code = store_read(log, applied + 1, index + 1, UINT64_MAX,
-	    apply_one, &replay);
-	if (code == ERR_OK) {
-		code = replay.code;
-	}
-	return code == ERR_OK ? kv_flush(kv) : code;
+	return image_replay(kv, log, index);
 }
 
 static const char *

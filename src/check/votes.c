@@ -9,7 +9,9 @@
  *	T			the one that it keeps
  *	above T			not known: may have been for anybody
  *
- * The first entry of the log was there before there was a leader.
+ * The first entry of the log was there before there was a leader, and so was
+ * what the stores of a restored cluster began with: of logs without entries
+ * nothing is asked.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -103,7 +105,9 @@ check_votes(struct check_result *result, struct err_buf *err)
 	/* The last terms of the logs as seen so far; then later votes. */
 	for (i = 0; i < result->node_count; i++) {
 		node = &result->nodes[i];
-		terms[i] = check_is_usable(node) && node->log.last_index > 1
+		terms[i] = check_is_usable(node) && node->log.last_index > 1 &&
+		                       node->log.last_index >=
+		                           node->log.first_index
 		               ? node->log.last_term
 		               : 0;
 	}

@@ -199,9 +199,6 @@ struct kv_data {
 	struct kv_slice value;
 };
 
-uint64_t kv_record_hash(enum kv_space, struct kv_slice key,
-    struct kv_slice record);
-
 /* A record's form: all but is_found and hash. */
 int kv_data_decode(struct kv_slice record, struct kv_data *) MUST_CHECK;
 /* For an entry: ERR_OK also when it is absent; ERR_CORRUPT.  One that has

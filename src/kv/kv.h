@@ -341,6 +341,28 @@ int	kv_flush(struct kv *) MUST_CHECK;
 int	kv_position_read(const struct kv_table *, struct kv_position *)
 	    MUST_CHECK;
 
+/* The same of the position's record: ERR_OK or ERR_CORRUPT. */
+int	kv_position_decode(struct kv_slice record, struct kv_position *)
+	    MUST_CHECK;
+
+/* What one record of KV_DATA, KV_SESSIONS or KV_ANSWERS adds to the digest,
+ * a sum that begins at 0. */
+uint64_t kv_record_hash(enum kv_space, struct kv_slice key,
+	    struct kv_slice record);
+
+/*
+ * Moves the position in a table, of which there is no machine, to a later
+ * index, as if entries without effect had been applied up to there.  The
+ * table must hold no events.  ERR_USAGE: it is beyond that.
+ */
+int	kv_position_skip(const struct kv_table *, uint64_t index) MUST_CHECK;
+
+/*
+ * Belongs to the contents, which a backup holds: all but events, which tell
+ * watches what the entries of this very log did.
+ */
+bool	kv_is_contents(enum kv_space, struct kv_slice key);
+
 /*
  * Applies the entry at index, which must be applied_index + 1.  data NULL or
  * not a command (no-op, configuration entries: is_command false): only the

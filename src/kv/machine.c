@@ -21,6 +21,8 @@
 #define POSITION_SIZE	56
 
 static int position_write(struct kv *, bool is_open);
+static int position_put(const struct kv_table *, const struct kv_position *,
+    bool is_open);
 static int machine_load(struct kv *);
 
 int
@@ -110,17 +112,21 @@ kv_position_read(const struct kv_table *table, struct kv_position *position)
 {
 	struct kv_slice key = kv_slice(POSITION_KEY, strlen(POSITION_KEY));
 	struct kv_slice record;
-	const uint8_t *from;
 	int code = table->get(table->arg, KV_META, key, &record);
 
 	memset(position, 0, sizeof(*position));
 	if (code == ERR_NOT_FOUND) {
 		return ERR_OK;
 	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	from = record.data;
+	return code == ERR_OK ? kv_position_decode(record, position) : code;
+}
+
+int
+kv_position_decode(struct kv_slice record, struct kv_position *position)
+{
+	const uint8_t *from = record.data;
+
+	memset(position, 0, sizeof(*position));
 	/* The six bytes after the open mark are zero too. */
 	if (record.size != POSITION_SIZE ||
 	    bytes_get_u64(from) != POSITION_FORMAT) {
@@ -133,6 +139,32 @@ kv_position_read(const struct kv_table *table, struct kv_position *position)
 	position->key_count = bytes_get_u64(from + 40);
 	position->session_count = bytes_get_u64(from + 48);
 	return ERR_OK;
+}
+
+int
+kv_position_skip(const struct kv_table *table, uint64_t index)
+{
+	struct kv_position position;
+	int code = kv_position_read(table, &position);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (index < position.applied_index) {
+		return ERR_USAGE;
+	}
+	position.applied_index = index;
+	return position_put(table, &position, false);
+}
+
+bool
+kv_is_contents(enum kv_space space, struct kv_slice key)
+{
+	if (space == KV_META) {
+		return key.size == strlen(POSITION_KEY) &&
+		    memcmp(key.data, POSITION_KEY, key.size) == 0;
+	}
+	return space != KV_EVENTS;
 }
 
 int
@@ -153,7 +185,13 @@ kv_write_begin(struct kv *kv)
 static int
 position_write(struct kv *kv, bool is_open)
 {
-	const struct kv_position *position = &kv->position;
+	return position_put(&kv->table, &kv->position, is_open);
+}
+
+static int
+position_put(const struct kv_table *table, const struct kv_position *position,
+    bool is_open)
+{
 	uint8_t record[POSITION_SIZE] = {0};
 
 	bytes_put_u8(record, POSITION_FORMAT);
@@ -164,7 +202,7 @@ position_write(struct kv *kv, bool is_open)
 	bytes_put_u64(record + 32, position->log_time_ns);
 	bytes_put_u64(record + 40, position->key_count);
 	bytes_put_u64(record + 48, position->session_count);
-	return kv->table.put(kv->table.arg, KV_META,
+	return table->put(table->arg, KV_META,
 	    kv_slice(POSITION_KEY, strlen(POSITION_KEY)),
 	    kv_slice(record, sizeof(record)));
 }

@@ -21,6 +21,7 @@
 
 #include "base/crash.h"
 #include "base/fs.h"
+#include "op/seed.h"
 #include "raft/raft.h"
 #include "store/store.h"
 #include "sup/control.h"
@@ -73,6 +74,7 @@ check_entries(const char *dir, bool *exists, struct err_buf *err)
 		SUP_PID_FILE, SUP_LOG_FILE, CONTROL_NAME,
 		CLUSTER_FILE ".new" };
 	char other[256] = "";
+	bool unfinished = false;
 	struct dirent *entry;
 	size_t i;
 	DIR *stream;
@@ -91,7 +93,10 @@ check_entries(const char *dir, bool *exists, struct err_buf *err)
 				break;
 			}
 		}
-		if (i == COUNT_OF(ours)) {
+		if (strncmp(entry->d_name, SEED_PREFIX,
+		    strlen(SEED_PREFIX)) == 0) {
+			unfinished = true;
+		} else if (i == COUNT_OF(ours)) {
 			strlcpy(other, entry->d_name, sizeof(other));
 		}
 	}
@@ -100,6 +105,10 @@ check_entries(const char *dir, bool *exists, struct err_buf *err)
 		return err_set(err, ERR_EXISTS, "%s is not a cluster's"
 		    " directory and not empty: %.64s is in the way", dir,
 		    other);
+	}
+	if (!*exists && unfinished) {
+		return err_set(err, ERR_AGAIN, "a restore into %s was not"
+		    " finished: repeat it, or rm -r %s", dir, dir);
 	}
 	return ERR_OK;
 }
@@ -111,19 +120,30 @@ create_cluster(struct cluster *cluster, uint32_t node_count,
 	uint32_t i;
 	int result;
 
-	result = random_id(&cluster->cluster_id, err);
-	for (i = 0; result == ERR_OK && i < node_count; i++) {
+	for (i = 0; i < node_count; i++) {
 		cluster->nodes[i].id = i + 1;
 		cluster->nodes[i].slot = i;
-		result = random_id(&cluster->nodes[i].store_id, err);
 	}
+	cluster->node_count = node_count;
+	result = create_ids(cluster, err);
 	if (result != ERR_OK) {
 		return result;
 	}
-	cluster->node_count = node_count;
 	cluster->creating = true;
 	cluster->clean = true;
 	return fs_boot_id(cluster->boot_id, err);
+}
+
+int
+create_ids(struct cluster *cluster, struct err_buf *err)
+{
+	uint32_t i;
+	int result = random_id(&cluster->cluster_id, err);
+
+	for (i = 0; result == ERR_OK && i < cluster->node_count; i++) {
+		result = random_id(&cluster->nodes[i].store_id, err);
+	}
+	return result;
 }
 
 static int

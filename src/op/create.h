@@ -16,6 +16,7 @@
 /*
  * Makes the directory when it is absent, and looks at what is in it; dir
  * becomes its real path.  Sets *exists when a cluster file is there.
+ * ERR_AGAIN: a restore into it was cut off;
  * ERR_PERMISSION: another user's; ERR_EXISTS: something else is in it, and
  * the text names it.
  */
@@ -25,6 +26,9 @@ int	create_check_dir(char *dir, size_t size, bool *exists,
 /* Fills in a new cluster: ids by random, everything else by the caller. */
 int	create_cluster(struct cluster *, uint32_t node_count,
 	    struct err_buf *) MUST_CHECK;
+
+/* New random ids for the cluster and all its stores. */
+int	create_ids(struct cluster *, struct err_buf *) MUST_CHECK;
 
 /*
  * Makes the stores that are missing of a cluster that is being created, and

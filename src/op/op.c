@@ -29,7 +29,8 @@ const struct op_command op_commands[] = {
 	    "[-n NODES] [-f] [--durability power|process]\n"
 	    "[--election-timeout MIN-MAX] [--heartbeat T] [--lease T]\n"
 	    "[--log info|rpc] [--no-restart] [--no-death-hint]\n"
-	    "[--clients N] [--seed N] [--wait T] [--accept-loss]\0"
+	    "[--clients N] [--seed N] [--wait T] [--accept-loss]\n"
+	    "[--force-new-cluster ID [--yes]]\0"
 	    "IDS\0",
 	    "start the cluster, or nodes that are held down", op_start },
 	{ "stop", "[IDS]\0",
@@ -49,6 +50,10 @@ const struct op_command op_commands[] = {
 	    op_loglevel },
 	{ "entries", "[-f] [IDS] [FIRST-LAST]\0",
 	    "the replicated logs side by side", op_entries },
+	{ "backup", "[-j] [-t T] FILE\0",
+	    "write the contents of the cluster into a file", op_backup },
+	{ "restore", "[-j] [-n NODES] [--durability power|process] FILE\0",
+	    "make a new cluster of a backup", op_restore },
 	{ "counters", "[-j] [IDS]\0", "messages, syncs, wakes, bytes",
 	    op_counters },
 	{ "export", "[IDS] DIR\0",

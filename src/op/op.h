@@ -49,6 +49,8 @@ int	op_counters(struct op *);
 int	op_export(struct op *);
 int	op_top(struct op *);		/* src/lab */
 int	op_draw(struct op *);		/* src/lab */
+int	op_backup(struct op *);
+int	op_restore(struct op *);
 
 /* Prints "raftsup: TEXT" and returns the exit status. */
 int	op_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);

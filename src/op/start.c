@@ -33,6 +33,7 @@
 #include "op/merge.h"
 #include "op/op.h"
 #include "op/order.h"
+#include "op/seed.h"
 #include "op/start.h"
 #include "op/view.h"
 #include "sup/proc.h"
@@ -44,6 +45,7 @@ enum {
 	OPTION_DURABILITY = 256, OPTION_ELECTION, OPTION_HEARTBEAT,
 	OPTION_LEASE, OPTION_LOG, OPTION_NO_RESTART, OPTION_NO_DEATH_HINT,
 	OPTION_CLIENTS, OPTION_SEED, OPTION_WAIT, OPTION_ACCEPT_LOSS,
+	OPTION_FORCE, OPTION_YES,
 };
 
 static const struct option long_options[] = {
@@ -60,6 +62,8 @@ static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPTION_SEED },
 	{ "wait", required_argument, NULL, OPTION_WAIT },
 	{ "accept-loss", no_argument, NULL, OPTION_ACCEPT_LOSS },
+	{ "force-new-cluster", required_argument, NULL, OPTION_FORCE },
+	{ "yes", no_argument, NULL, OPTION_YES },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -93,7 +97,7 @@ op_start(struct op *op)
 		return op_fail(64, "start: one list of nodes, as 1,3");
 	}
 	if (op->argc - first == 1) {
-		if (start.given != 0) {
+		if (start.given != 0 || start.force_id != 0) {
 			return op_fail(64, "start %s: options are for the"
 			    " whole cluster, not for single nodes",
 			    op->argv[first]);
@@ -125,6 +129,11 @@ read_options(struct op *op, struct start *start, int *status)
 			*status = op_fail(64, "%s", err.text);
 			return OP_DONE;
 		}
+	}
+	if (start->force_id != 0 && start->node_count != 0) {
+		*status = op_fail(64, "-n: --force-new-cluster keeps the"
+		    " number of nodes");
+		return OP_DONE;
 	}
 	return 0;
 }
@@ -186,6 +195,14 @@ read_option(struct start *start, int letter, const char *argument,
 		    60 * 60 * CLOCK_NS_PER_S, &start->wait_ns, err);
 	case OPTION_ACCEPT_LOSS:
 		start->accept_loss = true;
+		return ERR_OK;
+	case OPTION_FORCE:
+		result = options_u64("--force-new-cluster", argument, 1,
+		    OPTIONS_ID_MAX, &number, err);
+		start->force_id = result == ERR_OK ? (uint32_t)number : 0;
+		return result;
+	case OPTION_YES:
+		start->yes = true;
 		return ERR_OK;
 	default:
 		return read_word(letter, argument, start, err);
@@ -289,6 +306,10 @@ start_cluster(struct op *op, struct start *start)
 			return op_fail(err_exit_status(result),
 			    "cannot lock %s", path);
 		}
+		if (start->force_id != 0) {
+			return op_fail(69, "the cluster in %s is running"
+			    " (raftsup stop)", start->dir);
+		}
 		start->joins = true;
 		result = already_running(start);
 	} while (result == START_AGAIN);
@@ -302,6 +323,9 @@ start_locked(struct start *start)
 	int result;
 
 	result = start_check_alone(start->dir);
+	if (result == 0 && start->force_id != 0) {
+		result = force_new_cluster(start);
+	}
 	if (result != 0) {
 		return result;
 	}
@@ -328,6 +352,9 @@ prepare(struct start *start, struct err_buf *err)
 		cluster->durability = CLUSTER_POWER;
 		result = create_cluster(cluster, start->node_count != 0 ?
 		    start->node_count : NODES_DEFAULT, err);
+	}
+	if (result == ERR_OK && !start->is_new) {
+		result = seed_resume(start->dir, cluster, err);
 	}
 	if (result != ERR_OK) {
 		return result;

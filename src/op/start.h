@@ -38,6 +38,8 @@ struct start {
 	struct cluster_settings asked;
 	bool foreground;
 	bool accept_loss;
+	uint32_t force_id;		/* --force-new-cluster; 0: not given */
+	bool yes;
 	bool wait_given;
 	uint64_t wait_ns;
 	struct cluster cluster;
@@ -62,6 +64,10 @@ int	start_check_copy(struct start *, struct err_buf *) MUST_CHECK;
 int	start_check_alone(const char *dir) MUST_CHECK;
 /* Puts the options into the cluster; checks them together. */
 int	start_apply(struct start *, struct err_buf *) MUST_CHECK;
+
+/* The cluster begins anew with what one store has: looks, says, asks, does.
+ * We have the lock.  0, or the exit status and it is printed (force.c). */
+int	force_new_cluster(const struct start *) MUST_CHECK;
 
 /* How many failures it tolerates, and what else the settings mean. */
 void	start_print_promise(const struct start *);

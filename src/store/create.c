@@ -9,8 +9,6 @@
  *	sync files, directories; rename to NODE_DIR/store; sync NODE_DIR
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,25 +19,10 @@
 #include "base/fs.h"
 #include "store/store_internal.h"
 
-static int
-remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED,
-    struct FTW *ftw UNUSED)
-{
-	return remove(path);
-}
-
 int
 create_remove(const char *dir, struct err_buf *err)
 {
-	struct stat st;
-
-	if (lstat(dir, &st) == -1) {
-		return errno == ENOENT ? ERR_OK : err_set_errno(err, "%s", dir);
-	}
-	if (nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
-		return err_set_errno(err, "removing %s", dir);
-	}
-	return ERR_OK;
+	return fs_remove_tree(dir, err);
 }
 
 static int
@@ -164,16 +147,15 @@ build(struct store *store, const char *dir,
 }
 
 static int
-sync_directories(const char *dir, struct err_buf *err)
+sync_directories(const char *dir, const char *state_name, struct err_buf *err)
 {
-	static const char *const names[] = { "/" LAYOUT_LOG, "/" LAYOUT_STATE,
-		"" };
-	char path[4096 + 16];
+	const char *names[] = { LAYOUT_LOG, state_name, "." };
+	char path[4096 + 48];
 	size_t i;
 	int code;
 
 	for (i = 0; i < COUNT_OF(names); i++) {
-		snprintf(path, sizeof(path), "%s%s", dir, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		code = fs_sync_dir(path, err);
 		if (code != ERR_OK) {
 			return code;
@@ -183,56 +165,74 @@ sync_directories(const char *dir, struct err_buf *err)
 }
 
 static int
-build_in(const char *dir, const struct store_identity *identity,
-    const struct raft_configuration *configuration,
-    const struct store_options *options, struct err_buf *err)
+join(char path[4096], const char *node_dir, const char *name,
+    struct err_buf *err)
 {
-	struct store *store = store_new(dir, options);
-	int code;
-
-	if (store == NULL) {
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	store->options.read_only = store->read_only = false;
-	if (mkdir(dir, 0700) == -1) {
-		code = err_set_errno(err, "%s", dir);
-		store_close(store);
-		return code;
-	}
-	code = build(store, dir, identity, configuration, options, err);
-	store_close(store);
-	return code == ERR_OK ? sync_directories(dir, err) : code;
+	return snprintf(path, 4096, "%s/%s", node_dir, name) < 4096
+	           ? ERR_OK
+	           : err_set(err, ERR_TOO_LARGE, "%s: name too long",
+			 node_dir);
 }
 
 int
-store_create(const char *node_dir, const struct store_identity *identity,
+create_aside(struct store **result, const char *node_dir,
+    const struct store_identity *identity,
     const struct raft_configuration *configuration,
     const struct store_options *options, struct err_buf *err)
 {
-	char path[4096], path_new[4096];
+	char path[4096], dir[4096];
+	struct store *store;
 	struct stat st;
 	int code;
 
-	if (snprintf(path, sizeof(path), "%s/%s", node_dir, LAYOUT_DIRECTORY) >=
-		(int)sizeof(path) ||
-	    snprintf(path_new, sizeof(path_new), "%s/%s", node_dir,
-		LAYOUT_DIRECTORY_NEW) >= (int)sizeof(path_new)) {
-		return err_set(
-		    err, ERR_TOO_LARGE, "%s: name too long", node_dir);
+	*result = NULL;
+	code = join(path, node_dir, LAYOUT_DIRECTORY, err);
+	if (code == ERR_OK) {
+		code = join(dir, node_dir, LAYOUT_DIRECTORY_NEW, err);
+	}
+	if (code != ERR_OK) {
+		return code;
 	}
 	if (lstat(path, &st) == 0) {
 		return err_set(err, ERR_EXISTS, "%s: exists already", path);
 	} else if (errno != ENOENT) {
 		return err_set_errno(err, "%s", path);
 	}
-	code = create_remove(path_new, err);
+	code = create_remove(dir, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	store = store_new(dir, options);
+	if (store == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	store->options.read_only = store->read_only = false;
+	code = mkdir(dir, 0700) == -1
+	           ? err_set_errno(err, "%s", dir)
+	           : build(store, dir, identity, configuration, options, err);
+	if (code != ERR_OK) {
+		store_close(store);
+		/* What is left the next creation removes. */
+		(void)create_remove(dir, NULL);
+		return code;
+	}
+	*result = store;
+	return ERR_OK;
+}
+
+int
+create_publish(
+    const char *node_dir, const char *state_name, struct err_buf *err)
+{
+	char path[4096], path_new[4096];
+	int code;
+
+	code = join(path, node_dir, LAYOUT_DIRECTORY, err);
 	if (code == ERR_OK) {
-		code =
-		    build_in(path_new, identity, configuration, options, err);
-		if (code != ERR_OK) {
-			/* What is left the next creation removes. */
-			(void)create_remove(path_new, NULL);
-		}
+		code = join(path_new, node_dir, LAYOUT_DIRECTORY_NEW, err);
+	}
+	if (code == ERR_OK) {
+		code = sync_directories(path_new, state_name, err);
 	}
 	if (code != ERR_OK) {
 		return code;
@@ -243,4 +243,21 @@ store_create(const char *node_dir, const struct store_identity *identity,
 	}
 	CRASH_POINT("create: store renamed");
 	return fs_sync_dir(node_dir, err);
+}
+
+int
+store_create(const char *node_dir, const struct store_identity *identity,
+    const struct raft_configuration *configuration,
+    const struct store_options *options, struct err_buf *err)
+{
+	struct store *store;
+	int code;
+
+	code = create_aside(
+	    &store, node_dir, identity, configuration, options, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	store_close(store);
+	return create_publish(node_dir, LAYOUT_STATE, err);
 }

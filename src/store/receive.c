@@ -3,9 +3,8 @@
  * Building a state environment from a stream.
  *
  * Records come in order of space and key, so LMDB fills its pages from left
- * to right (MDB_APPEND), and refuses what is out of order.  A part of a
- * record waits in `held` for the rest of it.  Every few MiB are committed: a
- * transaction's pages are memory.
+ * to right (MDB_APPEND), and refuses what is out of order.  Every few MiB are
+ * committed: a transaction's pages are memory.
  */
 #include "store/receive.h"
 
@@ -23,6 +22,10 @@
 #include "store/stream.h"
 
 #define COMMIT_SIZE (8u << 20) /* bytes of records in a transaction */
+
+static int take_head(void *, const struct stream_head *, const char **);
+static int take_record(void *, const struct stream_record *, const uint8_t *,
+    const uint8_t *, const char **);
 
 static int
 told(struct receive *receive, int code, const char *what, struct err_buf *err)
@@ -88,6 +91,10 @@ receive_open(struct receive **result, struct store *store, uint64_t index,
 	receive->index = index;
 	receive->total = total;
 	memcpy(receive->chain, chain, RAFT_CHAIN_SIZE);
+	stream_parts_init(&receive->parts);
+	receive->parts.begin = take_head;
+	receive->parts.record = take_record;
+	receive->parts.arg = receive;
 	snprintf(receive->name, sizeof(receive->name), "state.%llu",
 	    (unsigned long long)index);
 	/* Never the one in force: an install only goes forward. */
@@ -192,117 +199,29 @@ put(struct receive *receive, const struct stream_record *record,
 	return ERR_OK;
 }
 
-/* One record at data; *used is 0 when it is not complete. */
 static int
-take_record(struct receive *receive, const uint8_t *data, size_t size,
-    size_t *used, const char **why)
+take_record(void *arg, const struct stream_record *record, const uint8_t *key,
+    const uint8_t *value, const char **why)
 {
-	struct stream_record record;
-	const uint8_t *key, *value;
-	struct kv_slice slice;
-	int code;
+	int code = put(arg, record, key, value);
 
-	*used = 0;
-	if (size < sizeof(record)) {
-		return ERR_OK;
-	}
-	memcpy(&record, data, sizeof(record));
-	*why = stream_check_record(&record);
-	if (*why != NULL) {
-		return ERR_CORRUPT;
-	}
-	if (record.space < receive->last_space) {
-		*why = "records out of order";
-		return ERR_CORRUPT;
-	}
-	if (size - sizeof(record) <
-	    (size_t)record.key_size + record.value_size) {
-		return ERR_OK;
-	}
-	key = data + sizeof(record);
-	value = key + record.key_size;
-	slice.data = key;
-	slice.size = record.key_size;
-	if (record_value_checksum((enum kv_space)record.space, slice, value,
-		record.value_size) != record.checksum) {
-		*why = "a record does not match its checksum";
-		return ERR_CORRUPT;
-	}
-	receive->last_space = record.space;
-	receive->record_count++;
-	receive->sum = stream_sum(receive->sum, &record);
-	*used = sizeof(record) + record.key_size + record.value_size;
-	code = put(receive, &record, key, value);
 	*why = code == ERR_CORRUPT ? "records out of order" : NULL;
 	return code;
 }
 
 static int
-take_head(struct receive *receive, const uint8_t *data, size_t size,
-    size_t *used, const char **why)
+take_head(void *arg, const struct stream_head *head, const char **why)
 {
-	struct stream_head *head = &receive->head;
+	struct receive *receive = arg;
 	uint64_t digest;
 	uint32_t chain;
 
-	*used = 0;
-	if (size < sizeof(*head)) {
-		return ERR_OK;
-	}
-	memcpy(head, data, sizeof(*head));
 	store_chain_decode(receive->chain, &chain, &digest);
-	*why = stream_check_head(head);
-	if (*why == NULL && (head->index != receive->index ||
-				head->total != receive->total ||
-				head->digest != digest)) {
+	if (head->index != receive->index || head->total != receive->total ||
+	    head->digest != digest) {
 		*why = "another snapshot than was announced";
-	}
-	if (*why != NULL) {
 		return ERR_CORRUPT;
 	}
-	receive->has_head = true;
-	*used = sizeof(*head);
-	return ERR_OK;
-}
-
-/* Takes what is complete of data; *used says how much that was. */
-static int
-take(struct receive *receive, const uint8_t *data, size_t size, size_t *used,
-    const char **why)
-{
-	size_t step = 1;
-	int code = ERR_OK;
-
-	*used = 0;
-	while (code == ERR_OK && step > 0 && *used < size) {
-		code = receive->has_head
-		           ? take_record(receive, data + *used, size - *used,
-				 &step, why)
-		           : take_head(receive, data + *used, size - *used,
-				 &step, why);
-		*used += step;
-	}
-	return code;
-}
-
-static int
-hold(struct receive *receive, const uint8_t *data, size_t size)
-{
-	size_t need = receive->held_size + size;
-	uint8_t *held;
-
-	if (need > receive->held_capacity) {
-		held = realloc(receive->held, 2 * need);
-		if (held == NULL) {
-			return ERR_NOMEM;
-		}
-		receive->held = held;
-		receive->held_capacity = 2 * need;
-	}
-	if (size > 0) {
-		memcpy(receive->held + receive->held_size, data, size);
-	}
-	receive->held_size = need;
 	return ERR_OK;
 }
 
@@ -310,9 +229,7 @@ int
 receive_write(struct receive *receive, const void *data, size_t size,
     struct err_buf *err)
 {
-	const uint8_t *from = data;
 	const char *why = NULL;
-	size_t used = 0;
 	int code;
 
 	assert(!receive->finished);
@@ -321,23 +238,7 @@ receive_write(struct receive *receive, const void *data, size_t size,
 		    err);
 	}
 	receive->offset += size;
-	if (receive->held_size > 0) {
-		code = hold(receive, from, size);
-		if (code == ERR_OK) {
-			code = take(receive, receive->held, receive->held_size,
-			    &used, &why);
-		}
-		if (code == ERR_OK) {
-			receive->held_size -= used;
-			memmove(receive->held, receive->held + used,
-			    receive->held_size);
-		}
-	} else {
-		code = take(receive, from, size, &used, &why);
-		if (code == ERR_OK) {
-			code = hold(receive, from + used, size - used);
-		}
-	}
+	code = stream_take(&receive->parts, data, size, &why);
 	return code == ERR_OK ? ERR_OK : told(receive, code, why, err);
 }
 
@@ -370,7 +271,7 @@ verify(struct receive *receive, struct err_buf *err)
 		position = kv_position(kv);
 		if (code == ERR_OK &&
 		    (position->applied_index != receive->index ||
-			position->digest != receive->head.digest)) {
+			position->digest != receive->parts.head.digest)) {
 			code = err_set(&why, ERR_CORRUPT,
 			    "the state of entry %llu",
 			    (unsigned long long)position->applied_index);
@@ -400,17 +301,15 @@ sync_directories(struct receive *receive, struct err_buf *err)
 int
 receive_finish(struct receive *receive, struct err_buf *err)
 {
+	const char *why = stream_check_end(&receive->parts);
 	int code;
 
 	assert(!receive->finished);
-	if (receive->offset != receive->total || !receive->has_head ||
-	    receive->held_size != 0) {
-		return told(receive, ERR_CORRUPT, "it is not complete", err);
+	if (receive->offset != receive->total) {
+		why = "it is not complete";
 	}
-	if (receive->record_count != receive->head.record_count ||
-	    receive->sum != receive->head.sum) {
-		return told(receive, ERR_CORRUPT,
-		    "the records do not add up to what its head says", err);
+	if (why != NULL) {
+		return told(receive, ERR_CORRUPT, why, err);
 	}
 	code = commit(receive);
 	if (code == ERR_OK) {
@@ -425,6 +324,31 @@ receive_finish(struct receive *receive, struct err_buf *err)
 	}
 	receive->finished = code == ERR_OK;
 	return code;
+}
+
+int
+receive_skip(struct receive *receive, uint64_t index, struct err_buf *err)
+{
+	struct state *state;
+	int code;
+
+	assert(receive->finished && index >= receive->index);
+	code = state_open_alone(&state, receive->store, receive->contents);
+	if (code == ERR_OK) {
+		code = kv_position_skip(state_table(state), index);
+		if (code == ERR_OK) {
+			code = state_checkpoint(state);
+		}
+		state_close_frozen(state);
+	}
+	if (code == ERR_OK) {
+		code = env_sync(&receive->contents->env);
+	}
+	if (code != ERR_OK) {
+		return told(receive, code, NULL, err);
+	}
+	receive->index = index;
+	return ERR_OK;
 }
 
 void
@@ -442,6 +366,6 @@ receive_close(struct receive *receive)
 		(void)remove_directory(receive, NULL);
 	}
 	env_shared_fini(&receive->shared);
-	free(receive->held);
+	stream_parts_fini(&receive->parts);
 	free(receive);
 }

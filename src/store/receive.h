@@ -46,6 +46,12 @@ uint64_t receive_offset(const struct receive *);	/* taken so far */
  * digest and position, and makes it durable, directories included.
  */
 int	receive_finish(struct receive *, struct err_buf *) MUST_CHECK;
+/*
+ * After that, for who begins a log of his own with it: the state counts as
+ * that of a later index.  It must hold no events (kv_position_skip()).
+ */
+int	receive_skip(struct receive *, uint64_t index, struct err_buf *)
+	    MUST_CHECK;
 /* Removes it, unless the log environment names it (or may). */
 void	receive_close(struct receive *);
 

@@ -389,6 +389,16 @@ state_free(const struct state *state)
 	return state->free_pages;
 }
 
+uint64_t
+state_file_used(const struct state *state)
+{
+	const struct env *env = &state->contents->env;
+	MDB_envinfo info;
+
+	mdb_env_info(env->mdb, &info);
+	return (info.me_last_pgno + 1) * env->page_size;
+}
+
 enum store_room
 store_state_room(struct store *store, uint64_t dirty_pages,
     uint64_t free_pages, uint64_t bytes, uint64_t entry_count)
@@ -419,9 +429,9 @@ state_room(struct state *state, uint64_t bytes)
 
 /* ----------------------------------------------------- for the log's side */
 
-int
-state_open_frozen(
-    struct state **result, struct store *store, struct contents *contents)
+static int
+open_beside(struct state **result, struct store *store,
+    struct contents *contents, bool read_only)
 {
 	struct state *state = malloc(sizeof(*state));
 	int code;
@@ -430,7 +440,7 @@ state_open_frozen(
 	if (state == NULL) {
 		return ERR_NOMEM;
 	}
-	state_init(state, store, contents, true);
+	state_init(state, store, contents, read_only);
 	code = begin(state);
 	if (code != ERR_OK) {
 		free(state);
@@ -438,6 +448,20 @@ state_open_frozen(
 	}
 	*result = state;
 	return ERR_OK;
+}
+
+int
+state_open_frozen(
+    struct state **result, struct store *store, struct contents *contents)
+{
+	return open_beside(result, store, contents, true);
+}
+
+int
+state_open_alone(
+    struct state **result, struct store *store, struct contents *contents)
+{
+	return open_beside(result, store, contents, false);
 }
 
 void

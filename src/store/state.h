@@ -45,6 +45,9 @@ int	state_switch(struct state *, struct receive *) MUST_CHECK;
  * LMDB's limit (STATE_DIRTY_MAX). */
 #define STATE_DIRTY_MAX	65536
 uint64_t state_dirty(const struct state *);
+/* Bytes of the file that are in use after the latest commit, whoever made
+ * it. */
+uint64_t state_file_used(const struct state *);
 /* Pages inside the file that the open transaction can use again. */
 uint64_t state_free(const struct state *);
 /*

@@ -15,6 +15,8 @@
  *	stream.c	the state as a stream of bytes
  *	view.c		sends it: a frozen state, read at any offset
  *	receive.c	builds a state environment of it, aside
+ *	plant.c		builds a store of it
+ *	backup.c	it in a file, and read back from there
  *	record.c	records <-> bytes, checksums, the chain
  *	env.c		one LMDB environment
  *	room.c		blocks for it, ahead of the need
@@ -118,13 +120,7 @@ struct receive {
 	bool finished;
 	bool named;			/* by the log environment, perhaps */
 
-	struct stream_head head;
-	bool has_head;
-	uint8_t *held;			/* the beginning of a record */
-	size_t held_size, held_capacity;
-	uint8_t last_space;
-	uint64_t record_count;
-	uint32_t sum;
+	struct stream_parts parts;
 
 	MDB_txn *txn;
 	MDB_cursor *cursor;		/* in space */
@@ -193,6 +189,13 @@ void	store_env_options(const struct store_options *, struct env_options *,
 
 /* Removes a directory and what is in it; fine when there is none. */
 int	create_remove(const char *dir, struct err_buf *);
+/* A new store in NODE_DIR/store.new, open; ERR_EXISTS: NODE_DIR/store is. */
+int	create_aside(struct store **, const char *node_dir,
+	    const struct store_identity *, const struct raft_configuration *,
+	    const struct store_options *, struct err_buf *) MUST_CHECK;
+/* It is closed and complete, with this state: syncs and renames it. */
+int	create_publish(const char *node_dir, const char *state_name,
+	    struct err_buf *) MUST_CHECK;
 
 /* --------------------------------------------------------------- state.c */
 
@@ -202,6 +205,12 @@ int	state_position(struct store *, struct kv_position *) MUST_CHECK;
 int	state_open_frozen(struct state **, struct store *, struct contents *)
 	    MUST_CHECK;
 void	state_close_frozen(struct state *);
+/*
+ * The same to write contents that no one else uses; state_checkpoint()
+ * commits, state_close_frozen() forgets the rest.
+ */
+int	state_open_alone(struct state **, struct store *, struct contents *)
+	    MUST_CHECK;
 MDB_txn	*state_txn(struct state *);
 
 /* -------------------------------------------------------------- commit.c */

@@ -16,10 +16,12 @@
 #define STORE_STREAM_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/err.h"
 
 #define STREAM_MAGIC		0x3174617473667261ull
 #define STREAM_VERSION		1u
@@ -54,5 +56,35 @@ void	stream_seal(struct stream_head *);
 const char *stream_check_head(const struct stream_head *);
 const char *stream_check_record(const struct stream_record *);
 uint32_t stream_sum(uint32_t sum, const struct stream_record *);
+
+/*
+ * Takes a stream apart as its bytes arrive, in pieces of any size.  Foreign
+ * bytes: forms, checksums and the order of spaces are verified before
+ * anything is handed out.  The two calls return ERR_OK or a code that ends
+ * the taking, with a text in *why, or NULL.
+ */
+struct stream_parts {
+	int (*begin)(void *, const struct stream_head *, const char **why);
+	int (*record)(void *, const struct stream_record *,
+	    const uint8_t *key, const uint8_t *value, const char **why);
+	void *arg;
+
+	struct stream_head head;
+	bool has_head;
+	uint64_t record_count;
+	uint32_t sum;
+
+	uint8_t last_space;
+	uint8_t *held;			/* the beginning of a record */
+	size_t held_size, held_capacity;
+};
+
+/* The calls and their argument are for the caller to fill in. */
+void	stream_parts_init(struct stream_parts *);
+void	stream_parts_fini(struct stream_parts *);
+int	stream_take(struct stream_parts *, const void *, size_t,
+	    const char **why) MUST_CHECK;
+/* All bytes were taken: NULL, or what is missing. */
+const char *stream_check_end(const struct stream_parts *);
 
 #endif

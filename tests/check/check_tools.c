@@ -86,7 +86,8 @@ START_TEST(test_raftck_usage)
 	ck_assert_int_eq(run("raftck -x a"), 64);
 	ck_assert_ptr_nonnull(strstr(output, "-x"));
 	ck_assert_int_eq(run("raftck --help"), 0);
-	ck_assert_str_eq(output, "usage: raftck [-j] DIR\n");
+	ck_assert_str_eq(output, "usage: raftck [-j] DIR\n"
+	    "       raftck [-j] FILE\n");
 	ck_assert_int_eq(run("raftck --version"), 0);
 	ck_assert_int_eq(run("raftck %s", cluster_dir), 69);
 	ck_assert_ptr_nonnull(strstr(output, cluster_dir));
