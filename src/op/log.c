@@ -210,7 +210,7 @@ static void
 print_tape(const struct view *view, const struct request *request,
     struct tape *tape)
 {
-	char at[CLOCK_WALL_TEXT_SIZE];
+	char at[CLOCK_WALL_TEXT_SIZE], line[RECORDER_TEXT_SIZE + 96];
 	const struct tape_line *entry;
 	const char *role;
 	size_t i;
@@ -227,8 +227,10 @@ print_tape(const struct view *view, const struct request *request,
 		}
 		clock_format_wall(segment_wall_ns(view->segment,
 		    entry->line.at_ns), at);
-		printf("%s %u %s %" PRIu64 " %.*s\n", at, entry->id, role,
-		    entry->line.term, RECORDER_TEXT_SIZE, entry->line.text);
+		snprintf(line, sizeof(line), "%s %u %s %" PRIu64 " %.*s", at,
+		    entry->id, role, entry->line.term, RECORDER_TEXT_SIZE,
+		    entry->line.text);
+		merge_print_line(line, stdout);
 	}
 	fflush(stdout);
 	tape->count = 0;

@@ -165,11 +165,30 @@ merge_print(struct merge *merge, const char *kind, FILE *stream)
 				continue;
 			}
 		}
-		fputs(first->line, stream);
-		fputc('\n', stream);
+		merge_print_line(first->line, stream);
 		first->line = NULL;
 	}
 	fflush(stream);
+}
+
+void
+merge_print_line(const char *line, FILE *stream)
+{
+	/* Of the supervisor: as it is. */
+	static const char *const colors[] = {
+		"32", "36", "33", "35", "34", "31", "92", "96",
+	};
+	const char *no = getenv("NO_COLOR"), *color;
+	unsigned int id;
+	int fd = fileno(stream);
+
+	if (fd == -1 || !isatty(fd) || (no != NULL && *no != '\0') ||
+	    sscanf(line, "%*s %u", &id) != 1 || id == 0) {
+		fprintf(stream, "%s\n", line);
+		return;
+	}
+	color = colors[(id - 1) % COUNT_OF(colors)];
+	fprintf(stream, "\033[%sm%s\033[0m\n", color, line);
 }
 
 const char *

@@ -26,6 +26,12 @@ void	merge_skip(struct merge *);
 /* Prints what is there and not printed yet, of one kind (NULL: of all). */
 void	merge_print(struct merge *, const char *kind, FILE *);
 
+/*
+ * One line of an event log, with its end; on a terminal in the colour of its
+ * node, unless NO_COLOR is set.
+ */
+void	merge_print_line(const char *line, FILE *);
+
 /* The kinds: returns the name of the i-th, NULL behind the last. */
 const char *merge_kind(size_t i);
 /* Whether a line's role and text are of that kind. */

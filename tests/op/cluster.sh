@@ -100,6 +100,17 @@ grep -v 'Z 2 ' "$W/out" && fail "not only node 2"
 expect 64 sup log --kind noise
 expect 0 sup log --recorder
 grep -q 'becomes leader' "$W/out" || fail "nothing in the recorder"
+escape=$(printf '\033')
+for option in '' --recorder; do
+	script -qec "$BIN/raftsup log $option" "$W/typed" </dev/null >/dev/null
+	grep -q "$escape\[[0-9]*m.* becomes leader$escape\[0m" "$W/typed" ||
+	    fail "log $option: no colours on a terminal"
+	NO_COLOR=1 script -qec "$BIN/raftsup log $option" "$W/typed" \
+	    </dev/null >/dev/null
+	! grep -q "$escape" "$W/typed" || fail "log $option: NO_COLOR is ignored"
+	expect 0 sup log $option
+	! grep -q "$escape" "$W/out" || fail "log $option: escapes in a file"
+done
 expect 0 sup loglevel rpc 1
 rpc_is_logged() {
 	sup log --kind rpc 1 | grep -q RPC
