@@ -220,9 +220,13 @@ client_request(struct node *node, uint32_t slot,
 	waiter.id = request.id;
 	if (request.size > KV_COMMAND_SIZE_MAX) {
 		client_reply(node, &waiter, WIRE_BAD, NULL, 0);
+	} else if (request.kind == WIRE_SNAPSHOT) {
+		order_snapshot(node, &waiter);
 	} else if (request.kind != WIRE_READ_STALE &&
 	    request.kind != WIRE_WATCH && node->role != RAFT_LEADER) {
 		client_reply(node, &waiter, WIRE_NOT_LEADER, NULL, 0);
+	} else if (request.kind == WIRE_TRANSFER) {
+		order_transfer(node, &waiter, &request);
 	} else if (request.kind == WIRE_WRITE) {
 		client_write(node, &waiter, &request);
 	} else {

@@ -102,6 +102,12 @@ void	read_put(struct clients *, struct read_list *, uint32_t);
 void	client_reply(struct node *, const struct waiter *, enum wire_result,
 	    const uint8_t *, uint32_t);
 
+/* ---- order.c */
+/* What an operator asks of a leader, and of any node; they answer. */
+void	order_transfer(struct node *, const struct waiter *,
+	    const struct wire_request *);
+void	order_snapshot(struct node *, const struct waiter *);
+
 /* ---- watch.c */
 /* A request that has come, with watch_from set, or one that apply gave back. */
 void	watch_begin(struct node *, uint32_t);

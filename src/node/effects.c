@@ -318,7 +318,8 @@ node_feed_apply(struct node *node)
 	}
 
 	/* When a checkpoint is due, wait for the own disk to catch up. */
-	if (apply_is_dirty(node->apply, false) && end > node->durable_index) {
+	if ((apply_is_dirty(node->apply, false) ||
+	    node_snapshot_is_asked(node)) && end > node->durable_index) {
 		end = node->durable_index;
 	}
 	while (node->apply_next <= end && apply_has_room(node->apply)) {

@@ -118,7 +118,11 @@ struct node {
 	/* Snapshots (snapshot.c). */
 	uint64_t snapshot_index;	/* the log's; 0: none */
 	uint64_t snapshot_entries;	/* that make the next one due */
+	uint64_t snapshot_asked;	/* an operator wants one, at least
+					 * at this index */
+	uint64_t snapshot_again_ns;	/* not before, when it was refused */
 	uint64_t checkpoint_index;
+	uint64_t checkpoint_digest;
 	bool snapshot_begun;		/* a checkpoint is being synced */
 	bool installing;		/* the state is about to change */
 	uint64_t view_last;		/* ids go up within a run */
@@ -174,6 +178,8 @@ void	node_snapshot_effects(struct node *, const struct raft_event *);
 bool	node_snapshot_turn(struct node *);
 /* A checkpoint would be worth a snapshot. */
 bool	node_snapshot_is_due(struct node *);
+/* An operator waits for one. */
+bool	node_snapshot_is_asked(const struct node *);
 /* A checkpoint was made: is it time for a snapshot? */
 void	node_snapshot_checkpoint(struct node *, const struct apply_done *);
 /* The state received is in place. */

@@ -317,6 +317,7 @@ serve_boot(struct node *node, struct err_buf *err)
 	node->applied_index = first.applied_index;
 	node->apply_next = first.applied_index + 1;
 	node->checkpoint_index = first.checkpoint_index;
+	node->checkpoint_digest = first.checkpoint_digest;
 	node_log_time_applied(node, first.log_time_ns, first.next_expiry_ns);
 	result = snap_new(&node->snap, node->store, &node->bell);
 	if (result != ERR_OK) {

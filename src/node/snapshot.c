@@ -22,8 +22,10 @@
 #define SNAPSHOT_ENTRIES	50000ull	/* since the last one */
 #define SNAPSHOT_LOG_SIZE	(8ull << 20)	/* bytes of the log's pages */
 #define TRAILING_SIZE		(2ull << 20)	/* kept before it, at most */
+#define SNAPSHOT_AGAIN_NS	20000000ull	/* when it was refused */
 #define VIEW_AGAIN_NS		20000000ull
 
+static void	begin(struct node *);
 static void	checkpoint_synced(struct node *, const struct snap_done *);
 static bool	view_opened(struct node *, const struct snap_done *);
 static void	chunk_read(struct node *, const struct snap_done *);
@@ -67,13 +69,16 @@ static bool
 is_due(struct node *node, uint64_t index, struct store_log_info *info)
 {
 	uint64_t since = index - node->snapshot_index;
+	bool asked = node->snapshot_asked > node->snapshot_index &&
+	    index >= node->snapshot_asked;
 
 	if (node->snapshot_begun || node->installing ||
 	    index <= node->snapshot_index ||
 	    store_log_info(node->store, info) != ERR_OK) {
 		return false;
 	}
-	return since >= entries_due(node) || (info->size >= SNAPSHOT_LOG_SIZE &&
+	return asked || since >= entries_due(node) ||
+	    (info->size >= SNAPSHOT_LOG_SIZE &&
 	    since >= (info->last_index + 1 - info->first_index) / 2);
 }
 
@@ -89,19 +94,34 @@ node_snapshot_is_due(struct node *node)
 void
 node_snapshot_checkpoint(struct node *node, const struct apply_done *done)
 {
-	struct store_log_info info;
-
 	if (done->checkpoint_index == node->checkpoint_index) {
 		return;
 	}
 	node->checkpoint_index = done->checkpoint_index;
+	node->checkpoint_digest = done->checkpoint_digest;
 	node->counters[SEGMENT_CHECKPOINTS]++;
+	begin(node);
+}
+
+/* The latest checkpoint becomes a snapshot, if it is time for one. */
+static void
+begin(struct node *node)
+{
+	struct store_log_info info;
+
 	if (!is_due(node, node->checkpoint_index, &info)) {
 		return;
 	}
 	raft_set_trailing(node->raft, trailing(node, &info));
-	node->snapshot_begun = snap_sync(node->snap, done->checkpoint_index,
-	    done->checkpoint_digest);
+	node->snapshot_begun = snap_sync(node->snap, node->checkpoint_index,
+	    node->checkpoint_digest);
+}
+
+bool
+node_snapshot_is_asked(const struct node *node)
+{
+	return node->snapshot_asked > node->snapshot_index &&
+	    node->now_ns >= node->snapshot_again_ns;
 }
 
 void
@@ -151,6 +171,7 @@ node_snapshot_installed(struct node *node, const struct apply_done *done)
 {
 	node->installing = false;
 	node->checkpoint_index = done->checkpoint_index;
+	node->checkpoint_digest = done->checkpoint_digest;
 	(void)snap_sweep(node->snap);
 }
 
@@ -160,6 +181,11 @@ node_snapshot_turn(struct node *node)
 	struct snap_done *done;
 	bool work = false;
 
+	if (node_snapshot_is_asked(node) &&
+	    node->checkpoint_index >= node->snapshot_asked) {
+		/* It was there before somebody asked. */
+		begin(node);
+	}
 	if (node->view_early != NULL && view_opened(node, node->view_early)) {
 		snap_release(node->view_early);
 		node->view_early = NULL;
@@ -213,6 +239,7 @@ checkpoint_synced(struct node *node, const struct snap_done *done)
 	uint32_t chain;
 
 	node->snapshot_begun = false;
+	node->snapshot_again_ns = node->now_ns + SNAPSHOT_AGAIN_NS;
 	if (done->result != ERR_OK || node->installing ||
 	    done->index <= node->snapshot_index ||
 	    done->index > node->durable_index ||

@@ -2,12 +2,18 @@
 /*
  * What the node says of itself in its page.
  */
+#include <assert.h>
 #include <string.h>
 
 #include <bsd/string.h>
 
 #include "base/crash.h"
 #include "node/node.h"
+
+static_assert(SEGMENT_SLOTS >= RAFT_SERVERS_MAX, "a server each");
+
+static void	status_configuration(struct segment_status *,
+		    const struct raft_status *);
 
 void
 node_count_dropped(struct node *node, enum channel_verdict verdict)
@@ -43,19 +49,7 @@ node_status_publish(struct node *node)
 	status->room = node->room == STORE_ROOM_OK ? RAFT_ROOM_OK :
 	    node->room < STORE_ROOM_NONE ? RAFT_ROOM_LOW : RAFT_ROOM_NONE;
 	status->serving = raft_is_ready(node->raft);
-	status->voters = 0;
-	status->learner = 1;
-	for (uint32_t i = 0; i < raft.configuration.count; i++) {
-		const struct raft_server *server =
-		    &raft.configuration.servers[i];
-
-		if (server->suffrage & (RAFT_VOTER | RAFT_VOTER_OLD)) {
-			status->voters |= server->id < 64 ?
-			    1ull << server->id : 0;
-			status->learner = server->id == node->id ? 0 :
-			    status->learner;
-		}
-	}
+	status_configuration(status, &raft);
 	status->updated_ns = node->now_ns;
 	strlcpy(status->latched, node->latched, sizeof(status->latched));
 	CRASH_POINT("status: before");
@@ -67,6 +61,33 @@ node_status_publish(struct node *node)
 	node->counters[SEGMENT_SYNC_NS_MAX] = figures.sync_ns_max;
 	node->status_dirty = false;
 	node->status_at_ns = node->now_ns;
+}
+
+static void
+status_configuration(struct segment_status *status,
+    const struct raft_status *raft)
+{
+	const struct raft_configuration *c = &raft->configuration;
+
+	status->voters = 0;
+	status->learner = 1;
+	status->configuration_index = c->index;
+	status->configuration_committed = raft->configuration_committed;
+	status->transfer_to = raft->transfer_to;
+	status->server_count = c->count;
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct raft_server *server = &c->servers[i];
+
+		status->servers[i].id = server->id;
+		status->servers[i].suffrage = server->suffrage;
+		status->servers[i].store_id = server->store_id;
+		if (server->suffrage & (RAFT_VOTER | RAFT_VOTER_OLD)) {
+			status->voters |= server->id < 64 ?
+			    1ull << server->id : 0;
+			status->learner = server->id == raft->id ? 0 :
+			    status->learner;
+		}
+	}
 }
 
 /* A role change's reason, newest first. */

@@ -20,6 +20,7 @@
 #include "sup/control.h"
 
 #define ORDER_TIME_NS	(10 * CLOCK_NS_PER_S)
+#define WAIT_NS		(30 * CLOCK_NS_PER_S)
 #define LONG_OPTIONS_MAX 24
 
 enum { OPTION_HELP = 1000 };
@@ -44,6 +45,10 @@ const struct op_command op_commands[] = {
 	    op_restart },
 	{ "timeout", "IDS\0", "fire election timers now, all at once",
 	    op_timeout },
+	{ "transfer", "[-t T] ID\0", "move the leadership to a node",
+	    op_transfer },
+	{ "snapshot", "[-t T] [IDS]\0", "checkpoint now and compact the log",
+	    op_snapshot },
 	{ "log", "[-f] [--kind KIND] [--recorder] [IDS]\0",
 	    "the event logs, merged by time", op_log },
 	{ "loglevel", "info|rpc [IDS]\0", "how much nodes write down",
@@ -130,6 +135,28 @@ op_option(struct op *op, const char *letters, const struct option *more,
 		*argument = optarg;
 		return letter;
 	}
+}
+
+int
+op_wait_option(struct op *op, uint64_t *end_ns, int *status)
+{
+	uint64_t wait_ns = WAIT_NS;
+	const char *argument;
+	struct err_buf err;
+	int letter;
+
+	while ((letter = op_option(op, "t:", NULL, &argument, status)) != -1) {
+		if (letter == OP_DONE) {
+			return OP_DONE;
+		}
+		if (options_time("-t", argument, CLOCK_NS_PER_MS,
+		    60 * 60 * CLOCK_NS_PER_S, &wait_ns, &err) != ERR_OK) {
+			*status = op_fail(64, "%s", err.text);
+			return OP_DONE;
+		}
+	}
+	*end_ns = clock_now_ns() + wait_ns;
+	return 0;
 }
 
 int

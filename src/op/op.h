@@ -42,6 +42,8 @@ int	op_pause(struct op *);
 int	op_resume(struct op *);
 int	op_restart(struct op *);
 int	op_timeout(struct op *);
+int	op_transfer(struct op *);
+int	op_snapshot(struct op *);
 int	op_log(struct op *);
 int	op_loglevel(struct op *);
 int	op_entries(struct op *);
@@ -69,6 +71,11 @@ int	op_option(struct op *, const char *letters, const struct option *,
 	    const char **argument, int *status);
 /* Index of the first operand, after op_option() gave -1. */
 int	op_operands(void);
+/*
+ * For commands whose only option is -t, how long they wait (30 s): the end of
+ * the wait.  OP_DONE: return *status.
+ */
+int	op_wait_option(struct op *, uint64_t *end_ns, int *status);
 /* The usage of one command. */
 void	op_print_usage(const struct op_command *, void *stream);
 

@@ -400,6 +400,7 @@ look_node(struct view *view, struct view_node *node)
 	node->serving = status.serving != 0 &&
 	    (segment_hint(view->segment, node->slot) & 1) != 0;
 	node->lease_end_ns = status.lease_end_ns;
+	node->transfer_to = status.transfer_to;
 	strlcpy(node->reason, status.reasons[0].text, sizeof(node->reason));
 }
 

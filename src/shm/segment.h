@@ -107,6 +107,15 @@ enum segment_node_state {
 	SEGMENT_NODE_REFUSED,	/* cannot be started: `why` says it */
 };
 
+/* What an operator wants of a node's membership. */
+enum segment_wish {
+	SEGMENT_WISH_NONE = 0,
+	SEGMENT_WISH_JOIN,	/* to become a voter */
+	SEGMENT_WISH_LEARN,	/* to become a learner, and stay one */
+	SEGMENT_WISH_LEAVE,
+	SEGMENT_WISH_REFILL,	/* its id goes on with this store */
+};
+
 struct segment_row {
 	uint32_t id;			/* node id; 0: slot not in use */
 	uint32_t state;			/* enum segment_node_state */
@@ -125,6 +134,10 @@ struct segment_row {
 	uint32_t stop;			/* not 0: end cleanly */
 	uint64_t deaths;		/* count; the latest reason in why */
 	char why[160];
+	uint64_t wish_seq;		/* number of the wish; one for all
+					 * that belong to one step */
+	uint32_t wish;			/* enum segment_wish */
+	uint32_t zero;
 };
 
 /* Two copies and an index: the last complete one, whoever died.  read
@@ -180,6 +193,25 @@ struct segment_status {
 		char text[96];
 	} reasons[SEGMENT_REASONS];
 	char latched[160];		/* "", or why the node stopped */
+	/* The configuration in force here. */
+	uint64_t configuration_index;
+	uint32_t configuration_committed;
+	uint32_t server_count;
+	struct {
+		uint32_t id;
+		uint32_t suffrage;	/* enum raft_suffrage */
+		uint64_t store_id;
+	} servers[SEGMENT_SLOTS];
+	uint32_t transfer_to;		/* 0: none is under way */
+	uint32_t zero;
+	/*
+	 * Wishes of rows (docs/MEMBERS.md): by slot, the number of the one
+	 * that this node knows, as the leader, to be fulfilled; and the one
+	 * refused last, and why.
+	 */
+	uint64_t wish_done[SEGMENT_SLOTS];
+	uint64_t wish_refused;
+	char wish_why[160];
 };
 void	segment_status_publish(struct segment *, uint32_t slot,
 	    const struct segment_status *);

@@ -58,7 +58,7 @@
 #include "shm/recorder.h"
 #include "shm/segment.h"
 
-#define LAYOUT_VERSION		2u
+#define LAYOUT_VERSION		3u
 #define LAYOUT_PAGE		4096u
 #define LAYOUT_LINE		64u
 
@@ -171,7 +171,7 @@ struct segment_row_layout {
 	uint8_t row[64 + 2 * LAYOUT_ROW_COPY];	/* struct segment_row */
 	uint8_t pad[320];
 };
-static_assert(sizeof(struct segment_row) == 248, "fixed");
+static_assert(sizeof(struct segment_row) == 264, "fixed");
 static_assert(sizeof(struct segment_row_layout) == 1024, "a row");
 
 /* -------------------------------------------------------- a node's page */
@@ -183,7 +183,7 @@ union life_token_layout {
 	uint8_t mutex[64];
 };
 
-#define LAYOUT_STATUS_COPY	1152u
+#define LAYOUT_STATUS_COPY	1600u
 #define LAYOUT_PROMISES_COPY	256u
 struct segment_node_layout {
 	uint64_t hint;			/* E7 */
@@ -199,15 +199,15 @@ struct segment_node_layout {
 	uint64_t counters[SEGMENT_COUNTER_COUNT];
 	uint8_t status[64 + 2 * LAYOUT_STATUS_COPY];
 	uint8_t promises[64 + 2 * LAYOUT_PROMISES_COPY];
-	uint8_t pad[3648];
+	uint8_t pad[2752];
 };
-static_assert(sizeof(struct segment_status) == 1136, "fixed");
+static_assert(sizeof(struct segment_status) == 1520, "fixed");
 static_assert(sizeof(union life_token_layout) == 64, "one line");
 static_assert(offsetof(struct segment_node_layout, tokens) == 256, "lines");
 static_assert(offsetof(struct segment_node_layout, counters) == 832, "lines");
 static_assert(offsetof(struct segment_node_layout, status) == 1600, "lines");
 static_assert(sizeof(struct segment_promises) == 208, "fixed");
-static_assert(offsetof(struct segment_node_layout, promises) == 3968, "lines");
+static_assert(offsetof(struct segment_node_layout, promises) == 4864, "lines");
 static_assert(sizeof(struct segment_node_layout) == 8192, "two pages");
 
 /* ------------------------------------------------------------ the bells */

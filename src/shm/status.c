@@ -90,6 +90,10 @@ segment_status_read(const struct segment *segment, uint32_t slot,
 			    sizeof(status->reasons[i].text) - 1] = '\0';
 		}
 		status->latched[sizeof(status->latched) - 1] = '\0';
+		status->wish_why[sizeof(status->wish_why) - 1] = '\0';
+		if (status->server_count > SEGMENT_SLOTS) {
+			status->server_count = 0;
+		}
 	}
 	return code;
 }

@@ -93,12 +93,12 @@ wire_decode_reply(struct wire_reply *reply, const uint8_t *data, size_t size)
 static bool
 is_kind(uint32_t kind)
 {
-	return (kind >= WIRE_WRITE && kind <= WIRE_READ_INDEX) ||
+	return (kind >= WIRE_WRITE && kind <= WIRE_SNAPSHOT) ||
 	    kind == WIRE_WATCH;
 }
 
 static bool
 is_result(uint32_t result)
 {
-	return result <= WIRE_DAMAGED || result == WIRE_LOST;
+	return result <= WIRE_REFUSED || result == WIRE_LOST;
 }

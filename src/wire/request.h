@@ -2,7 +2,8 @@
 /*
  * What clients ask of nodes, and the answers, as bytes in a client slot's
  * channels.  Channel types: WIRE_REQUEST from client to node, WIRE_REPLY
- * back.  A fixed header, then a kv command or a kv answer.
+ * back.  A fixed header, then a kv command or a kv answer, or what belongs to
+ * an operator's order.
  */
 #ifndef WIRE_REQUEST_H
 #define WIRE_REQUEST_H
@@ -23,6 +24,8 @@ enum wire_request_kind {
 	WIRE_READ = 2,		/* kv query, linearizable */
 	WIRE_READ_STALE = 3,	/* kv query of this node's applied state */
 	WIRE_READ_INDEX = 4,	/* linearizable, whatever the lease */
+	WIRE_TRANSFER = 5,	/* u32 node id: it shall lead */
+	WIRE_SNAPSHOT = 6,	/* nothing: this node takes a snapshot now */
 	WIRE_WATCH = 8,		/* KV_OP_WATCH of this node's applied state;
 				 * kept for a while when there is nothing */
 };
@@ -42,6 +45,8 @@ enum wire_result {
 	WIRE_FULL = 3,		/* no room on the disk */
 	WIRE_BAD = 4,		/* malformed or too large */
 	WIRE_DAMAGED = 5,	/* read met a damaged record */
+	WIRE_REFUSED = 6,	/* an operator's order; the answer is the
+				 * reason, a text */
 	/* perhaps: */
 	WIRE_LOST = 16,		/* it was in this leader's log when it lost
 				 * its office: ask again, same sequence */

@@ -55,7 +55,7 @@ START_TEST(test_request)
 	uint32_t kind;
 
 	for (kind = WIRE_WRITE; kind <= WIRE_WATCH;
-	    kind = kind == WIRE_READ_INDEX ? WIRE_WATCH : kind + 1) {
+	    kind = kind == WIRE_SNAPSHOT ? WIRE_WATCH : kind + 1) {
 		size = encode_request(buffer, &in);
 		in.kind = kind;
 		wire_encode_request(&in, buffer);
@@ -73,7 +73,8 @@ END_TEST
 START_TEST(test_reply)
 {
 	static const uint32_t results[] = { WIRE_OK, WIRE_NOT_LEADER,
-		WIRE_BUSY, WIRE_FULL, WIRE_BAD, WIRE_DAMAGED, WIRE_LOST };
+		WIRE_BUSY, WIRE_FULL, WIRE_BAD, WIRE_DAMAGED, WIRE_REFUSED,
+		WIRE_LOST };
 	uint8_t buffer[256], *data;
 	struct wire_reply in, out;
 	size_t i, size;
@@ -125,7 +126,7 @@ struct fault {
 
 static const struct fault request_faults[] = {
 	{ "kind 0", 8, 4, 0 },
-	{ "kind unknown", 8, 4, WIRE_READ_INDEX + 1 },
+	{ "kind unknown", 8, 4, WIRE_SNAPSHOT + 1 },
 	{ "kind before a watch", 8, 4, WIRE_WATCH - 1 },
 	{ "kind behind a watch", 8, 4, WIRE_WATCH + 1 },
 	{ "size too small", 12, 4, sizeof(payload) - 1 },
@@ -136,7 +137,7 @@ static const struct fault request_faults[] = {
 };
 
 static const struct fault reply_faults[] = {
-	{ "result unknown", 8, 4, WIRE_DAMAGED + 1 },
+	{ "result unknown", 8, 4, WIRE_REFUSED + 1 },
 	{ "result between", 8, 4, WIRE_LOST - 1 },
 	{ "result above", 8, 4, WIRE_LOST + 1 },
 	{ "size too small", 32, 4, sizeof(payload) - 1 },
