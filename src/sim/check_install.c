@@ -41,8 +41,11 @@ sim_check_install(struct sim_node *node, const struct sim_receive *receive)
 	} else if (s->index <= raft_commit_index(node->before) ||
 	    s->index <= node->applied_index) {
 		wrong = "is not needed";
-	} else if (raft_role(node->before) == RAFT_LEADER) {
-		wrong = "comes to a leader";
+	} else if (raft_role(node->raft) != RAFT_FOLLOWER) {
+		wrong = "comes to one who follows nobody";
+	} else if (update->drop_log &&
+	    sim_log_term(&node->log, s->index) == s->term) {
+		wrong = "drops a log that agrees with it";
 	} else if (update->drop_log ? in_force != s->configuration.index :
 	    in_force != configuration_index(&node->log, s)) {
 		wrong = "does not bring its configuration into force";

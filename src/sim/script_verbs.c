@@ -251,6 +251,12 @@ verb_limit(struct script *script, char **words, int count UNUSED)
 		plan->inflight_messages_max = (uint32_t)value;
 	} else if (strcmp(words[0], "uncommitted") == 0) {
 		plan->uncommitted_bytes_max = (uint32_t)value;
+	} else if (strcmp(words[0], "trailing") == 0) {
+		plan->trailing_entries = value;
+	} else if (strcmp(words[0], "chunk") == 0) {
+		plan->chunk_bytes = (uint32_t)value;
+	} else if (strcmp(words[0], "snapshots") == 0) {
+		plan->snapshot_entries = value;
 	} else {
 		plan->checkpoint_entries = value;
 	}
@@ -319,6 +325,9 @@ verb_each(struct script *script, char **words, int count)
 			    "paused", words[i]);
 		} else if (strcmp(verb, "timeout") == 0) {
 			script_step(script, node, &timeout);
+		} else if (strcmp(verb, "snapshot") == 0) {
+			sim_snap_want(node);
+			sim_node_settle(node);
 		} else {
 			node->raft->election_deadline_ns =
 			    sim_clock(script->world);
@@ -567,7 +576,13 @@ verb_status(struct script *script, char **words UNUSED, int count UNUSED)
 		raft_status(node->raft, &status);
 		length = 0;
 		log[0] = '\0';
-		for (i = 0; i < node->log.count && length < 250; i++) {
+		if (node->log.base > 0) {
+			length = (size_t)snprintf(log, sizeof(log), " after %"
+			    PRIu64 " of term %" PRIu64 ":", node->log.base,
+			    node->log.base_term);
+		}
+		for (i = node->log.base; i < node->log.count &&
+		    length < 250; i++) {
 			length += (size_t)snprintf(log + length,
 			    sizeof(log) - length, " %" PRIu64,
 			    node->log.entries[i].term);
@@ -596,12 +611,16 @@ static const struct {
 	{ "inflight", 2, 2, verb_limit },
 	{ "uncommitted", 2, 2, verb_limit },
 	{ "checkpoint", 2, 2, verb_limit },
+	{ "snapshots", 2, 2, verb_limit },
+	{ "trailing", 2, 2, verb_limit },
+	{ "chunk", 2, 2, verb_limit },
 	{ "start", 1, EACH_MAX, verb_start },
 	{ "crash", 2, EACH_MAX, verb_each },
 	{ "crash-kept", 2, EACH_MAX, verb_each },
 	{ "pause", 2, EACH_MAX, verb_each },
 	{ "resume", 1, EACH_MAX, verb_resume },
 	{ "timeout", 2, EACH_MAX, verb_each },
+	{ "snapshot", 2, EACH_MAX, verb_each },
 	{ "expire", 2, EACH_MAX, verb_each },
 	{ "dead", 2, 3, verb_dead },
 	{ "step-down", 2, 2, verb_step_down },

@@ -156,7 +156,8 @@ order_add(struct sim_node *node, const struct sim_snap_order *order)
 	if (snap->idle_ns < world->now_ns) {
 		snap->idle_ns = world->now_ns;
 	}
-	snap->idle_ns += below(node, world->plan.snap_max_ns + 1);
+	snap->idle_ns += world->plan.by_hand ? SIM_MS :
+	    below(node, world->plan.snap_max_ns + 1);
 	event.at_ns = snap->idle_ns;
 	sim_push(world, &event);
 }
