@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,28 +17,22 @@
 #include <unistd.h>
 
 #include "tests/base/check_run.h"
+#include "tests/base/temporary.h"
 
-static char dir[] = "/tmp/raftsup-check-fs.XXXXXX";
+static char dir[256];
 
 static void
 setup(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temporary_make(dir, sizeof(dir), "check_fs");
 	ck_assert_int_eq(chdir(dir), 0);
-}
-
-static int
-remove_one(const char *path, const struct stat *st UNUSED, int flag UNUSED,
-    struct FTW *ftw UNUSED)
-{
-	return remove(path);
 }
 
 static void
 teardown(void)
 {
 	ck_assert_int_eq(chdir("/"), 0);
-	ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	temporary_remove(dir);
 }
 
 START_TEST(test_write_read)

@@ -55,17 +55,13 @@ END_TEST
 /* A former leader keeps what was never committed. */
 START_TEST(test_stale_suffix)
 {
-	struct store *store;
 	uint32_t id;
 
 	cluster_create(3);
 	cluster_fill(1, 80, 50);
 	for (id = 2; id <= 3; id++) {
 		cluster_fill(id, 51, 50);
-		store = cluster_open(id);
-		cluster_write(store, 3, 2, 51, 120, 3, "w");
-		cluster_apply(store, 119);
-		store_close(store);
+		cluster_rewrite(id, 3, 2, 51, 120, 3, "w", 119);
 	}
 	is_clean();
 }
@@ -74,15 +70,9 @@ END_TEST
 START_TEST(test_one_term_two_entries)
 {
 	const struct check_finding *finding;
-	struct store *store;
 
-	cluster_create(3);
-	cluster_fill(1, 60, 10);
-	cluster_fill(2, 60, 10);
-	cluster_fill(3, 40, 10);
-	store = cluster_open(3);
-	cluster_write(store, 2, 1, 40, 41, 2, "other");
-	store_close(store);
+	CLUSTER_FILLED({ 60, 10 }, { 60, 10 }, { 40, 10 });
+	cluster_rewrite(3, 2, 1, 40, 41, 2, "other", 0);
 	finding = finds(CHECK_LOG);
 	ck_assert_uint_eq(finding->index, 40);
 	ck_assert_uint_eq(finding->term, 2);
@@ -115,16 +105,9 @@ END_TEST
 START_TEST(test_both_applied)
 {
 	const struct check_finding *finding;
-	struct store *store;
 
-	cluster_create(3);
-	cluster_fill(1, 60, 59);
-	cluster_fill(2, 60, 59);
-	cluster_fill(3, 40, 39);
-	store = cluster_open(3);
-	cluster_write(store, 3, 3, 40, 60, 3, "v");
-	cluster_apply(store, 59);
-	store_close(store);
+	CLUSTER_FILLED({ 60, 59 }, { 60, 59 }, { 40, 39 });
+	cluster_rewrite(3, 3, 3, 40, 60, 3, "v", 59);
 	finding = finds(CHECK_LOG);
 	ck_assert_uint_eq(finding->index, 40);
 }
@@ -134,14 +117,9 @@ END_TEST
 START_TEST(test_lost)
 {
 	const struct check_finding *finding;
-	uint32_t id;
 
-	cluster_create(5);
-	cluster_fill(1, 60, 59);
-	cluster_fill(2, 60, 20);
-	for (id = 3; id <= 5; id++) {
-		cluster_fill(id, 59, 20);
-	}
+	CLUSTER_FILLED({ 60, 59 }, { 60, 20 }, { 59, 20 }, { 59, 20 },
+	    { 59, 20 });
 	finding = finds(CHECK_LOST);
 	ck_assert_uint_eq(finding->index, 59);
 	ck_assert_uint_eq(finding->node, 1);
@@ -153,10 +131,7 @@ START_TEST(test_missing)
 {
 	char command[400];
 
-	cluster_create(3);
-	cluster_fill(1, 60, 59);
-	cluster_fill(2, 59, 20);
-	cluster_fill(3, 60, 59);
+	CLUSTER_FILLED({ 60, 59 }, { 59, 20 }, { 60, 59 });
 	snprintf(
 	    command, sizeof(command), "rm -r %s/node-3/store", cluster_dir);
 	ck_assert_int_eq(system(command), 0);
@@ -171,39 +146,28 @@ START_TEST(test_votes)
 {
 	static const uint32_t votes[] = { 1, 1, 2, 2, 3 };
 	const struct check_finding *finding;
-	struct store *store;
 	uint32_t id;
 
 	cluster_create(5);
 	for (id = 1; id <= 5; id++) {
 		cluster_fill(id, 20, 19);
-		store = cluster_open(id);
-		cluster_write(store, 7, votes[id - 1], 20, 20, 7, "v");
-		store_close(store);
+		cluster_rewrite(id, 7, votes[id - 1], 20, 20, 7, "v", 0);
 	}
 	is_clean(); /* a split vote, no leader */
-	store = cluster_open(1);
-	cluster_write(store, 7, 1, 20, 21, 7, "v");
-	store_close(store);
+	cluster_rewrite(1, 7, 1, 20, 21, 7, "v", 0);
 	finding = finds(CHECK_VOTE);
 	ck_assert_uint_eq(finding->term, 7);
 	ck_assert_uint_eq(finding->node, 1);
 	/* One who has gone on may have voted for it. */
-	store = cluster_open(4);
-	cluster_write(store, 8, 4, 20, 20, 8, "v");
-	store_close(store);
+	cluster_rewrite(4, 8, 4, 20, 20, 8, "v", 0);
 	is_clean();
 }
 END_TEST
 
 START_TEST(test_vote_for_stranger)
 {
-	struct store *store;
-
 	cluster_create(3);
-	store = cluster_open(2);
-	cluster_write(store, 3, 9, 2, 2, 3, "v");
-	store_close(store);
+	cluster_rewrite(2, 3, 9, 2, 2, 3, "v", 0);
 	ck_assert_uint_eq(finds(CHECK_VOTE)->node, 2);
 }
 END_TEST
@@ -220,10 +184,7 @@ START_TEST(test_states)
 	struct kv *kv;
 	uint64_t index;
 
-	cluster_create(3);
-	cluster_fill(1, 60, 59);
-	cluster_fill(2, 60, 59);
-	cluster_fill(3, 60, 1);
+	CLUSTER_FILLED({ 60, 59 }, { 60, 59 }, { 60, 1 });
 	store = cluster_open(3);
 	ck_assert_int_eq(state_open(&state, store, &cluster_err), ERR_OK);
 	ck_assert_int_eq(kv_new(&kv, state_table(state)), ERR_OK);
@@ -253,10 +214,7 @@ END_TEST
 /* Each log begins elsewhere; one is empty. */
 START_TEST(test_cut)
 {
-	cluster_create(3);
-	cluster_fill(1, 100, 90);
-	cluster_fill(2, 95, 50);
-	cluster_fill(3, 61, 60);
+	CLUSTER_FILLED({ 100, 90 }, { 95, 50 }, { 61, 60 });
 	cluster_cut(1, 70);
 	cluster_cut(2, 40);
 	cluster_cut(3, 61);
@@ -274,10 +232,7 @@ START_TEST(test_cut_difference)
 	const struct check_finding *finding;
 	struct store *store;
 
-	cluster_create(3);
-	cluster_fill(1, 70, 60);
-	cluster_fill(2, 70, 60);
-	cluster_fill(3, 40, 10);
+	CLUSTER_FILLED({ 70, 60 }, { 70, 60 }, { 40, 10 });
 	store = cluster_open(3);
 	cluster_write(store, 2, 1, 40, 41, 2, "other");
 	cluster_write(store, 2, 1, 41, 51, 2, "v");
@@ -294,10 +249,7 @@ END_TEST
 /* What one has applied is not in a quorum of logs, cut ones included. */
 START_TEST(test_cut_lost)
 {
-	cluster_create(3);
-	cluster_fill(1, 70, 60);
-	cluster_fill(2, 51, 50);
-	cluster_fill(3, 51, 50);
+	CLUSTER_FILLED({ 70, 60 }, { 51, 50 }, { 51, 50 });
 	cluster_cut(1, 61);
 	cluster_cut(2, 51);
 	ck_assert_uint_eq(finds(CHECK_LOST)->index, 60);
@@ -338,10 +290,7 @@ START_TEST(test_damage)
 {
 	const struct check_finding *finding;
 
-	cluster_create(3);
-	cluster_fill(1, 60, 59);
-	cluster_fill(2, 60, 59);
-	cluster_fill(3, 60, 59);
+	CLUSTER_FILLED({ 60, 59 }, { 60, 59 }, { 60, 59 });
 	spoil(2, _i == 0 ? "log" : "state.0", "key37");
 	finding = finds(CHECK_DAMAGE);
 	ck_assert_uint_eq(finding->node, 2);
@@ -359,10 +308,7 @@ START_TEST(test_wrecked)
 	char path[400];
 	int fd, i;
 
-	cluster_create(3);
-	cluster_fill(1, 3000, 2999);
-	cluster_fill(2, 3000, 2999);
-	cluster_fill(3, 3000, 2999);
+	CLUSTER_FILLED({ 3000, 2999 }, { 3000, 2999 }, { 3000, 2999 });
 	snprintf(
 	    path, sizeof(path), "%s/node-1/store/log/data.mdb", cluster_dir);
 	fd = open(path, O_RDWR);

@@ -20,6 +20,7 @@
 #include "store/state.h"
 #include "store/store.h"
 #include "tests/base/check_run.h"
+#include "tests/base/temporary.h"
 
 #define CLUSTER_ID 0xc0ffeeull
 
@@ -42,20 +43,13 @@ cluster_options(void)
 static inline void
 cluster_setup(void)
 {
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(cluster_dir, sizeof(cluster_dir), "%s/check_cluster.XXXXXX",
-	    parent != NULL ? parent : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(cluster_dir));
+	temporary_make(cluster_dir, sizeof(cluster_dir), "check_cluster");
 }
 
 static inline void
 cluster_teardown(void)
 {
-	char command[512];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", cluster_dir);
-	ck_assert_int_eq(system(command), 0);
+	temporary_remove(cluster_dir);
 }
 
 static inline void
@@ -234,16 +228,46 @@ cluster_cut(uint32_t id, uint64_t first)
 	store_close(store);
 }
 
+/* One node, from closed to closed: what cluster_write() does, then applied
+ * up to `applied` if it is not 0. */
+static inline void
+cluster_rewrite(uint32_t id, uint64_t term, uint32_t vote, uint64_t first,
+    uint64_t end, uint64_t entry_term, const char *text, uint64_t applied)
+{
+	struct store *store = cluster_open(id);
+
+	cluster_write(store, term, vote, first, end, entry_term, text);
+	if (applied != 0) {
+		cluster_apply(store, applied);
+	}
+	store_close(store);
+}
+
 /* One node, from closed to closed: entries [2, end) of term 2 by a leader
  * that node 1 is, applied up to `applied`. */
 static inline void
 cluster_fill(uint32_t id, uint64_t end, uint64_t applied)
 {
-	struct store *store = cluster_open(id);
-
-	cluster_write(store, 2, 1, 2, end, 2, "v");
-	cluster_apply(store, applied);
-	store_close(store);
+	cluster_rewrite(id, 2, 1, 2, end, 2, "v", applied);
 }
+
+/* A cluster of so many nodes, each of them filled so. */
+struct cluster_filling {
+	uint64_t end, applied;
+};
+
+static inline void
+cluster_create_filled(const struct cluster_filling *filling, uint32_t count)
+{
+	uint32_t i;
+
+	cluster_create(count);
+	for (i = 0; i < count; i++) {
+		cluster_fill(i + 1, filling[i].end, filling[i].applied);
+	}
+}
+#define CLUSTER_FILLED(...)						\
+	cluster_create_filled((struct cluster_filling[]){ __VA_ARGS__ }, \
+	    (uint32_t)COUNT_OF(((struct cluster_filling[]){ __VA_ARGS__ })))
 
 #endif

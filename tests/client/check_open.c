@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/dir.h"
+#include "tests/base/temporary.h"
 
 static int
 try_open(const char *dir)
@@ -88,9 +89,9 @@ END_TEST
 
 START_TEST(test_directories)
 {
-	char dir[] = "/tmp/raftsup-open-XXXXXX", text[128], path[64];
+	char dir[128], text[256], path[140];
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temporary_make(dir, sizeof(dir), "check_open");
 	snprintf(text, sizeof(text), "no cluster is running in %s (start "
 	    "one: raftsup start)", dir);
 	ck_assert_int_eq(try_open(dir), RAFTSUP_NOT_APPLIED);
@@ -100,7 +101,7 @@ START_TEST(test_directories)
 	ck_assert_text(raftsup_open_error(), "no cluster is running in");
 	ck_assert_int_eq(try_open("/dev/null"), RAFTSUP_NOT_APPLIED);
 	ck_assert_int_eq(try_open(""), RAFTSUP_USAGE);
-	rmdir(dir);
+	temporary_remove(dir);
 	ck_assert_int_eq(try_open(fake_dir(fake)), RAFTSUP_OK);
 	ck_assert_str_eq(raftsup_open_error(), "");
 	/* By the environment. */
@@ -113,17 +114,17 @@ END_TEST
  * directory, which is root's. */
 START_TEST(test_another_user)
 {
-	char dir[] = "/tmp/raftsup-open-XXXXXX";
 	const char *path = "/";
+	char dir[128];
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temporary_make(dir, sizeof(dir), "check_open");
 	if (geteuid() == 0) {
 		path = dir;
 		ck_assert_int_eq(chown(dir, 12345, (gid_t)-1), 0);
 	}
 	ck_assert_int_eq(try_open(path), RAFTSUP_PERMISSION);
 	ck_assert_text(raftsup_open_error(), "another user");
-	rmdir(dir);
+	temporary_remove(dir);
 }
 END_TEST
 

@@ -21,6 +21,7 @@
 #include "shm/doorbell.h"
 #include "shm/slot.h"
 #include "tests/base/janitor.h"
+#include "tests/base/temporary.h"
 
 #define NODES_MAX	7
 #define WAIT_NS		60000000000ull
@@ -84,8 +85,7 @@ rig_new_with(uint32_t nodes, enum store_durability durability,
 	rig->nodes = nodes;
 	rig->durability = durability;
 	rig->cluster_id = config.cluster_id;
-	strcpy(rig->dir, "/tmp/raftsup-rig.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(rig->dir));
+	temporary_make(rig->dir, sizeof(rig->dir), "rig");
 	snprintf(config.dir, sizeof(config.dir), "%s", rig->dir);
 	ck_assert_int_eq(segment_name(rig->name, rig->dir, &err), ERR_OK);
 	rig->janitor = janitor_hire(rig_sweep, rig);

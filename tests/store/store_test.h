@@ -18,6 +18,7 @@
 #include "store/state.h"
 #include "store/store.h"
 #include "tests/base/check_run.h"
+#include "tests/base/temporary.h"
 
 #define TEST_CLUSTER	0x1122334455667788ull
 #define TEST_STORE	0x99aabbccddeeff00ull
@@ -57,20 +58,13 @@ test_options(enum store_durability durability)
 static inline void
 test_setup(void)
 {
-	const char *parent = getenv("TMPDIR");
-
-	snprintf(test_dir, sizeof(test_dir), "%s/check_store.XXXXXX",
-	    parent != NULL ? parent : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(test_dir));
+	temporary_make(test_dir, sizeof(test_dir), "check_store");
 }
 
 static inline void
 test_teardown(void)
 {
-	char command[512];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", test_dir);
-	ck_assert_int_eq(system(command), 0);
+	temporary_remove(test_dir);
 }
 
 static inline void

@@ -13,23 +13,22 @@
 
 #include "base/clock.h"
 #include "tests/base/check_run.h"
+#include "tests/base/temporary.h"
 
-static char dir[] = "/tmp/check_cluster.XXXXXX";
+static char dir[256];
 static char path[PATH_MAX];
 
 static void
 set_up(void)
 {
-	memcpy(strchr(dir, '.') + 1, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	temporary_make(dir, sizeof(dir), "check_cluster");
 	snprintf(path, sizeof(path), "%s/" CLUSTER_FILE, dir);
 }
 
 static void
 tear_down(void)
 {
-	unlink(path);
-	ck_assert_int_eq(rmdir(dir), 0);
+	temporary_remove(dir);
 }
 
 static void
