@@ -284,7 +284,9 @@ check_format(
 	}
 	if (format.version != LAYOUT_VERSION) {
 		return err_set(err, ERR_VERSION,
-		    "%s: a store of version %u: this program knows %u", dir,
+		    "%s: made by %s version of raftsup: its format is %u, "
+		    "this program's %u",
+		    dir, format.version < LAYOUT_VERSION ? "an older" : "a newer",
 		    format.version, LAYOUT_VERSION);
 	}
 	return ERR_OK;

@@ -22,7 +22,8 @@
  *
  *	state environment
  *	data, sessions,		key			layout_value, value
- *	answers, meta
+ *	answers, meta,
+ *	expiries, events
  */
 #ifndef STORE_STORE_LAYOUT_H
 #define STORE_STORE_LAYOUT_H
@@ -32,7 +33,7 @@
 #include <stdint.h>
 
 #define LAYOUT_MAGIC	0x31726f7473726c70ull
-#define LAYOUT_VERSION	1u
+#define LAYOUT_VERSION	2u	/* 1: without expiries and events */
 
 #define LAYOUT_DIRECTORY	"store"
 #define LAYOUT_DIRECTORY_NEW	"store.new"	/* while it is built */
