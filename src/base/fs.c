@@ -20,8 +20,12 @@
 #include "base/clock.h"
 #include "base/crash.h"
 
+#define SPARE_SIZE_MAX (1 << 20)
+
 static int read_fd(int, size_t, char **, size_t *);
 static int write_new(const char *, const void *, size_t, struct err_buf *);
+static void make_spare(const char *, size_t);
+static int write_spare(const char *, const void *, size_t, struct err_buf *);
 static int make_one_dir(const char *, struct err_buf *);
 static struct flock lock_range(short, uint64_t, uint64_t);
 
@@ -76,6 +80,39 @@ fs_write_file(
 fail:
 	unlink(new_path);
 	return result;
+}
+
+int
+fs_write_file_spared(const char *path, const void *data, size_t size,
+    size_t spare_size, struct err_buf *err)
+{
+	char spare[PATH_MAX];
+	int result = fs_write_file(path, data, size, err);
+
+	if (result == ERR_TOO_LARGE ||
+	    strlen(path) + sizeof(".spare") > sizeof(spare)) {
+		return result;
+	}
+	snprintf(spare, sizeof(spare), "%s.spare", path);
+	if (result == ERR_OK) {
+		make_spare(spare, spare_size);
+		return ERR_OK;
+	}
+	if (result != ERR_FULL || access(spare, F_OK) != 0) {
+		return result;
+	}
+	result = write_spare(spare, data, size, err);
+	if (result != ERR_OK) {
+		return result;
+	}
+	CRASH_POINT("file: spare written");
+	if (renameat2(AT_FDCWD, spare, AT_FDCWD, path, RENAME_EXCHANGE) != 0) {
+		return err_set_errno(err, "cannot rename %s", spare);
+	}
+	CRASH_POINT("file: spare renamed");
+	/* What has just become the spare may be a short one. */
+	make_spare(spare, spare_size);
+	return fs_sync_parent(path, err);
 }
 
 int
@@ -338,6 +375,65 @@ write_new(const char *path, const void *data, size_t size, struct err_buf *err)
 	}
 	if (close(fd) != 0 && result == 0) {
 		result = err_set_errno(err, "cannot close %s", path);
+	}
+	return result;
+}
+
+/* Without room there is none, or it stays short: the next call tries again. */
+static void
+make_spare(const char *path, size_t size)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) == 0 && (size_t)st.st_size >= size) {
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd != -1) {
+		(void)posix_fallocate(fd, 0, (off_t)size);
+		close(fd);
+	}
+}
+
+/* In place: the blocks that it has are all that it needs. */
+static int
+write_spare(
+    const char *path, const void *data, size_t size, struct err_buf *err)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), result = ERR_OK;
+	struct stat st = { .st_size = 0 };
+	char *text = NULL;
+	size_t whole;
+
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		result = err_set_errno(err, "cannot open %s", path);
+		goto out;
+	}
+	whole = (size_t)st.st_size > size ? (size_t)st.st_size : size;
+	if (whole > SPARE_SIZE_MAX ||
+	    posix_fallocate(fd, 0, (off_t)whole) != 0) {
+		result = err_set(
+		    err, ERR_FULL, "cannot write %s: the disk is full", path);
+		goto out;
+	}
+	text = malloc(whole);
+	if (text == NULL) {
+		result = err_set(err, ERR_NOMEM, "no memory for %s", path);
+		goto out;
+	}
+	memset(text, '\n', whole);
+	memcpy(text, data, size);
+	if (pwrite(fd, text, whole, 0) != (ssize_t)whole) {
+		result =
+		    err_set(err, ERR_FULL, "cannot write %s whole", path);
+	} else if (fsync(fd) == -1) {
+		result = err_set_errno(err, "cannot sync %s", path);
+	}
+out:
+	free(text);
+	if (fd != -1) {
+		close(fd);
 	}
 	return result;
 }

@@ -37,6 +37,16 @@ int fs_read_file(const char *path, size_t size_max, char **data, size_t *size,
 int fs_write_file(const char *path, const void *data, size_t size,
     struct err_buf *err) MUST_CHECK;
 
+/*
+ * The same, also on a full disk: a second file, PATH.spare, has its blocks
+ * already.  It is written in place, synced, and changes names with PATH, and
+ * is then what PATH was.  Both have at least spare_size bytes; behind the
+ * data are newlines.  The spare is made when there is room: without one the
+ * error is that of fs_write_file().
+ */
+int fs_write_file_spared(const char *path, const void *data, size_t size,
+    size_t spare_size, struct err_buf *err) MUST_CHECK;
+
 /* Makes the entries of a directory durable. */
 int fs_sync_dir(const char *path, struct err_buf *err) MUST_CHECK;
 

@@ -21,6 +21,7 @@
 
 #define FORMAT_NAME	"raftsup cluster"
 #define FILE_SIZE_MAX	(64u << 10)
+#define SPARE_SIZE	(16u << 10)
 #define HEX_SIZE	17
 
 #define HEARTBEAT_DEFAULT_NS	(100 * CLOCK_NS_PER_MS)
@@ -155,7 +156,9 @@ cluster_save(const struct cluster *cluster, const char *dir,
 	if (text == NULL) {
 		return err_set(err, ERR_NOMEM, "no memory for %s", path);
 	}
-	result = fs_write_file(path, text, strlen(text), err);
+	/* On a full disk too: what is down shall come back. */
+	result = fs_write_file_spared(
+	    path, text, strlen(text), SPARE_SIZE, err);
 	free(text);
 	return result;
 }
