@@ -42,6 +42,8 @@ struct watch {
 	uint64_t last_index; /* of the last event in the answer */
 };
 
+static uint64_t size_max(const struct kv *);
+static void trim_memory(struct kv *, const struct kv_chunk *);
 static struct kv_chunk *open_chunk(struct kv *, size_t need);
 static void chunk_free(struct kv_events *, struct kv_chunk *);
 static int load_last_chunk(struct kv *);
@@ -102,6 +104,8 @@ kv_events_flush(struct kv *kv)
 	struct kv_chunk *chunk, *next;
 	int code;
 
+	/* Of one entry they may be more than there is room for. */
+	trim_memory(kv, NULL);
 	if (!events->is_dirty) {
 		return ERR_OK;
 	}
@@ -154,13 +158,26 @@ kv_events_add(struct kv *kv, enum kv_event_type type, struct kv_slice key,
 	events->memory_size += size;
 	events->is_dirty = true;
 	/* Those of this entry stay, however many they are. */
-	while (events->memory_size > KV_EVENTS_SIZE_MAX &&
-	    TAILQ_FIRST(&events->chunks) != chunk) {
-		events->first_index =
-		    TAILQ_FIRST(&events->chunks)->last_index + 1;
-		chunk_free(events, TAILQ_FIRST(&events->chunks));
-	}
+	trim_memory(kv, chunk);
 	return ERR_OK;
+}
+
+void
+kv_limit_events(struct kv *kv, uint64_t limit)
+{
+	struct kv_events *events = &kv->events;
+
+	events->size_max = limit;
+	trim_memory(kv, NULL);
+	if (events->table_size > size_max(kv)) {
+		events->is_dirty = true;
+	}
+}
+
+bool
+kv_events_are_many(const struct kv *kv)
+{
+	return kv->events.table_size > size_max(kv);
 }
 
 int
@@ -232,6 +249,28 @@ kv_query_watch(struct kv *kv, const struct kv_command *command,
 			goes_on = watch_chunk(&watch,
 			    kv_slice(chunk->bytes, chunk->size));
 		}
+	}
+}
+
+static uint64_t
+size_max(const struct kv *kv)
+{
+	return kv->events.size_max != 0 ? kv->events.size_max :
+	    KV_EVENTS_SIZE_MAX;
+}
+
+/* The oldest chunks in memory go, up to that one. */
+static void
+trim_memory(struct kv *kv, const struct kv_chunk *stays)
+{
+	struct kv_events *events = &kv->events;
+	struct kv_chunk *first;
+
+	while (events->memory_size > size_max(kv) &&
+	    (first = TAILQ_FIRST(&events->chunks)) != stays) {
+		events->first_index = first->last_index + 1;
+		events->is_dirty = true;
+		chunk_free(events, first);
 	}
 }
 
@@ -375,7 +414,7 @@ shrink_table(struct kv *kv)
 	struct kv_slice bytes;
 	int code;
 
-	while (events->table_size > KV_EVENTS_SIZE_MAX) {
+	while (events->table_size > size_max(kv)) {
 		code = seek_chunk(kv, 0, &last_index, &bytes);
 		if (code != ERR_OK) {
 			return code == ERR_NOT_FOUND ? ERR_CORRUPT : code;

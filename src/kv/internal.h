@@ -114,6 +114,7 @@ struct kv_events {
 	uint64_t first_index;	      /* available from */
 	uint64_t memory_size;	      /* of the chunks above */
 	uint64_t table_size;	      /* of KV_EVENTS */
+	uint64_t size_max;	      /* of all; 0: KV_EVENTS_SIZE_MAX */
 	bool is_dirty;		      /* something is to be flushed */
 };
 

@@ -333,6 +333,18 @@ int	kv_reload(struct kv *) MUST_CHECK;
  * transaction and kv_reload().
  */
 int	kv_flush(struct kv *) MUST_CHECK;
+/*
+ * The same when nothing was applied since: the position is written once more,
+ * and events that are too many go, so that there is something to commit.
+ */
+int	kv_flush_again(struct kv *) MUST_CHECK;
+/*
+ * From now on events take at most so many bytes; 0: KV_EVENTS_SIZE_MAX.  Those
+ * in the table go with the next flush.
+ */
+void	kv_limit_events(struct kv *, uint64_t limit);
+/* There are more in the table. */
+bool	kv_events_are_many(const struct kv *);
 
 /*
  * The position in a table, without a machine: ERR_OK (a fresh table is

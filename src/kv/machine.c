@@ -20,6 +20,7 @@
 #define POSITION_FORMAT 1
 #define POSITION_SIZE	56
 
+static int flush(struct kv *);
 static int position_write(struct kv *, bool is_open);
 static int position_put(const struct kv_table *, const struct kv_position *,
     bool is_open);
@@ -79,14 +80,26 @@ kv_reload(struct kv *kv)
 int
 kv_flush(struct kv *kv)
 {
-	int code;
-
 	if (kv->failed != ERR_OK) {
 		return kv->failed;
 	}
 	if (kv->flushed_index == kv->position.applied_index) {
 		return ERR_OK;
 	}
+	return flush(kv);
+}
+
+int
+kv_flush_again(struct kv *kv)
+{
+	return kv->failed != ERR_OK ? kv->failed : flush(kv);
+}
+
+static int
+flush(struct kv *kv)
+{
+	int code;
+
 	code = kv_write_begin(kv);
 	if (code == ERR_OK) {
 		code = kv_sessions_flush(kv);

@@ -20,6 +20,8 @@
 /* Pages changed since the last checkpoint that make the next one due. */
 #define APPLY_DIRTY_PAGES	2048
 #define APPLY_DIRTY_FEW		64	/* with little room */
+#define APPLY_EVENTS_FEW	(64u << 10)	/* bytes; with little room */
+#define APPLY_PENDING_PAGES	64	/* freed: worth a commit */
 
 enum apply_state { APPLY_IDLE, APPLY_RUNNING, APPLY_DONE };
 
@@ -46,6 +48,7 @@ struct apply_job {
 	size_t result_capacity;
 	uint64_t pin;
 	bool checkpoint;
+	bool little_room;
 	struct receive *install;	/* NULL, or put it in place first */
 	struct apply_done done;
 };
@@ -56,6 +59,7 @@ struct apply {
 	struct kv *kv;
 	bool lost;			/* the open transaction is spoilt */
 	bool threaded;
+	bool little_room;		/* the loop's word */
 	struct doorbell bell;
 	struct apply_job jobs[2];
 	struct apply_job *filling;
@@ -65,6 +69,7 @@ struct apply {
 	uint64_t first_expiry_ns;	/* when it was opened */
 	_Atomic uint64_t dirty;		/* pages since then */
 	_Atomic uint64_t free_pages;	/* inside the file */
+	_Atomic bool frees;		/* so does a checkpoint */
 	_Atomic int state;
 	pthread_t thread;
 	pthread_mutex_t mutex;
@@ -246,6 +251,18 @@ apply_want_checkpoint(struct apply *apply)
 }
 
 void
+apply_save_room(struct apply *apply, bool little_room)
+{
+	apply->little_room = little_room;
+}
+
+bool
+apply_frees(const struct apply *apply)
+{
+	return atomic_load_explicit(&apply->frees, memory_order_relaxed);
+}
+
+void
 apply_install(struct apply *apply, struct receive *receive)
 {
 	assert(apply->filling->install == NULL);
@@ -261,6 +278,7 @@ apply_kick(struct apply *apply)
 	    apply_is_busy(apply)) {
 		return;
 	}
+	job->little_room = apply->little_room;
 	apply->filling = apply->running;
 	apply->running = job;
 	if (!apply->threaded) {
@@ -410,6 +428,7 @@ apply_run(struct apply *apply)
 		result = apply_switch(apply, job->install);
 		done->installed = result == ERR_OK;
 	}
+	kv_limit_events(apply->kv, job->little_room ? APPLY_EVENTS_FEW : 0);
 	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
 		result = apply_item_run(apply, job, &job->items[i]);
 	}
@@ -453,6 +472,10 @@ apply_look(struct apply *apply)
 	    state_dirty(apply->machine_state), memory_order_relaxed);
 	atomic_store_explicit(&apply->free_pages,
 	    state_free(apply->machine_state), memory_order_relaxed);
+	atomic_store_explicit(&apply->frees,
+	    kv_events_are_many(apply->kv) ||
+	    state_pending(apply->machine_state) >= APPLY_PENDING_PAGES,
+	    memory_order_relaxed);
 }
 
 static int
@@ -544,13 +567,15 @@ static int
 apply_checkpoint(struct apply *apply)
 {
 	uint64_t applied = kv_position(apply->kv)->applied_index;
+	bool again;
 	int result;
 
-	if (applied == apply->checkpoint_index) {
+	again = applied == apply->checkpoint_index;
+	if (again && !apply_frees(apply)) {
 		return ERR_OK;
 	}
 	CRASH_POINT("checkpoint: begins");
-	result = kv_flush(apply->kv);
+	result = again ? kv_flush_again(apply->kv) : kv_flush(apply->kv);
 	if (result == ERR_OK &&
 	    state_room(apply->machine_state, 0) == STORE_ROOM_OUT) {
 		/* A commit that fails would cost all that is in memory. */

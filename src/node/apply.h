@@ -79,6 +79,14 @@ void	apply_add_read(struct apply *, uint64_t ref, const void *command,
 	    uint32_t size);
 /* After this job, commit what is applied. */
 void	apply_want_checkpoint(struct apply *);
+/*
+ * Little room: few events are kept from now on, those that are in the table
+ * go with the next checkpoint, and a checkpoint commits even when nothing was
+ * applied since the last one, as long as that frees pages.
+ */
+void	apply_save_room(struct apply *, bool little_room);
+/* Such a checkpoint would free some. */
+bool	apply_frees(const struct apply *);
 /* First of all, put the state received in place: the log names it now. */
 void	apply_install(struct apply *, struct receive *);
 void	apply_kick(struct apply *);

@@ -36,7 +36,7 @@ static void	client_request(struct node *, uint32_t,
 		    const struct channel_message *);
 static void	client_write(struct node *, const struct waiter *,
 		    const struct wire_request *);
-static bool	client_has_disk(const struct node *, enum kv_op, uint32_t);
+static enum wire_result client_has_disk(const struct node *, int, uint32_t);
 static void	client_read(struct node *, const struct waiter *,
 		    const struct wire_request *);
 static void	ask_reads(struct node *, struct read_list *, bool);
@@ -240,8 +240,9 @@ client_write(struct node *node, const struct waiter *waiter,
 {
 	struct clients *clients = node->clients;
 	uint8_t *copy = clients->arena + clients->arena_used;
-	struct kv_command command;
 	struct raft_entry *entry;
+	struct kv_command command;
+	enum wire_result result;
 
 	memcpy(copy, request->command, request->size);
 	if (kv_command_decode(&command, copy, request->size) != ERR_OK ||
@@ -249,8 +250,9 @@ client_write(struct node *node, const struct waiter *waiter,
 		client_reply(node, waiter, WIRE_BAD, NULL, 0);
 		return;
 	}
-	if (!client_has_disk(node, command.op, request->size)) {
-		client_reply(node, waiter, WIRE_FULL, NULL, 0);
+	result = client_has_disk(node, command.op, request->size);
+	if (result != WIRE_OK) {
+		client_reply(node, waiter, result, NULL, 0);
 		return;
 	}
 	kv_command_stamp(copy, node_log_time(node));
@@ -264,12 +266,10 @@ client_write(struct node *node, const struct waiter *waiter,
 	clients->arena_used += (request->size + 7u) & ~(size_t)7;
 }
 
-/*
- * On a full disk what adds something is refused first, so that deletions,
- * and the sessions that they need, go on (U17).
- */
-static bool
-client_has_disk(const struct node *node, enum kv_op op, uint32_t size)
+/* U17: what adds something is refused first; when deletions and sessions do not
+ * fit either, the log is being cut, and they are to ask again. */
+static enum wire_result
+client_has_disk(const struct node *node, int op, uint32_t size)
 {
 	const struct clients *clients = node->clients;
 	enum store_room room = node_room_for(node,
@@ -281,9 +281,10 @@ client_has_disk(const struct node *node, enum kv_op op, uint32_t size)
 	case KV_OP_OPEN:
 	case KV_OP_CLOSE:
 	case KV_OP_SETTLE:
-		return room <= STORE_ROOM_FEW;
+		return room <= STORE_ROOM_FEW ? WIRE_OK : WIRE_BUSY;
 	default:
-		return room == STORE_ROOM_OK && !node->peers_lack_room;
+		return room == STORE_ROOM_OK && !node->peers_lack_room ?
+		    WIRE_OK : WIRE_FULL;
 	}
 }
 
@@ -360,9 +361,8 @@ clients_propose(struct node *node)
 		node_step(node, &event);
 		CRASH_POINT("propose: appended, not yet noted");
 		refused = node->update->result == ERR_OK ? WIRE_OK :
-		    node->update->result == ERR_FULL ? WIRE_FULL :
-		    node->update->result == ERR_BUSY ? WIRE_BUSY :
-		    WIRE_NOT_LEADER;
+		    node->update->result == ERR_NOT_APPLIED ?
+		    WIRE_NOT_LEADER : WIRE_BUSY;
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct raft_entry *entry = &clients->entries[i];

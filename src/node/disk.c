@@ -66,6 +66,7 @@ struct disk {
 
 static void	*disk_thread(void *);
 static void	disk_write(struct disk *);
+static int	disk_make_room(struct disk *);
 static void	batch_reserve(struct disk_batch *, size_t, size_t);
 
 int
@@ -367,9 +368,48 @@ disk_write(struct disk *disk)
 		result = store_commit(disk->store);
 		CRASH_POINT("disk: committed");
 	}
+	if (result == ERR_OK && !store_cut_is_settled(disk->store)) {
+		batch->more = true;
+	}
+	if (result == ERR_FULL) {
+		result = disk_make_room(disk);
+	}
 	batch->done.result = result;
 	/* Pairs with disk_poll(). */
 	atomic_store_explicit(&disk->state, DISK_DONE, memory_order_release);
+}
+
+/*
+ * Entries did not fit, and nothing of the batch was written.  A snapshot of
+ * what is durable already, and the cut, need not wait for them: they make
+ * the room that the next try finds.
+ */
+static int
+disk_make_room(struct disk *disk)
+{
+	struct disk_batch *batch = disk->writing;
+	int result = store_begin(disk->store);
+
+	if (result != ERR_OK) {
+		return result;
+	}
+	for (size_t i = 0; i < batch->op_count; i++) {
+		const struct disk_op *op = &batch->ops[i];
+
+		if (op->install) {
+			/* What it cuts is in no snapshot before it. */
+			store_abort(disk->store);
+			return ERR_FULL;
+		}
+		if (op->snapshot != NULL) {
+			store_snapshot(disk->store, op->snapshot);
+		}
+	}
+	if (batch->first_index > 1) {
+		(void)store_cut(disk->store, batch->first_index);
+	}
+	result = store_commit(disk->store);
+	return result == ERR_OK ? ERR_FULL : result;
 }
 
 /* Memory for more; the node ends when there is none: nothing is lost by

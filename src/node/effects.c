@@ -97,8 +97,12 @@ node_room_for(const struct node *node, uint64_t bytes, uint32_t count)
 	    not_written * NODE_RECORD_SIZE);
 	state = apply_room(node->apply, bytes + NODE_ROOM_BYTES +
 	    cache_bytes_from(cache, node->applied_index + 1), not_applied);
-	if (state > STORE_ROOM_LOW) {
+	/* Deletions make room there, as long as a checkpoint fits; and what
+	 * others have accepted is applied in memory if it does not. */
+	if (state == STORE_ROOM_OUT) {
 		state = STORE_ROOM_LOW;
+	} else if (state > STORE_ROOM_FEW) {
+		state = STORE_ROOM_FEW;
 	}
 	return log > state ? log : state;
 }
@@ -285,8 +289,10 @@ node_apply_turn(struct node *node)
 	}
 	node_feed_apply(node);
 	clients_apply_reads(node);
-	if ((apply_is_dirty(node->apply, node->room != STORE_ROOM_OK) ||
+	apply_save_room(node->apply, node->little_room);
+	if ((apply_is_dirty(node->apply, node->little_room) ||
 	    node->now_ns >= node->checkpoint_at_ns ||
+	    (node->little_room && apply_frees(node->apply)) ||
 	    node_snapshot_is_due(node)) &&
 	    node->now_ns >= node->checkpoint_again_ns && !node->installing &&
 	    node->apply_next - 1 <= node->durable_index) {

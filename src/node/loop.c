@@ -27,6 +27,7 @@
 #define STATUS_EVERY_NS		1000000ull
 #define HOUSEKEEPING_NS		100000000ull
 #define ROOM_EVERY_NS		20000000ull
+#define ROOM_OFTEN_NS		2000000ull	/* with little room */
 #define HANG_NS_MIN		1000000000ull
 
 static bool	node_turn(struct node *);
@@ -181,7 +182,10 @@ node_room(struct node *node)
 	struct raft_event event = { .type = RAFT_EVENT_ROOM };
 	enum store_room room = node_room_for(node, 0, 0);
 
-	node->room_at_ns = node->now_ns + ROOM_EVERY_NS;
+	node->little_room = room != STORE_ROOM_OK ||
+	    store_is_scarce(node->store);
+	node->room_at_ns = node->now_ns +
+	    (node->little_room ? ROOM_OFTEN_NS : ROOM_EVERY_NS);
 	node->peers_lack_room = peers_lack_room(node);
 	if (room == STORE_ROOM_OUT) {
 		room = STORE_ROOM_NONE;
@@ -190,6 +194,7 @@ node_room(struct node *node)
 		room = STORE_ROOM_LOW;
 	}
 	if (room == node->room) {
+		node_snapshot_room(node);
 		return;
 	}
 	events_write(node->events, EVENT_DISK, false, "Node %u %s", node->id,
@@ -199,7 +204,10 @@ node_room(struct node *node)
 		node_step(node, &event);
 	}
 	node->room = room;
+	/* A leader that does not know yet goes on to accept. */
 	node->status_dirty = true;
+	node->status_at_ns = 0;
+	node_snapshot_room(node);
 }
 
 /* A leader whose own disk hangs hands over (U2). */
@@ -322,7 +330,8 @@ node_wake_at(const struct node *node, bool pending)
 	    pending ? now + node->pending_ns : UINT64_MAX,
 	    node->apply_again_ns > now ? node->apply_again_ns : UINT64_MAX,
 	    node->disk_again_ns > now ? node->disk_again_ns : UINT64_MAX,
-	    node->room != STORE_ROOM_OK || node->peers_lack_room ?
+	    node->room != STORE_ROOM_OK || node->peers_lack_room ||
+	    apply_frees(node->apply) ?
 	    node->room_at_ns : UINT64_MAX,
 	};
 

@@ -95,7 +95,8 @@ struct node {
 	uint32_t waiting_first;
 	uint32_t waiting_count;
 	enum store_room room;		/* as of the last look */
-	bool peers_lack_room;		/* no quorum of others has room */
+	bool little_room;		/* not OK, or the disk is scarce */
+	bool peers_lack_room;		/* what adds something is refused */
 	bool hang_told;
 	uint64_t room_at_ns;		/* next look at the room */
 	uint64_t disk_again_ns;		/* after a full disk */
@@ -160,8 +161,8 @@ void	node_step(struct node *, struct raft_event *);
 bool	node_has_room(struct node *, uint64_t bytes, uint32_t count);
 /*
  * What the disk has room for after all that is under way and these entries
- * too, in the log, and to be applied.  The state's room is the leader's
- * business: it accepts no more than can be applied; here never below LOW.
+ * too, in the log, and to be applied.  The state's room alone is never below
+ * LOW, and FEW as long as a checkpoint fits: deletions make room there.
  */
 enum store_room node_room_for(const struct node *, uint64_t bytes,
 	    uint32_t count);
@@ -176,6 +177,9 @@ void	node_tell(void *, enum raft_tell, const char *);
 void	node_snapshot_effects(struct node *, const struct raft_event *);
 /* Takes what the thread has done; true when there was something. */
 bool	node_snapshot_turn(struct node *);
+/* With little room: the last checkpoint becomes one, and more of the log
+ * goes, if that is of use. */
+void	node_snapshot_room(struct node *);
 /* A checkpoint would be worth a snapshot. */
 bool	node_snapshot_is_due(struct node *);
 /* An operator waits for one. */

@@ -201,7 +201,10 @@ peer_fits(struct node *node, const struct raft_message *message)
 
 /*
  * From the status pages.  A leader that went on until they refuse would have
- * entries of which nobody can say whether they will be committed.
+ * entries of which nobody can say whether they will be committed.  On a disk
+ * of which all of them live, the first that lacks room counts for all: the
+ * others have what was left of it, and would go on until that one has used
+ * up what its deletions need.
  */
 bool
 peers_lack_room(struct node *node)
@@ -229,7 +232,8 @@ peers_lack_room(struct node *node)
 			without++;
 		}
 	}
-	return without > 0 && with_room < own.quorum;
+	return without > 0 && (with_room < own.quorum ||
+	    store_is_scarce(node->store));
 }
 
 void

@@ -22,6 +22,8 @@
 #define SNAPSHOT_ENTRIES	50000ull	/* since the last one */
 #define SNAPSHOT_LOG_SIZE	(8ull << 20)	/* bytes of the log's pages */
 #define TRAILING_SIZE		(2ull << 20)	/* kept before it, at most */
+#define LITTLE_LOG_SIZE		(1ull << 20)	/* the same, with little room */
+#define LITTLE_TRAILING_SIZE	(128ull << 10)
 #define SNAPSHOT_AGAIN_NS	20000000ull	/* when it was refused */
 #define VIEW_AGAIN_NS		20000000ull
 
@@ -53,18 +55,23 @@ trailing(struct node *node, const struct store_log_info *info)
 {
 	uint64_t count = info->last_index + 1 - info->first_index;
 	uint64_t most = entries_due(node) / 10;
+	uint64_t size = node->little_room ? LITTLE_TRAILING_SIZE :
+	    TRAILING_SIZE;
 
+	if (node->room > STORE_ROOM_FEW) {
+		return 0;
+	}
 	if (most > NODE_TRAILING_ENTRIES) {
 		most = NODE_TRAILING_ENTRIES;
 	}
-	if (count > 0 && info->size / count * most > TRAILING_SIZE) {
-		most = TRAILING_SIZE / (info->size / count);
+	if (count > 0 && info->size / count * most > size) {
+		most = size / (info->size / count);
 	}
 	return most;
 }
 
 /* One at index would let enough go: many entries, or many bytes, if they are
- * half of the log. */
+ * half of the log.  When not even a deletion fits, anything is enough. */
 static bool
 is_due(struct node *node, uint64_t index, struct store_log_info *info)
 {
@@ -78,7 +85,9 @@ is_due(struct node *node, uint64_t index, struct store_log_info *info)
 		return false;
 	}
 	return asked || since >= entries_due(node) ||
-	    (info->size >= SNAPSHOT_LOG_SIZE &&
+	    node->room > STORE_ROOM_FEW ||
+	    (info->size >= (node->little_room ? LITTLE_LOG_SIZE :
+	    SNAPSHOT_LOG_SIZE) &&
 	    since >= (info->last_index + 1 - info->first_index) / 2);
 }
 
@@ -101,6 +110,18 @@ node_snapshot_checkpoint(struct node *node, const struct apply_done *done)
 	node->checkpoint_digest = done->checkpoint_digest;
 	node->counters[SEGMENT_CHECKPOINTS]++;
 	begin(node);
+}
+
+void
+node_snapshot_room(struct node *node)
+{
+	if (!node->little_room) {
+		return;
+	}
+	begin(node);
+	if (node->room > STORE_ROOM_FEW) {
+		raft_set_trailing(node->raft, 0);
+	}
 }
 
 /* The latest checkpoint becomes a snapshot, if it is time for one. */

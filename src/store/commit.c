@@ -268,7 +268,7 @@ log_room(struct store *store, uint64_t size)
 	if (room != STORE_ROOM_OK) {
 		/* The file cannot grow; it may have room inside. */
 		room = env_room(
-		    &store->log, size, env_free_pages(&store->log));
+		    &store->log, size, env_free_pages(&store->log, NULL));
 	}
 	return room;
 }
@@ -379,6 +379,12 @@ enum store_room
 store_room(struct store *store, uint64_t bytes)
 {
 	return log_room(store, TXN_SIZE + 2 * bytes);
+}
+
+bool
+store_is_scarce(const struct store *store)
+{
+	return env_is_scarce(&store->log);
 }
 
 int

@@ -106,8 +106,13 @@ int	env_error(struct env *, int lmdb_code, const char *what);
  * needed.  free_pages are such that can be used again, 0 if not counted.
  */
 enum store_room env_room(struct env *, uint64_t size, uint64_t free_pages);
-/* Pages that the write transaction which is open or comes next uses again. */
-uint64_t env_free_pages(struct env *);
+/*
+ * Pages that the write transaction which is open or comes next uses again.
+ * pending, if not NULL: those that only the one after it does.
+ */
+uint64_t env_free_pages(struct env *, uint64_t *pending);
+/* The file system has little left, for this and for whoever shares it. */
+bool	env_is_scarce(const struct env *);
 /* Bytes in use, up to the last page. */
 uint64_t env_used(const struct env *);
 

@@ -27,6 +27,7 @@
 
 #define AHEAD_PART    8            /* of the least step ahead, of the file */
 #define FULL_RETRY_NS 100000000ull /* ask a full disk that often */
+#define SCARCE_SIZE   (16u << 20)  /* less is little, for all nodes */
 
 /* Without allocation in advance (some file systems): what is free there. */
 static int
@@ -150,11 +151,11 @@ env_room(struct env *env, uint64_t size, uint64_t free_pages)
 }
 
 uint64_t
-env_free_pages(struct env *env)
+env_free_pages(struct env *env, uint64_t *pending)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	uint64_t count = 0;
+	uint64_t count = 0, later = 0;
 	size_t pages, id;
 	MDB_txn *txn;
 
@@ -166,17 +167,30 @@ env_free_pages(struct env *env)
 	if (mdb_cursor_open(txn, 0, &cursor) == 0) {
 		while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
 			memcpy(&id, key.mv_data, sizeof(id));
+			memcpy(&pages, value.mv_data, sizeof(pages));
 			if (id >= mdb_txn_id(txn)) {
 				/* The commit before it still needs these. */
-				break;
+				later += pages;
+			} else {
+				count += pages;
 			}
-			memcpy(&pages, value.mv_data, sizeof(pages));
-			count += pages;
 		}
 		mdb_cursor_close(cursor);
 	}
 	mdb_txn_abort(txn);
+	if (pending != NULL) {
+		*pending = later;
+	}
 	return count;
+}
+
+bool
+env_is_scarce(const struct env *env)
+{
+	struct statvfs vfs;
+
+	return fstatvfs(env->fd, &vfs) == 0 &&
+	       vfs.f_bavail * vfs.f_frsize < SCARCE_SIZE;
 }
 
 uint64_t

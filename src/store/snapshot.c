@@ -266,7 +266,15 @@ store_cut(struct store *store, uint64_t first_index)
 
 	assert(store->txn != NULL);
 	assert(first_index <= next->snapshot_index + 1);
-	if (store->sticky != ERR_OK || first_index <= next->first_index) {
+	if (store->sticky != ERR_OK) {
+		return false;
+	}
+	if (first_index <= next->first_index) {
+		/* Something to commit: see store_cut_is_settled(). */
+		if (next->unsettled) {
+			next->unsettled = false;
+			store_fail(store, put_snapshot(store));
+		}
 		return false;
 	}
 	store_close_cursor(store);
@@ -283,7 +291,14 @@ store_cut(struct store *store, uint64_t first_index)
 		code = put_snapshot(store);
 	}
 	store_fail(store, code);
+	next->unsettled = true;
 	return code == ERR_OK && next->first_index < first_index;
+}
+
+bool
+store_cut_is_settled(const struct store *store)
+{
+	return !store->tail.unsettled;
 }
 
 /* -------------------------------------------------------------- installing */

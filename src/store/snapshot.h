@@ -53,6 +53,12 @@ void	store_install(struct store *, const struct raft_snapshot *,
 #define STORE_CUT_ENTRIES	1024
 #define STORE_CUT_SIZE		(1u << 20)
 bool	store_cut(struct store *, uint64_t first_index);
+/*
+ * LMDB uses pages again that were given back two commits before.  False: the
+ * last commit has cut; one more store_cut(), which finds nothing, lets its
+ * pages be used.  By the thread that commits.
+ */
+bool	store_cut_is_settled(const struct store *);
 
 /*
  * Closes and removes states that an install has replaced and nobody uses any

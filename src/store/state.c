@@ -35,6 +35,7 @@ struct state {
 	struct kv_table table;
 	struct change changes[KV_SPACE_COUNT];
 	uint64_t free_pages; /* at the beginning */
+	uint64_t pending_pages;
 };
 
 /* ------------------------------------------------------------- the table */
@@ -218,7 +219,8 @@ begin(struct state *state)
 			state->changes[space].pages_before =
 			    tree_pages(state, (enum kv_space)space);
 		}
-		state->free_pages = env_free_pages(&state->contents->env);
+		state->free_pages = env_free_pages(
+		    &state->contents->env, &state->pending_pages);
 	}
 	return ERR_OK;
 }
@@ -397,6 +399,12 @@ state_file_used(const struct state *state)
 
 	mdb_env_info(env->mdb, &info);
 	return (info.me_last_pgno + 1) * env->page_size;
+}
+
+uint64_t
+state_pending(const struct state *state)
+{
+	return state->pending_pages;
 }
 
 enum store_room

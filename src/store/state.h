@@ -50,6 +50,8 @@ uint64_t state_dirty(const struct state *);
 uint64_t state_file_used(const struct state *);
 /* Pages inside the file that the open transaction can use again. */
 uint64_t state_free(const struct state *);
+/* Pages that the last checkpoint gave back: the next one makes them free. */
+uint64_t state_pending(const struct state *);
 /*
  * What is left when the open transaction and commands of so many bytes more
  * are committed.  STORE_ROOM_OUT: a checkpoint would fail; the transaction

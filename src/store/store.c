@@ -286,7 +286,8 @@ check_format(
 		return err_set(err, ERR_VERSION,
 		    "%s: made by %s version of raftsup: its format is %u, "
 		    "this program's %u",
-		    dir, format.version < LAYOUT_VERSION ? "an older" : "a newer",
+		    dir,
+		    format.version < LAYOUT_VERSION ? "an older" : "a newer",
 		    format.version, LAYOUT_VERSION);
 	}
 	return ERR_OK;

@@ -133,6 +133,10 @@ enum store_room store_room(struct store *, uint64_t bytes);
 enum store_room store_state_room(struct store *, uint64_t dirty_pages,
 	    uint64_t free_pages, uint64_t bytes, uint64_t entry_count);
 
+/* The file system of the store has little left: it may be full at any time,
+ * for all stores on it. */
+bool	store_is_scarce(const struct store *);
+
 /* Forces everything to the disk; a failure latches the store. */
 int	store_sync(struct store *) MUST_CHECK;
 /* The same for the last checkpoint of the state alone. */

@@ -57,6 +57,7 @@ struct log_tail {
 	uint64_t snapshot_term;
 	uint32_t snapshot_chain;
 	uint64_t size;			/* bytes of the entries' pages */
+	bool unsettled;			/* the last commit has cut */
 	char state_name[36];
 };
 

@@ -160,6 +160,43 @@ START_TEST(applies_in_memory)
 }
 END_TEST
 
+/*
+ * What events take is given back, and used again, without a new entry: on a
+ * disk where nothing is accepted there comes none.
+ */
+START_TEST(frees_when_idle)
+{
+	enum store_room room = STORE_ROOM_OK;
+	struct apply_done done;
+	uint32_t number, turns;
+
+	remount("8m");
+	for (number = 0; room < STORE_ROOM_NONE; number++) {
+		ck_assert_uint_lt(number, 1000);
+		done = set(number);
+		ck_assert_int_eq(done.result, ERR_OK);
+		room = apply_room(apply, 0, 0);
+	}
+	ck_assert_int_eq(run(true).result, ERR_OK);
+	ck_assert_int_ge(apply_room(apply, 0, 0), STORE_ROOM_LOW);
+	ck_assert(!apply_frees(apply));
+	apply_save_room(apply, true);
+	for (turns = 0; turns == 0 || apply_frees(apply); turns++) {
+		ck_assert_uint_lt(turns, 5);
+		done = run(true);
+		ck_assert_int_eq(done.result, ERR_OK);
+		ck_assert(!done.checkpoint_failed);
+		ck_assert_uint_eq(done.applied_index, last_index);
+		ck_assert_uint_eq(done.checkpoint_index, last_index);
+	}
+	ck_assert_uint_gt(turns, 1);
+	ck_assert_int_eq(apply_room(apply, 0, 0), STORE_ROOM_OK);
+	while (number-- > 0) {
+		check_value(number);
+	}
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -168,6 +205,7 @@ make_suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, applies_in_memory);
+	tcase_add_test(tcase, frees_when_idle);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

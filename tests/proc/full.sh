@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # U17 on a disk that is really full, a small tmpfs in a namespace of its own:
-# `set` is refused with one clear line; reads and elections go on, deletions
-# as far as the reserves reach;
-# nothing that was answered OK is lost; and sets go on when there is room.
+# `set` is refused with one clear line; reads, elections and deletions go on,
+# and after deletions so do sets; a node that is
+# killed comes back; nothing that was answered OK is lost.
 
 set -u
 if [ "${1-}" != inside ]; then
@@ -68,20 +68,45 @@ await() {
 		sleep 0.2
 	done
 }
-# Deletes the keys below $1, as far as there is room for that: when both
-# reserves are used up, a deletion is refused as clearly as a set.
+# Deletes the keys below $1: none of that is ever refused.
 drop() {
 	while [ "$deleted" -lt "$1" ]; do
-		"$build/raftctl" -t 2s del "k$deleted" >"$work/out" \
+		"$build/raftctl" -t 10s del "k$deleted" >"$work/out" \
 		    2>"$work/err" </dev/null
 		status=$?
-		if [ "$status" -eq 69 ] && grep -q 'full' "$work/err"; then
-			return
-		fi
 		[ "$status" -eq 0 ] && [ "$(cat "$work/out")" = 1 ] ||
 		    die "del k$deleted: exit $status: $(cat "$work/err")"
 		deleted=$((deleted + 1))
 	done
+}
+# Sets keys from $i on until the disk is full for good: what a refusal has
+# the nodes tidy up is used too.
+fill() {
+	refused=0
+	while [ "$refused" -lt 5 ]; do
+		if "$build/raftctl" -t 2s set --file "$work/value" "k$i" \
+		    >/dev/null 2>"$work/err" </dev/null; then
+			i=$((i + 1))
+			refused=0
+			[ "$i" -lt 2000 ] || die 'the disk is never full'
+		else
+			grep -q 'full' "$work/err" ||
+			    die "set k$i: $(cat "$work/err")"
+			refused=$((refused + 1))
+			sleep 0.1
+		fi
+	done
+}
+# Node $1 is not process $2 any more, and has applied what was applied then.
+is_back() {
+	sup status -j | tr -d ' "' | tr '{' '\n' >"$work/out"
+	wanted=$(sed -n 's/.*,commit:\([0-9]*\),.*/\1/p' "$work/out" |
+	    sort -n | tail -n 1)
+	sed -n "/^id:$1,/p" "$work/out" | grep -v "pid:$2," |
+	    grep 'state:up' | grep -q ",applied:$wanted,"
+}
+reads() {
+	ctl get "k$deleted" >/dev/null 2>&1
 }
 sets() {
 	ctl set --file "$work/value" more >/dev/null 2>&1
@@ -91,29 +116,44 @@ head -c 50000 /dev/zero | tr '\0' x >"$work/value"
 deleted=0
 sup start -n 3 --durability "$durability" >/dev/null || die 'no cluster'
 i=0
-while "$build/raftctl" -t 2s set --file "$work/value" "k$i" >/dev/null \
-    2>"$work/err" </dev/null; do
-	i=$((i + 1))
-	[ "$i" -lt 2000 ] || die 'the disk is never full'
-done
+fill
 [ "$i" -gt 20 ] || die "full after $i: $(cat "$work/err")"
-grep -q 'full' "$work/err" || die "set: $(cat "$work/err")"
 # Whatever is left, another program takes.
 cat /dev/zero >"$work/disk/rest" 2>/dev/null
+fill
 refuses || die "set: $(cat "$work/err")"
 all_there "$i"
 drop 1
 
+# A node is killed with -9: it comes back, on the disk as full as it is, and
+# so again when it has happened before.
+for again in 1 2 3; do
+	for victim in 1 2 3; do
+		before=$(sup status -j | tr -d ' "' | tr '{' '\n' |
+		    sed -n "s/^id:$victim,.*pid:\([0-9]*\),.*/\1/p")
+		kill -9 "$before" || die "node $victim has no process"
+		await "node $victim is back" is_back "$victim" "$before"
+	done
+done
+df "$work/disk" | grep -q ' 100% ' || die 'the disk was not full'
+all_there "$i"
+drop 2
+
 # The leader dies: another one leads, and reads and deletions go on.
 sup kill --hold leader >/dev/null || die "kill: exit $?"
-await 'a read without the old leader' ctl get k1 >/dev/null
-drop 2
+await 'a read without the old leader' reads
+drop 3
 all_there "$i"
 
 # Deletions in large number, one after another: the room they need is
-# given back.
+# given back, and sets go on in the room that they leave.
 drop $((i - 20))
 all_there "$i"
+await 'sets go on in the room of what was deleted' sets
+fill
+refuses || die "set: $(cat "$work/err")"
+all_there "$i"
+drop $((i - 10))
 rm "$work/disk/rest"
 mount -o remount,size=120m "$work/disk"
 sup start all >/dev/null
