@@ -202,7 +202,7 @@ node_boot(struct sim_node *node)
 	boot.promises = node->promises;
 	boot.promise_count = node->promise_count;
 	boot.withhold_ns = node->withhold_ns;
-	boot.now_ns = sim_clock(world);
+	boot.now_ns = sim_node_clock(node);
 	boot.random = prng_next(&world->prng_core);
 	if (node_new_core(node, &boot, &what) != ERR_OK) {
 		sim_fail(world, "boot", 1u << node->id,
@@ -223,7 +223,7 @@ node_read_page(struct sim_node *node)
 	sim_cover(world, SIM_COVER_PAGES_LOST);
 	sim_story(world, node->id, "its promises cannot be read");
 	node->promise_count = 0;
-	node->withhold_ns = sim_clock(world) + RAFT_LEASE_NS_MAX;
+	node->withhold_ns = sim_node_clock(node) + RAFT_LEASE_NS_MAX;
 }
 
 static int
@@ -269,7 +269,7 @@ node_new_core(struct sim_node *node, const struct raft_boot *boot,
 	sim_check_commit(node, raft_commit_index(node->raft));
 	node->commit_index = raft_commit_index(node->raft);
 	node->commit_seen = node->commit_index;
-	node->deadline_ns = sim_clock(world);
+	node->deadline_ns = sim_node_clock(node);
 	node->role = raft_role(node->raft);
 	node->term = raft_term(node->raft);
 	node->room = RAFT_ROOM_OK;

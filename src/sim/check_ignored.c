@@ -91,6 +91,7 @@ sim_check_ignored(struct sim_node *node, const struct raft_message *message)
 		    "node %u", node->id, raft_message_type_name(
 		    message->type), message->from);
 	}
+	sim_check_lease_vote(node, message);
 }
 
 /* What was asked so far will not be of interest in the new role. */

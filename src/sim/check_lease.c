@@ -2,7 +2,11 @@
 /*
  * Leases: at no instant could two nodes answer reads alone, nobody commits
  * while a leader of an earlier term could, and what is answered by a lease is
- * of the latest term in which anything was committed.
+ * of the latest term in which anything was committed.  And what this rests
+ * on: a promise is in the page before it is acknowledged, TimeoutNow leaves
+ * when the lease has been given up, who does not know its promises votes for
+ * nobody, who has promised to somebody alive votes for nobody else unless
+ * told of a death.
  *
  * Paused nodes count as well: it is what they would do if they went on now.
  */
@@ -12,7 +16,7 @@ static bool
 could_answer(const struct sim_node *node)
 {
 	return node->raft != NULL && !node->dying &&
-	    raft_lease_end_ns(node->raft) > sim_clock(node->world);
+	    raft_lease_end_ns(node->raft) > sim_node_clock(node);
 }
 
 void
@@ -78,5 +82,91 @@ sim_check_lease_read(struct sim_node *node)
 		    "by its lease in term %llu, term %llu has committed",
 		    node->id, (unsigned long long)raft_term(node->raft),
 		    (unsigned long long)world->checks.commit_term);
+	}
+}
+
+/*
+ * It is in the page already, which outlives the node; or one to a later run
+ * is, and this one to the dead means nothing.
+ */
+static bool
+has_promised(const struct sim_node *node, const struct raft_message *message)
+{
+	uint32_t i;
+
+	for (i = 0; i < node->promise_count; i++) {
+		const struct raft_promise *promise = &node->promises[i];
+
+		if (promise->leader == message->to &&
+		    (promise->run > message->to_run ||
+		    (promise->run == message->to_run &&
+		    promise->end_ns >= message->lease_end_ns))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A message leaves. */
+void
+sim_check_lease_sent(struct sim_node *node, const struct raft_message *message)
+{
+	struct sim_world *world = node->world;
+	bool votes = message->type == RAFT_VOTE ||
+	    message->type == RAFT_PRE_VOTE ||
+	    ((message->type == RAFT_VOTE_REPLY ||
+	    message->type == RAFT_PRE_VOTE_REPLY) && !message->reject);
+
+	if (message->type == RAFT_HEARTBEAT_REPLY && !message->reject &&
+	    message->lease_end_ns > sim_node_clock(node) &&
+	    !has_promised(node, message)) {
+		sim_fail(world, "lease-promise", 1u << node->id |
+		    1u << message->to, "node %u acknowledges a promise to "
+		    "node %u that is not in its page", node->id, message->to);
+	}
+	if (message->type == RAFT_TIMEOUT_NOW && could_answer(node)) {
+		sim_fail(world, "lease-transfer", 1u << node->id |
+		    1u << message->to, "node %u tells node %u to take over, "
+		    "and has a lease", node->id, message->to);
+	}
+	if (votes && sim_node_clock(node) < node->withhold_ns) {
+		sim_fail(world, "lease-withheld", 1u << node->id |
+		    1u << message->to, "node %u sends a %s and does not know "
+		    "what it has promised", node->id,
+		    raft_message_type_name(message->type));
+	}
+}
+
+void
+sim_check_lease_vote(struct sim_node *node, const struct raft_message *message)
+{
+	struct sim_world *world = node->world;
+	const struct raft_update *update = world->update;
+	const struct raft_promise *promise;
+	bool granted = false;
+	uint32_t i;
+
+	if ((message->type != RAFT_VOTE && message->type != RAFT_PRE_VOTE) ||
+	    message->leader_dead || world->failed) {
+		return;
+	}
+	for (i = 0; i < update->message_count; i++) {
+		granted = granted || ((update->messages[i].type ==
+		    RAFT_VOTE_REPLY || update->messages[i].type ==
+		    RAFT_PRE_VOTE_REPLY) && !update->messages[i].reject);
+	}
+	for (i = 0; granted && i < node->promise_count; i++) {
+		promise = &node->promises[i];
+		if (promise->end_ns > sim_node_clock(node) &&
+		    promise->leader != message->from &&
+		    sim_node(world, promise->leader)->raft != NULL &&
+		    sim_node(world, promise->leader)->run == promise->run) {
+			sim_fail(world, "lease-vote", 1u << node->id |
+			    1u << message->from | 1u << promise->leader,
+			    "node %u votes for node %u, and has promised node "
+			    "%u, which lives, to wait", node->id,
+			    message->from, promise->leader);
+			return;
+		}
 	}
 }

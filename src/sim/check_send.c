@@ -44,6 +44,7 @@ sim_check_send(struct sim_node *node, const struct raft_message *message)
 	    node->disk.log.count < message->index) {
 		what = "what it acknowledges";
 	}
+	sim_check_lease_sent(node, message);
 	if (what != NULL) {
 		sim_fail(world, "persist-before-send", 1u << node->id,
 		    "node %u sends a %s of term %llu, and %s is not durable "

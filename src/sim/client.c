@@ -411,7 +411,7 @@ serve_write(struct sim_node *node, const struct sim_request *request)
 	struct raft_event event = { .type = RAFT_EVENT_PROPOSE };
 	struct sim_world *world = node->world;
 	uint8_t *bytes = sim_alloc(world, request->size);
-	uint64_t stamp = node->term_log_time_ns + (sim_clock(world) -
+	uint64_t stamp = node->term_log_time_ns + (sim_node_clock(node) -
 	    node->term_began_ns);
 	struct raft_entry entry = {
 		.type = RAFT_ENTRY_COMMAND, .size = request->size,
@@ -545,6 +545,7 @@ answer_later(struct sim_node *node, struct sim_read *read,
 
 	read->read = true;
 	read->reply = *reply;
+	sim_plot_answers(node);
 	sim_push(world, &event);
 }
 
@@ -563,7 +564,7 @@ sim_serve_leased(struct sim_node *node, uint64_t id)
 	}
 	read = node->reads[i];
 	if (raft_term(node->raft) == read.term &&
-	    raft_lease_end_ns(node->raft) > sim_clock(world)) {
+	    raft_lease_end_ns(node->raft) > sim_node_clock(node)) {
 		node->reads[i] = node->reads[--node->read_count];
 		sim_cover(world, SIM_COVER_LEASE_READS);
 		sim_check_lease_read(node);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The clock that all nodes read.  They are processes of one host and share
- * one CLOCK_MONOTONIC: it never goes back and nobody has another one.  It
+ * one CLOCK_MONOTONIC: it never goes back and nobody has another one
+ * (OWN_RATE() is 1 for all: other rates are a mutant, and found).  It
  * can stall, jump ahead and run at another rate, against everything that
  * takes time in the world: messages, disks, pauses.
  *
@@ -11,12 +12,21 @@
 #include "sim/sim.h"
 
 #define RATE_ONE	1000u
+#define OWN_RATE(id)	RATE_ONE
 
 /* a * rate, which may be a long time */
 static uint64_t
 scale(uint64_t a, uint32_t rate)
 {
 	return a / RATE_ONE * rate + a % RATE_ONE * rate / RATE_ONE;
+}
+
+/* How long it takes to get ahead so far, rounded up. */
+static uint64_t
+unscale(uint64_t ahead, uint32_t rate)
+{
+	return ahead / rate * RATE_ONE +
+	    (ahead % rate * RATE_ONE + rate - 1) / rate;
 }
 
 void
@@ -41,7 +51,7 @@ uint64_t
 sim_clock_when(const struct sim_world *world, uint64_t at_ns)
 {
 	const struct sim_clock *clock = &world->clock;
-	uint64_t ahead, when;
+	uint64_t when;
 
 	if (at_ns <= sim_clock(world)) {
 		return world->now_ns;
@@ -49,10 +59,25 @@ sim_clock_when(const struct sim_world *world, uint64_t at_ns)
 	if (clock->rate == 0 || at_ns == UINT64_MAX) {
 		return UINT64_MAX;
 	}
-	ahead = at_ns - clock->base_ns;
-	when = clock->since_ns + ahead / clock->rate * RATE_ONE +
-	    (ahead % clock->rate * RATE_ONE + clock->rate - 1) / clock->rate;
+	when = clock->since_ns + unscale(at_ns - clock->base_ns, clock->rate);
 	return when > world->now_ns ? when : world->now_ns;
+}
+
+uint64_t
+sim_node_clock(const struct sim_node *node)
+{
+	return SIM_BEGIN_NS + scale(sim_clock(node->world) - SIM_BEGIN_NS,
+	    OWN_RATE(node->id));
+}
+
+uint64_t
+sim_node_clock_when(const struct sim_node *node, uint64_t at_ns)
+{
+	if (at_ns == UINT64_MAX || at_ns <= sim_node_clock(node)) {
+		return at_ns == UINT64_MAX ? at_ns : node->world->now_ns;
+	}
+	return sim_clock_when(node->world, SIM_BEGIN_NS +
+	    unscale(at_ns - SIM_BEGIN_NS, OWN_RATE(node->id)));
 }
 
 void

@@ -39,6 +39,13 @@
 	X(OVERTHROWN, "leaders overthrown after some appends")              \
 	X(DEPOSED, "leaders deposed without knowing it")                    \
 	X(LATE, "messages that came much later")                            \
+	X(SIEGE_PAUSES, "leaders paused between a read and its answer")      \
+	X(SIEGE_VOTERS, "voters killed inside a lease")                      \
+	X(SIEGE_LEADERS, "leaders killed inside a lease")                    \
+	X(SIEGE_CHANGES, "changes of the membership inside a lease")         \
+	X(SIEGE_TRANSFERS, "transfers inside a lease")                       \
+	X(SIEGE_CLOCKS, "stalls and jumps of the clock inside a lease")      \
+	X(SIEGE_ELECTED, "leaders elected inside the lease of another")      \
 	X(CHANGES, "changes of the membership")                              \
 	X(CHANGES_REFUSED, "changes of the membership refused")              \
 	X(CHANGES_COMMITTED, "configurations committed")                     \

@@ -109,7 +109,7 @@ sim_fault_strike(struct sim_world *world)
 		break;
 	case SIM_FAULT_OVERTHROW:	/* see plot.c */
 	case SIM_FAULT_DEPOSED:
-	case SIM_FAULT_LATE:
+	case SIM_FAULT_LATE: case SIM_FAULT_LEASE:
 	case SIM_FAULT_DEATH:		/* a crash is followed by news */
 	case SIM_FAULT_COUNT:
 		break;

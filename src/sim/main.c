@@ -87,6 +87,7 @@ parse_faults(const char *text, uint32_t *faults, struct err_buf *err)
 			    "pause, partition, loss, delay, dup, reorder, "
 			    "disk, full, fail, wipe, old, timeout, death, "
 			    "short, clock, overthrow, deposed, late, "
+			    "lease, "
 			    "member, transfer, snapshot, replace)", word);
 		} else {
 			*faults |= 1u << i;

@@ -50,7 +50,7 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	if (node->dying || world->failed) {
 		return;
 	}
-	event->now_ns = sim_clock(world);
+	event->now_ns = sim_node_clock(node);
 	event->random = prng_next(&world->prng_core);
 	raft_shadow(node->before, node->raft);
 	tla_before(node);
@@ -116,7 +116,7 @@ sim_node_event(struct sim_node *node, const struct sim_event *event)
 		if (event->at_ns == node->tick_ns) {
 			node->tick_ns = UINT64_MAX;
 		}
-		if (sim_clock(node->world) >= node->deadline_ns) {
+		if (sim_node_clock(node) >= node->deadline_ns) {
 			sim_node_step(node, &step);
 		}
 		break;
@@ -190,7 +190,7 @@ sim_node_rest(struct sim_node *node)
 			    node->id);
 			return false;
 		}
-	} while (node->deadline_ns <= sim_clock(node->world));
+	} while (node->deadline_ns <= sim_node_clock(node));
 	node->world->prng_core = prng;
 	return true;
 }
@@ -213,7 +213,7 @@ sim_node_settle(struct sim_node *node)
 	}
 	sim_disk_kick(node);
 	sim_apply_wake(node);
-	tick.at_ns = sim_clock_when(world, node->deadline_ns);
+	tick.at_ns = sim_node_clock_when(node, node->deadline_ns);
 	if (tick.at_ns < node->tick_ns) {
 		tick.a = node->run;
 		node->tick_ns = tick.at_ns;
@@ -304,7 +304,7 @@ node_role_changes(struct sim_node *node)
 	}
 	if (leads && (!led || term != node->term)) {
 		sim_cover(world, SIM_COVER_ELECTIONS);
-		node->term_began_ns = sim_clock(world);
+		node->term_began_ns = sim_node_clock(node);
 		node->term_log_time_ns = node->log_time_ns;
 		sim_check_election(node);
 		sim_check_completeness(node);
@@ -365,6 +365,6 @@ node_shorts(struct sim_node *node)
 	}
 	if (node->short_count > 0) {
 		/* What these steps sent: at the next turn, very soon. */
-		node->deadline_ns = sim_clock(node->world);
+		node->deadline_ns = sim_node_clock(node);
 	}
 }

@@ -28,6 +28,7 @@ draw_plot(struct sim_plan *plan, const struct sim_options *options)
 {
 	static const enum sim_fault plots[] = {
 		SIM_FAULT_OVERTHROW, SIM_FAULT_DEPOSED, SIM_FAULT_LATE,
+		SIM_FAULT_LEASE,
 	};
 	struct prng prng;
 	uint64_t draw;
@@ -47,9 +48,15 @@ draw_plot(struct sim_plan *plan, const struct sim_options *options)
 	    plan->delay_max_ns + plan->disk_max_ns);
 	if (plots[draw] == SIM_FAULT_OVERTHROW) {
 		plan->append_entries_max = (uint32_t)prng_below(&prng, 3);
-	} else if (plots[draw] == SIM_FAULT_DEPOSED) {
+	} else if (plots[draw] == SIM_FAULT_DEPOSED ||
+	    plots[draw] == SIM_FAULT_LEASE) {
 		plan->reads = (uint32_t)prng_range(&prng, 300000, 700000);
 		plan->client_gap_ns = plan->heartbeat_ns / 4;
+	}
+	if (plots[draw] == SIM_FAULT_LEASE) {
+		plan->faults |= (uint32_t)prng_next(&prng) & options->faults &
+		    (1u << SIM_FAULT_CLOCK | 1u << SIM_FAULT_MEMBER |
+		    1u << SIM_FAULT_TRANSFER | 1u << SIM_FAULT_DEATH);
 	}
 }
 
@@ -114,7 +121,14 @@ draw_lease(struct sim_plan *plan, const struct sim_options *options)
 		    3 * plan->heartbeat_ns);
 	}
 	plan->page_losses = 0;
-	if (plan->lease_ns != 0 && prng_below(&prng, 4) == 0) {
+	if ((plan->faults >> SIM_FAULT_LEASE & 1) != 0) {
+		/* Long enough for much to happen in it. */
+		plan->lease_ns = plan->election_max_ns *
+		    prng_range(&prng, 4, 16) / 2;
+		if (plan->lease_ns > RAFT_LEASE_NS_MAX) {
+			plan->lease_ns = RAFT_LEASE_NS_MAX;
+		}
+	} else if (plan->lease_ns != 0 && prng_below(&prng, 4) == 0) {
 		/* A voter is back within a lease, and its leader cut off. */
 		plan->page_losses = 500000;
 		plan->lease_ns = 3 * plan->election_min_ns;

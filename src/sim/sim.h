@@ -63,7 +63,7 @@
 	X(CLOCK, "clock") X(OVERTHROW, "overthrow")                          \
 	X(DEPOSED, "deposed") X(LATE, "late") X(MEMBER, "member")             \
 	X(TRANSFER, "transfer") X(SNAPSHOT, "snapshot")                       \
-	X(REPLACE, "replace")
+	X(REPLACE, "replace") X(LEASE, "lease")
 
 #define SIM_FAULT_ENUM_(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM_) SIM_FAULT_COUNT };
@@ -71,7 +71,7 @@ enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM_) SIM_FAULT_COUNT };
 
 #define SIM_FAULTS_ALL	((1u << SIM_FAULT_COUNT) - 1)
 #define SIM_PLOTS	(1u << SIM_FAULT_OVERTHROW | 1u << SIM_FAULT_DEPOSED | \
-			    1u << SIM_FAULT_LATE)
+			    1u << SIM_FAULT_LATE | 1u << SIM_FAULT_LEASE)
 
 extern const char *const sim_fault_names[SIM_FAULT_COUNT];
 
@@ -407,6 +407,14 @@ struct sim_clock {
 	uint32_t rate;
 };
 
+/* Of the plot against leases. */
+struct sim_siege {
+	uint32_t phase;
+	uint32_t blows;
+	uint32_t leader;	/* whose lease it is */
+	bool armed;		/* it is paused at its next answer */
+};
+
 struct sim_chunk {
 	struct sim_chunk *next;
 	size_t used, size;
@@ -437,6 +445,7 @@ struct sim_world {
 	uint64_t coverage[SIM_COVER_COUNT];
 	uint32_t deposed;	/* a leader that does not know, 0 */
 	uint32_t deposed_phase;
+	struct sim_siege siege;
 	bool calm;		/* liveness phase: no new faults */
 	struct sim_tla *tla;	/* NULL: nothing is recorded */
 	uint32_t lost_count;
@@ -506,6 +515,9 @@ void	sim_clock_init(struct sim_world *);
 uint64_t sim_clock(const struct sim_world *);
 /* When the clock will read at_ns; UINT64_MAX: it stands still. */
 uint64_t sim_clock_when(const struct sim_world *, uint64_t at_ns);
+/* What a node reads, and when it will read at_ns. */
+uint64_t sim_node_clock(const struct sim_node *);
+uint64_t sim_node_clock_when(const struct sim_node *, uint64_t at_ns);
 /* Ahead by so much, then so many parts of a thousand. */
 void	sim_clock_change(struct sim_world *, uint64_t jump_ns, uint32_t rate);
 
@@ -560,6 +572,8 @@ void	sim_apply_crash(struct sim_node *);
 void	sim_plot_begin(struct sim_world *);
 void	sim_plot_strike(struct sim_world *);
 void	sim_plot_elected(struct sim_node *);
+/* It has read its state, and has not looked at the clock yet. */
+void	sim_plot_answers(struct sim_node *);
 
 /* fault.c */
 /* All links of a node, both directions. */
@@ -629,6 +643,9 @@ void	sim_check_commit(struct sim_node *, uint64_t commit_index);
 void	sim_check_lease(struct sim_world *);
 void	sim_check_lease_commit(struct sim_node *, uint64_t commit_index);
 void	sim_check_lease_read(struct sim_node *);
+void	sim_check_lease_sent(struct sim_node *, const struct raft_message *);
+/* After the step of a message. */
+void	sim_check_lease_vote(struct sim_node *, const struct raft_message *);
 void	sim_check_applied(struct sim_node *, const struct raft_entry *,
 	    uint64_t digest);
 void	sim_check_member(struct sim_node *);
