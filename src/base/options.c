@@ -501,3 +501,14 @@ edit_distance(const char *a, const char *b)
 	}
 	return last[b_length];
 }
+
+uint64_t
+options_from_environment(const char *name, uint64_t normal)
+{
+	const char *text = getenv(name);
+	struct err_buf ignored;
+	uint64_t value;
+
+	return text != NULL && options_u64(name, text, 1, 1ull << 40, &value,
+	    &ignored) == 0 ? value : normal;
+}

@@ -89,6 +89,12 @@ int options_word(const char *what, const char *text, const char *const *names,
 #define OPTIONS_TIME_TEXT_SIZE 32
 char *options_format_time(uint64_t ns, char text[OPTIONS_TIME_TEXT_SIZE]);
 
+/*
+ * A number from 1 to 2^40 in an environment variable, by which tests make
+ * seldom things frequent; `normal` when it is not set or is none.
+ */
+uint64_t options_from_environment(const char *name, uint64_t normal);
+
 /* The same for a size: "64K", "1M", "1000". */
 #define OPTIONS_SIZE_TEXT_SIZE 32
 char *options_format_size(uint64_t size, char text[OPTIONS_SIZE_TEXT_SIZE]);

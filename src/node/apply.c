@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/crash.h"
+#include "base/options.h"
 #include "kv/kv.h"
 #include "store/state.h"
 
@@ -22,6 +23,10 @@
 #define APPLY_DIRTY_FEW		64	/* with little room */
 #define APPLY_EVENTS_FEW	(64u << 10)	/* bytes; with little room */
 #define APPLY_PENDING_PAGES	64	/* freed: worth a commit */
+
+/* Entries from one digest to the next that all nodes note; for tests, that
+ * little does: RAFTSUP_DIGEST_ENTRIES. */
+#define APPLY_MARK_ENTRIES	4096
 
 enum apply_state { APPLY_IDLE, APPLY_RUNNING, APPLY_DONE };
 
@@ -67,6 +72,8 @@ struct apply {
 	uint64_t checkpoint_index;
 	uint64_t checkpoint_digest;
 	uint64_t first_expiry_ns;	/* when it was opened */
+	uint64_t mark_every;		/* entries; digests are noted then */
+	struct segment_mark marks[SEGMENT_DIGESTS];
 	_Atomic uint64_t dirty;		/* pages since then */
 	_Atomic uint64_t free_pages;	/* inside the file */
 	_Atomic bool frees;		/* so does a checkpoint */
@@ -92,6 +99,7 @@ static void	apply_keep_answer(struct apply_job *,
 static int	apply_entry(struct apply *, struct apply_job *,
 		    struct apply_item *, const void *);
 static int	apply_checkpoint(struct apply *);
+static void	apply_mark(struct apply *, struct apply_job *);
 static void	apply_look(struct apply *);
 static int	apply_rewind(struct apply *);
 static int	apply_switch(struct apply *, struct receive *);
@@ -113,6 +121,8 @@ apply_new(struct apply **applyp, struct store *store, bool threaded,
 	apply->filling = &apply->jobs[0];
 	apply->running = &apply->jobs[1];
 	apply->open_err = err;
+	apply->mark_every = options_from_environment("RAFTSUP_DIGEST_ENTRIES",
+	    APPLY_MARK_ENTRIES);
 	pthread_mutex_init(&apply->mutex, NULL);
 	pthread_cond_init(&apply->changed, NULL);
 	if (!threaded) {
@@ -464,6 +474,21 @@ apply_run(struct apply *apply)
 	    memory_order_release);
 }
 
+/* What all nodes must agree on. */
+static void
+apply_mark(struct apply *apply, struct apply_job *job)
+{
+	const struct kv_position *position = kv_position(apply->kv);
+	uint64_t index = position->applied_index;
+	struct segment_mark *mark =
+	    &apply->marks[index / apply->mark_every % SEGMENT_DIGESTS];
+
+	mark->index = index;
+	mark->digest = position->digest;
+	job->done.marked = true;
+	memcpy(job->done.marks, apply->marks, sizeof(apply->marks));
+}
+
 /* For the loop, which asks for room. */
 static void
 apply_look(struct apply *apply)
@@ -518,6 +543,10 @@ apply_entry(struct apply *apply, struct apply_job *job,
 	    item->entry.type == RAFT_ENTRY_COMMAND, data, item->entry.size,
 	    &answer);
 	CRASH_POINT("apply: after an entry");
+	if (result == ERR_OK &&
+	    item->entry.index % apply->mark_every == 0) {
+		apply_mark(apply, job);
+	}
 	if (result == ERR_OK && item->want_answer) {
 		apply_keep_answer(job, item, &answer);
 	} else if (result == ERR_FULL) {

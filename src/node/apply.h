@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "raft/raft.h"
 #include "shm/doorbell.h"
+#include "shm/segment.h"
 #include "store/receive.h"
 #include "store/store.h"
 
@@ -54,6 +55,8 @@ struct apply_done {
 	bool installed;		/* the state is the one received */
 	uint64_t log_time_ns;
 	uint64_t next_expiry_ns;	/* UINT64_MAX: nothing expires */
+	bool marked;		/* there are new marks */
+	struct segment_mark marks[SEGMENT_DIGESTS];	/* when marked */
 	const struct apply_result *results;
 	size_t result_count;
 };

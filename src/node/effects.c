@@ -378,6 +378,7 @@ node_apply_results(struct node *node, const struct apply_done *done)
 	for (size_t i = 0; i < done->result_count; i++) {
 		clients_answer(node, &done->results[i]);
 	}
+	node_digests_take(node, done);
 	node->state_full = done->result == ERR_FULL;
 	if (done->installed) {
 		node_snapshot_installed(node, done);

@@ -269,6 +269,7 @@ node_housekeeping(struct node *node)
 		node->status_dirty = true;	/* its lease was renewed */
 	}
 	events_tick(node->events, node->now_ns);
+	node_digests_compare(node);
 	if (latched != NULL) {
 		node_latch(node, ERR_IO, "%s", latched);
 	}

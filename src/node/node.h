@@ -131,6 +131,10 @@ struct node {
 	uint64_t view_again_ns;
 	struct snap_done *view_early;	/* what is not durable here yet */
 
+	/* Digests that all nodes note (digest.c). */
+	struct segment_digests digests;
+	uint64_t differs_told;		/* up to this index */
+
 	/* As last published or told. */
 	enum raft_role role;
 	uint64_t term;
@@ -171,6 +175,12 @@ bool	node_disk_done(struct node *);
 /* Feeds apply with what is committed, takes what is done. */
 bool	node_apply_turn(struct node *);
 void	node_tell(void *, enum raft_tell, const char *);
+
+/* ---- digest.c */
+/* Publishes what apply has noted. */
+void	node_digests_take(struct node *, const struct apply_done *);
+/* Looks at those of the others; latches when a majority disagrees. */
+void	node_digests_compare(struct node *);
 
 /* ---- snapshot.c */
 /* What an update asks for; before its persist is handed over. */

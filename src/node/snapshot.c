@@ -38,13 +38,9 @@ static bool	take(struct node *, struct snap_done *);
 static uint64_t
 entries_due(struct node *node)
 {
-	const char *text = getenv("RAFTSUP_SNAPSHOT_ENTRIES");
-	struct err_buf err;
-
-	if (node->snapshot_entries == 0 && (text == NULL ||
-	    options_u64("RAFTSUP_SNAPSHOT_ENTRIES", text, 1, 1ull << 40,
-	    &node->snapshot_entries, &err) != ERR_OK)) {
-		node->snapshot_entries = SNAPSHOT_ENTRIES;
+	if (node->snapshot_entries == 0) {
+		node->snapshot_entries = options_from_environment(
+		    "RAFTSUP_SNAPSHOT_ENTRIES", SNAPSHOT_ENTRIES);
 	}
 	return node->snapshot_entries;
 }

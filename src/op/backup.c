@@ -434,22 +434,16 @@ file_failed(const char *what, const char *path, struct err_buf *err)
 static uint64_t
 growth_limit(struct backup *backup)
 {
-	const char *text = getenv("RAFTSUP_BACKUP_GROWTH");	/* tests */
 	uint64_t limit, half;
 	struct statvfs vfs;
-	struct err_buf err;
 
-	if (text != NULL && options_size("RAFTSUP_BACKUP_GROWTH", text, 1,
-	    UINT64_MAX, &limit, &err) == ERR_OK) {
-		return limit;
-	}
 	limit = backup->info.stream_size > GROWTH_MIN ?
 	    backup->info.stream_size : GROWTH_MIN;
 	if (statvfs(backup->view.dir, &vfs) == 0) {
 		half = (uint64_t)vfs.f_bavail * vfs.f_frsize / 2;
 		limit = half < limit ? half : limit;
 	}
-	return limit;
+	return options_from_environment("RAFTSUP_BACKUP_GROWTH", limit);
 }
 
 static int

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "op/op.h"
 #include "op/view.h"
 
@@ -23,6 +24,7 @@ static const struct option long_options[] = {
 };
 
 static void print_text(const struct view *);
+static void print_difference(const struct view *);
 static void print_node(const struct view_node *, bool);
 static int print_json(const struct view *);
 static json_t *node_json(const struct view_node *);
@@ -77,7 +79,7 @@ op_status(struct op *op)
 		}
 	}
 	if (status == 0) {
-		status = view.has_quorum ? 0 : 1;
+		status = view.has_quorum && view.differs == 0 ? 0 : 1;
 	}
 	view_close(&view);
 	return status;
@@ -118,11 +120,31 @@ print_text(const struct view *view)
 			    view->segment_name);
 		}
 	}
+	print_difference(view);
 	printf("%-4s %-8s %-7s %-12s %8s %4s %10s %10s %10s %10s %8s\n", "node",
 	    "state", "pid", "role", "term", "vote", "commit", "applied",
 	    "first", "last", "restarts");
 	for (i = 0; i < view->node_count; i++) {
 		print_node(&view->nodes[i], view->running);
+	}
+}
+
+static void
+print_difference(const struct view *view)
+{
+	char list[32] = "";
+	uint32_t i;
+
+	for (i = 0; i < view->node_count; i++) {
+		if ((view->differs & OPTIONS_ID_BIT(view->nodes[i].id)) != 0) {
+			snprintf(list + strlen(list),
+			    sizeof(list) - strlen(list), "%s%u",
+			    list[0] == '\0' ? "" : ",", view->nodes[i].id);
+		}
+	}
+	if (list[0] != '\0') {
+		printf("STATES DIFFER after entry %" PRIu64 ": %s (raftck says"
+		    " where)\n", view->differs_index, list);
 	}
 }
 
@@ -169,14 +191,16 @@ print_json(const struct view *view)
 		json_array_append_new(nodes, node_json(&view->nodes[i]));
 	}
 	root = json_pack("{s:s, s:s, s:b, s:I, s:i, s:I, s:I, s:b, s:s, s:b,"
-	    " s:o, s:[]}", "dir", view->dir, "segment", view->segment_name,
+	    " s:I, s:o, s:[]}", "dir", view->dir, "segment", view->segment_name,
 	    "running", (int)view->running,
 	    "supervisor", (json_int_t)view->supervisor,
 	    "leader", (int)view->leader, "term", (json_int_t)view->term,
 	    "quorum", (json_int_t)view->quorum,
 	    "has_quorum", (int)view->has_quorum, "durability",
 	    cluster_durability_name(view->cluster.durability),
-	    "clean", (int)view->cluster.clean, "nodes", nodes, "faults");
+	    "clean", (int)view->cluster.clean,
+	    "states_differ_at", (json_int_t)view->differs_index,
+	    "nodes", nodes, "faults");
 	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	if (text == NULL) {

@@ -36,6 +36,9 @@ static void look_lost(struct view *);
 static void look_node(struct view *, struct view_node *);
 static void look_store(struct view *, struct view_node *);
 static void summarise(struct view *);
+static void look_digests(struct view *);
+static bool poll_mark(struct view *, const struct segment_digests *, uint32_t,
+    uint64_t);
 static bool select_role(const struct view *, const char *, uint32_t *);
 
 int
@@ -114,6 +117,7 @@ view_refresh(struct view *view, bool with_stores, struct err_buf *err)
 		look_lost(view);
 	}
 	summarise(view);
+	look_digests(view);
 	return ERR_OK;
 }
 
@@ -495,4 +499,69 @@ select_role(const struct view *view, const char *text, uint32_t *ids)
 		}
 	}
 	return true;
+}
+
+/* ---- digests: the latest index at which live nodes do not agree */
+
+static void
+look_digests(struct view *view)
+{
+	struct segment_digests pages[CLUSTER_NODES_MAX];
+	uint32_t i, place;
+	uint64_t index;
+
+	view->differs_index = 0;
+	view->differs = 0;
+	if (view->segment == NULL) {
+		return;
+	}
+	for (i = 0; i < view->node_count; i++) {
+		if (!view->nodes[i].alive || view->nodes[i].learner ||
+		    segment_digests_read(view->segment, view->nodes[i].slot,
+		    &pages[i]) != ERR_OK ||
+		    pages[i].id != view->nodes[i].id) {
+			memset(&pages[i], 0, sizeof(pages[i]));
+		}
+	}
+	for (i = 0; i < view->node_count; i++) {
+		for (place = 0; place < SEGMENT_DIGESTS; place++) {
+			index = pages[i].marks[place].index;
+			if (index > view->differs_index &&
+			    poll_mark(view, pages, place, index)) {
+				view->differs_index = index;
+			}
+		}
+	}
+}
+
+/* True when they differ at this index; then `differs` is set. */
+static bool
+poll_mark(struct view *view, const struct segment_digests *pages,
+    uint32_t place, uint64_t index)
+{
+	uint32_t i, k, same, all = 0, others = 0;
+	bool differ = false, majority = false;
+
+	for (i = 0; i < view->node_count; i++) {
+		if (pages[i].marks[place].index != index) {
+			continue;
+		}
+		all |= OPTIONS_ID_BIT(view->nodes[i].id);
+		for (k = same = 0; k < view->node_count; k++) {
+			if (pages[k].marks[place].index == index) {
+				same += pages[k].marks[place].digest ==
+				    pages[i].marks[place].digest;
+				differ = differ ||
+				    pages[k].marks[place].digest !=
+				    pages[i].marks[place].digest;
+			}
+		}
+		majority = majority || same >= view->quorum;
+		others |= same >= view->quorum ? 0 :
+		    OPTIONS_ID_BIT(view->nodes[i].id);
+	}
+	if (differ) {
+		view->differs = majority ? others : all;
+	}
+	return differ;
 }

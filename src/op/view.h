@@ -55,6 +55,10 @@ struct view {
 					 * all when none lives */
 	uint32_t quorum;
 	bool has_quorum;
+	uint64_t differs_index;		/* 0: no states of live nodes differ; */
+	uint32_t differs;		/* else whose from the majority's, a set
+					 * of ids; of all that are compared if
+					 * there is no majority */
 	uint32_t node_count;
 	struct view_node nodes[CLUSTER_NODES_MAX];
 };

@@ -249,6 +249,27 @@ void	segment_promises_publish(struct segment *, uint32_t slot,
 int	segment_promises_read(const struct segment *, uint32_t slot,
 	    struct segment_promises *) MUST_CHECK;
 
+#define SEGMENT_DIGESTS	16
+
+/*
+ * The digest of a node's state after certain entries, the same ones on all
+ * nodes: equal, or somebody's state is damaged.  The place of a mark is
+ * index / interval % SEGMENT_DIGESTS; the rest says nothing (index 0).
+ */
+struct segment_digests {
+	uint64_t run;
+	uint32_t id;
+	uint32_t zero;
+	struct segment_mark {
+		uint64_t index;
+		uint64_t digest;
+	} marks[SEGMENT_DIGESTS];
+};
+void	segment_digests_publish(struct segment *, uint32_t slot,
+	    const struct segment_digests *);
+int	segment_digests_read(const struct segment *, uint32_t slot,
+	    struct segment_digests *) MUST_CHECK;
+
 /* Set before a sync, cleared after its success; sole writer: the node. */
 volatile uint32_t *segment_sync_word(struct segment *, uint32_t slot);
 

@@ -185,6 +185,7 @@ union life_token_layout {
 
 #define LAYOUT_STATUS_COPY	1600u
 #define LAYOUT_PROMISES_COPY	256u
+#define LAYOUT_DIGESTS_COPY	320u
 struct segment_node_layout {
 	uint64_t hint;			/* E7 */
 	uint8_t pad_hint[56];
@@ -199,7 +200,8 @@ struct segment_node_layout {
 	uint64_t counters[SEGMENT_COUNTER_COUNT];
 	uint8_t status[64 + 2 * LAYOUT_STATUS_COPY];
 	uint8_t promises[64 + 2 * LAYOUT_PROMISES_COPY];
-	uint8_t pad[2752];
+	uint8_t digests[64 + 2 * LAYOUT_DIGESTS_COPY];
+	uint8_t pad[2048];
 };
 static_assert(sizeof(struct segment_status) == 1520, "fixed");
 static_assert(sizeof(union life_token_layout) == 64, "one line");
@@ -208,6 +210,8 @@ static_assert(offsetof(struct segment_node_layout, counters) == 832, "lines");
 static_assert(offsetof(struct segment_node_layout, status) == 1600, "lines");
 static_assert(sizeof(struct segment_promises) == 208, "fixed");
 static_assert(offsetof(struct segment_node_layout, promises) == 4864, "lines");
+static_assert(sizeof(struct segment_digests) == 272, "fixed");
+static_assert(offsetof(struct segment_node_layout, digests) == 5440, "lines");
 static_assert(sizeof(struct segment_node_layout) == 8192, "two pages");
 
 /* ------------------------------------------------------------ the bells */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the supervisor says of the nodes (rows), and what each node says of
- * itself (status, hint, counters).  One writer each; readable dead or alive.
+ * itself (status, hint, digests, counters).  One writer each; readable dead or
+ * alive.
  */
 #include "shm/segment.h"
 
@@ -14,6 +15,8 @@ static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_status) <= LAYOUT_STATUS_COPY, "fits");
 static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_promises) <= LAYOUT_PROMISES_COPY, "fits");
+static_assert(sizeof(struct publish_copy_layout) +
+    sizeof(struct segment_digests) <= LAYOUT_DIGESTS_COPY, "fits");
 static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_supervisor) <= 64, "fits");
 
@@ -115,6 +118,22 @@ segment_promises_read(const struct segment *segment, uint32_t slot,
 
 	return code == ERR_OK && promises->count > SEGMENT_PROMISES ?
 	    ERR_CORRUPT : code;
+}
+
+void
+segment_digests_publish(struct segment *segment, uint32_t slot,
+    const struct segment_digests *digests)
+{
+	publish_write(segment_node_page(segment, slot)->digests,
+	    LAYOUT_DIGESTS_COPY, digests, sizeof(*digests));
+}
+
+int
+segment_digests_read(const struct segment *segment, uint32_t slot,
+    struct segment_digests *digests)
+{
+	return publish_read(segment_node_page(segment, slot)->digests,
+	    LAYOUT_DIGESTS_COPY, digests, sizeof(*digests));
 }
 
 void
