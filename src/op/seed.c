@@ -233,8 +233,8 @@ move_nodes(const char *dir, const char *aside, const struct cluster *cluster,
 		    cluster->cluster_id, err);
 		CRASH_POINT("seed: node moved");
 	}
-	if (result == ERR_OK && rmdir(aside) != 0) {
-		result = err_set_errno(err, "cannot remove %s", aside);
+	if (result == ERR_OK) {
+		result = fs_remove_tree(aside, err);
 	}
 	return result == ERR_OK ? fs_sync_dir(dir, err) : result;
 }
