@@ -130,6 +130,8 @@ struct node {
 	uint64_t view_id;		/* open, or being opened; 0: none */
 	uint64_t view_again_ns;
 	struct snap_done *view_early;	/* what is not durable here yet */
+	struct snap_done *install_early;	/* complete, while another one
+					 * is being installed; or NULL */
 
 	/* Digests that all nodes note (digest.c). */
 	struct segment_digests digests;

@@ -207,6 +207,12 @@ node_snapshot_turn(struct node *node)
 		snap_release(node->view_early);
 		node->view_early = NULL;
 	}
+	if (node->install_early != NULL && !node->installing) {
+		done = node->install_early;
+		node->install_early = NULL;
+		chunk_written(node, done);
+		snap_release(done);
+	}
 	while (node->result == ERR_OK &&
 	    (done = snap_poll(node->snap)) != NULL) {
 		work = true;
@@ -237,6 +243,15 @@ take(struct node *node, struct snap_done *done)
 		chunk_read(node, done);
 		return true;
 	case SNAP_WRITE:
+		if (done->complete && node->installing) {
+			/* Disk and apply take one at a time.  An earlier one
+			 * that waits is not wanted any more. */
+			if (node->install_early != NULL) {
+				snap_release(node->install_early);
+			}
+			node->install_early = done;
+			return false;
+		}
 		chunk_written(node, done);
 		return true;
 	case SNAP_CLOSE:

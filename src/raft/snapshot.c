@@ -114,7 +114,10 @@ snapshot_advance(struct raft *r)
 		if (p->view != 0 && (r->log.first_index > r->view.index + 1 ||
 		    ELAPSED(r, p->progressed_ns) >=
 		    r->config.install_timeout_ns)) {
+			/* Not this view again, if nobody else uses it: what
+			 * is held for it must go some day. */
 			p->view = 0;
+			continue;
 		}
 		if (p->view == 0 && (!p->heard || ELAPSED(r, p->contact_ns) >=
 		    r->config.election_max_ns)) {
@@ -220,8 +223,10 @@ snapshot_recv_reply(struct raft *r, struct progress *p,
 	struct inflight *f;
 
 	if (m->done) {
-		TELL(r, RAFT_TELL_SNAPSHOT, "Node %" PRIu32 " has the snapshot "
-		    "at %" PRIu64, p->id, m->index);
+		if (m->index > p->match) {
+			TELL(r, RAFT_TELL_SNAPSHOT, "Node %" PRIu32 " has the "
+			    "snapshot at %" PRIu64, p->id, m->index);
+		}
 		replicate_matched(r, p, m->index);
 		return;
 	}

@@ -30,6 +30,7 @@ static bool	receive_begin(struct sim_node *,
 static bool	receive_finish(struct sim_node *);
 static void	receive_forget(struct sim_node *, struct sim_receive *);
 static void	may_die(struct sim_node *, uint64_t, uint64_t);
+static void	tell_early(struct sim_node *);
 
 static uint64_t
 below(struct sim_node *node, uint64_t bound)
@@ -344,6 +345,31 @@ chunk_write(struct sim_node *node, const struct sim_snap_order *order)
 	event.received.id = order->id;
 	event.received.offset = chunk->offset + chunk->size;
 	event.received.failed = !well;
+	if (event.received.complete && node->snap.install_index != 0) {
+		/* One at a time. */
+		sim_story(world, node->id, "a snapshot is complete, and "
+		    "another one is being installed -> it waits");
+		node->snap.early_id = order->id;
+		node->snap.early_offset = event.received.offset;
+		return;
+	}
+	sim_node_step(node, &event);
+}
+
+/* The one that waited while another one was installed. */
+static void
+tell_early(struct sim_node *node)
+{
+	struct raft_event event = { .type = RAFT_EVENT_RECEIVED };
+	struct sim_snap *snap = &node->snap;
+
+	if (snap->early_id == 0 || snap->install_index != 0) {
+		return;
+	}
+	event.received.id = snap->early_id;
+	event.received.offset = snap->early_offset;
+	event.received.complete = true;
+	snap->early_id = 0;
 	sim_node_step(node, &event);
 }
 
@@ -427,6 +453,12 @@ install_begin(struct sim_node *node)
 	struct sim_snap *snap = &node->snap;
 	uint64_t index = update->snapshot->index;
 
+	if (snap->install_index != 0) {
+		sim_fail(node->world, "install", 1u << node->id, "node %u "
+		    "begins to install while it installs another one",
+		    node->id);
+		return;
+	}
 	if (snap->finished.id != update->install_id ||
 	    snap->finished.table == NULL) {
 		sim_fail(node->world, "install", 1u << node->id, "node %u "
@@ -494,6 +526,7 @@ sim_snap_switch(struct sim_node *node)
 	}
 	event.applied.index = node->applied_index;
 	sim_node_step(node, &event);
+	tell_early(node);
 }
 
 /* ------------------------------------------------------------ log, crashes */

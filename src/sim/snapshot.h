@@ -81,6 +81,8 @@ struct sim_snap {
 	struct sim_receive receive;
 	struct sim_receive finished;
 	uint64_t install_index;	/* the state is to become that; 0: no */
+	uint64_t early_id;	/* complete, while another one is installed: */
+	uint64_t early_offset;	/* told later; 0: none is */
 	struct memory_table *naming;	/* of this step's persist */
 	bool switch_due;	/* what is named on the disk is not in use */
 	bool from_nothing;	/* this store began with a snapshot */

@@ -47,7 +47,7 @@ sources=$(cd "$source" &&
     ls src/base/*.c src/raft/*.c src/kv/*.c src/wire/*.c src/lin/*.c \
     src/sim/*.c)
 tests='check_lease_leader check_lease_voter check_limits check_log check_paper
-check_quorum check_thesis check_traps check_traps_log'
+check_quorum check_snapshot check_thesis check_traps check_traps_log'
 harness=$(cd "$source/tests/raft" &&
     ls -- *.c | sed '/^check_/d; s/\.c$//')
 # An object is new enough if its source and all headers are older.
