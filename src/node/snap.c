@@ -6,6 +6,7 @@
  */
 #include "node/snap.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,7 +16,17 @@
 #include <bsd/string.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
+#include "base/options.h"
 #include "store/view.h"
+
+/*
+ * By how much the state's file may grow because a view is read: twice what
+ * the view has, and twice of that again after each one that was given up, so
+ * that one is done in the end.
+ */
+#define GROWTH_MIN	(64ull << 20)
+#define GIVEN_UP_MAX	6
 
 #define FAILED_NS	500000000ull	/* before the next attempt */
 
@@ -43,6 +54,8 @@ struct snap {
 	/* The thread's. */
 	struct view *view;
 	uint64_t view_id;
+	uint64_t growth_max;	/* of the state's file, while it is open */
+	uint32_t given_up;	/* views in a row, because of that */
 	struct receive *receive;
 	uint64_t receive_id;
 };
@@ -50,6 +63,7 @@ struct snap {
 static void	*snap_thread(void *);
 static void	snap_pause(struct snap *);
 static bool	snap_run(struct snap *, struct job *);
+static uint64_t	growth_max(const struct snap *, uint64_t);
 static struct job *job_new(enum snap_kind, size_t);
 static bool	job_add(struct snap *, struct job *);
 
@@ -326,18 +340,40 @@ run_view(struct snap *snap, struct snap_done *done, struct err_buf *err)
 		done->index = view_index(snap->view);
 		done->size = view_size(snap->view);
 		memcpy(done->chain, view_chain(snap->view), RAFT_CHAIN_SIZE);
+		snap->growth_max = growth_max(snap, done->size);
 	}
 }
 
+static uint64_t
+growth_max(const struct snap *snap, uint64_t size)
+{
+	uint64_t max = 2 * size > GROWTH_MIN ? 2 * size : GROWTH_MIN;
+
+	return options_from_environment("RAFTSUP_VIEW_GROWTH", max) <<
+	    snap->given_up;
+}
+
 static void
-run_read(struct snap *snap, struct job *job)
+run_read(struct snap *snap, struct job *job, struct err_buf *err)
 {
 	struct raft_chunk *chunk = &job->done.message.chunk;
+	uint64_t growth;
 
 	if (snap->view == NULL || snap->view_id != chunk->view) {
 		job->done.result = ERR_NOT_FOUND;
 		return;
 	}
+	growth = view_growth(snap->view);
+	if (growth > snap->growth_max) {
+		/* The core sees no progress, and asks for another one. */
+		view_close(snap->view);
+		snap->view = NULL;
+		snap->given_up += snap->given_up < GIVEN_UP_MAX;
+		job->done.result = err_set(err, ERR_BUSY, "the state grew by"
+		    " %" PRIu64 " KiB while it was sent", growth >> 10);
+		return;
+	}
+	CRASH_POINT("snapshot: chunk to be read");
 	job->done.result = view_read(
 	    snap->view, chunk->offset, job->data, chunk->size);
 }
@@ -417,15 +453,16 @@ snap_run(struct snap *snap, struct job *job)
 		run_view(snap, done, &err);
 		break;
 	case SNAP_READ:
-		run_read(snap, job);
+		run_read(snap, job, &err);
 		break;
 	case SNAP_WRITE:
 		run_write(snap, done, &err);
 		break;
 	case SNAP_CLOSE:
-		if (snap->view_id == done->id) {
+		if (snap->view_id == done->id && snap->view != NULL) {
 			view_close(snap->view);
 			snap->view = NULL;
+			snap->given_up = 0;
 		}
 		/* What it kept of an older state may go. */
 		done->result = store_sweep(snap->store, &err);

@@ -315,6 +315,10 @@ view_opened(struct node *node, const struct snap_done *done)
 static void
 chunk_read(struct node *node, const struct snap_done *done)
 {
+	if (done->result == ERR_BUSY) {
+		events_write(node->events, EVENT_SNAPSHOT, false,
+		    "Node %u gives up a snapshot: %s", node->id, done->text);
+	}
 	if (done->result != ERR_OK ||
 	    !peers_send_chunk(node, &done->message, done->data)) {
 		peers_chunk_failed(node, &done->message);

@@ -81,6 +81,36 @@ for durability in process power; do
 	rm -r "$D"
 done
 
+say 'a view that lets the state grow is given up, a later one gets done'
+RAFTSUP_VIEW_GROWTH=16384
+export RAFTSUP_VIEW_GROWTH
+sup start -n 3 --durability process --election-timeout 100-200ms \
+    --heartbeat 20ms >"$W/out" 2>&1 || fail 'start'
+sup timeout 1 >"$W/out"
+await 'a leader' has_leader
+[ "$(field leader)" != 3 ] || {
+	sup timeout 2 >"$W/out"
+	await 'another leader' leader_is_not 3
+}
+sup kill --hold 3 >"$W/out" || fail 'kill'
+await 'a leader' has_leader
+load 6000 1000 8000
+await 'the log is cut' has_cut "$(field leader)" 100
+ctl bench --set --time 3s -r 2000 -s 20000 -P 64 --keep >"$W/bench" 2>&1 &
+writer=$!
+sup start 3 >"$W/out" || fail 'start 3'
+gives_up() {
+	sup log >"$W/log" && grep -q 'gives up a snapshot: the state grew' "$W/log"
+}
+await 'a view to be given up' gives_up
+wait "$writer" || fail "bench: $(cat "$W/bench")"
+await 'node 3 is level' is_level 3
+[ "$(told 3 'installs it')" -ge 1 ] || fail 'node 3 installed nothing'
+sup stop >"$W/out" || fail 'stop'
+agree
+rm -r "$D"
+unset RAFTSUP_VIEW_GROWTH
+
 say 'what lies on the disk is bounded'
 RAFTSUP_SNAPSHOT_ENTRIES=4000
 sup start -n 3 --durability process >"$W/out" 2>&1 || fail 'start'
