@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Every example of the README and of the manual pages is run, on a cluster of
+# Every example of the README, the course and the manual pages is run, on a cluster of
 # its own, in a directory of its own.
 #
-# README.md: the ```console blocks, in order, in one shell. Manual pages: the
+# README.md, docs/COURSE.md: the ```console blocks, in order, in one shell. Manual pages: the
 # literal displays of EXAMPLES. A line that begins with "$ " is a command (a
 # line after a trailing backslash goes on with it); what follows, up to the
 # next one, is its output. Digits, roles and absolute paths are not compared;
@@ -205,6 +205,10 @@ build=$(cd "$build" && pwd) || exit 99
 begin README
 blocks_md "$source/README.md" >"$dir/blocks"
 run_page README.md
+end
+begin COURSE
+blocks_md "$source/docs/COURSE.md" >"$dir/blocks"
+run_page COURSE.md
 end
 for page in "$source"/man/*.[1-8]; do
 	name=$(basename "$page")
