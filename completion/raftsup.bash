@@ -20,7 +20,8 @@ _raftsup_options() {
 		;;
 	status) echo '-j --json -w' ;;
 	kill) echo '-s --hold' ;;
-	transfer | snapshot) echo '-t' ;;
+	add) echo '-t --learner' ;;
+	remove | refill | transfer | snapshot) echo '-t' ;;
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
@@ -36,7 +37,7 @@ _raftsup_options() {
 _raftsup_operands() {
 	case $1 in
 	start | stop | kill | pause | resume | restart | timeout | log | \
-	    transfer | snapshot | entries | counters | export)
+	    remove | refill | transfer | snapshot | entries | counters | export)
 		echo "$_raftsup_ids"
 		;;
 	loglevel) echo "info rpc $_raftsup_ids" ;;
@@ -44,7 +45,8 @@ _raftsup_operands() {
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-transfer snapshot log loglevel entries backup restore counters export top draw'
+add remove refill transfer snapshot log loglevel entries backup restore
+counters export top draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'

@@ -208,28 +208,36 @@ int
 options_ids(
     const char *what, const char *text, uint32_t *ids, struct err_buf *err)
 {
-	uint32_t found = 0, bit;
+	uint32_t found = 0, bit, id;
 	const char *p = text;
 
 	for (;;) {
-		if (*p < '1' || *p > '8' || (p[1] != ',' && p[1] != '\0')) {
+		for (id = 0; *p >= '0' && *p <= '9' && id <= OPTIONS_ID_MAX;
+		     p++) {
+			id = 10 * id + (uint32_t)(*p - '0');
+			if (id == 0) {
+				break;		/* no leading zero */
+			}
+		}
+		if (id < 1 || id > OPTIONS_ID_MAX ||
+		    (*p != ',' && *p != '\0')) {
 			return err_set(err, ERR_USAGE,
 			    "%s: %.64s is not a list of nodes"
 			    " (1 to %u, separated by commas)",
 			    what, *text != '\0' ? text : "nothing",
 			    OPTIONS_ID_MAX);
 		}
-		bit = OPTIONS_ID_BIT((unsigned)(*p - '0'));
+		bit = OPTIONS_ID_BIT(id);
 		if ((found & bit) != 0) {
 			return err_set(err, ERR_USAGE,
-			    "%s: %.64s names node %c twice", what, text, *p);
+			    "%s: %.64s names node %u twice", what, text, id);
 		}
 		found |= bit;
-		if (p[1] == '\0') {
+		if (*p == '\0') {
 			*ids = found;
 			return 0;
 		}
-		p += 2;
+		p++;
 	}
 }
 

@@ -20,8 +20,8 @@
 #include "base/err.h"
 
 /* The ids that can be typed, 1 to 8, and the set of all of them. */
-#define OPTIONS_ID_MAX  8u
-#define OPTIONS_IDS_ALL 0xffu
+#define OPTIONS_ID_MAX  32u
+#define OPTIONS_IDS_ALL UINT32_MAX
 
 /* Set of one id: id 1 is bit 0. */
 #define OPTIONS_ID_BIT(id) (1u << ((id)-1))

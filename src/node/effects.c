@@ -66,6 +66,10 @@ node_step(struct node *node, struct raft_event *event)
 		CRASH_POINT("step: commit index moved");
 	}
 	for (uint32_t i = 0; i < update->read_count; i++) {
+		if (update->reads[i].id == NODE_MEMBERS_READ) {
+			node_members_read(node, &update->reads[i]);
+			continue;
+		}
 		clients_reads(node, &update->reads[i]);
 	}
 	node->deadline_ns = update->deadline_ns;

@@ -89,6 +89,7 @@ node_turn(struct node *node)
 	CRASH_POINT("loop: requests taken");
 	node_timers(node);
 	work = node_tick_turn(node) || work;
+	work = node_members_turn(node) || work;
 	work = node_shorts(node) || work;
 	/* The followers' disks and ours work at the same time. */
 	(void)peers_flush(node);
@@ -253,6 +254,7 @@ node_rows(struct node *node)
 		node->timeout_seq = row.timeout_seq;
 		node->timeout_at_ns = row.timeout_at_ns;
 	}
+	node->members_at_ns = 0;
 	if (node->raft != NULL) {
 		raft_set_tell_rpc(node->raft, row.log_rpc != 0);
 		peers_update(node);
@@ -324,6 +326,7 @@ node_wake_at(const struct node *node, bool pending)
 	    node_tick_at(node),
 	    node->deadline_ns,
 	    node->timeout_at_ns,
+	    node->role == RAFT_LEADER ? node->members_at_ns : UINT64_MAX,
 	    node->checkpoint_at_ns > now ? node->checkpoint_at_ns :
 	    UINT64_MAX,
 	    node->checkpoint_again_ns > now ? node->checkpoint_again_ns :

@@ -36,6 +36,7 @@
 #define NODE_BATCH_MAX		1024	/* entries of one update */
 #define NODE_PENDING_NS	200000ull	/* fragments wait for room */
 #define NODE_SHORT_MAX		256	/* sends that carried less */
+#define NODE_MEMBERS_READ	UINT64_MAX	/* id of a read */
 #define NODE_TRAILING_ENTRIES	10000	/* kept before a snapshot */
 
 struct clients;
@@ -137,6 +138,12 @@ struct node {
 	struct segment_digests digests;
 	uint64_t differs_told;		/* up to this index */
 
+	/* Wishes of operators, a leader's work (members.c). */
+	uint64_t members_at_ns;		/* next look; UINT64_MAX: none */
+	uint64_t members_again_ns;	/* a refused one, not before */
+	bool members_asked;		/* a read is under way, */
+	uint64_t members_read[SEGMENT_SLOTS];	/* for these; 0: none */
+
 	/* As last published or told. */
 	enum raft_role role;
 	uint64_t term;
@@ -201,6 +208,11 @@ void	node_snapshot_checkpoint(struct node *, const struct apply_done *);
 /* The state received is in place. */
 void	node_snapshot_installed(struct node *, const struct apply_done *);
 
+/* ---- members.c */
+/* Fulfils what rows wish, if it leads; true when there was something. */
+bool	node_members_turn(struct node *);
+void	node_members_read(struct node *, const struct raft_read *);
+
 /* ---- status.c */
 void	node_status_publish(struct node *);
 /* What a ring gave instead of a message. */
@@ -210,7 +222,7 @@ void	node_status_reason(struct node *, const char *text);
 /* ---- peers.c */
 int	peers_new(struct peers **, struct node *) MUST_CHECK;
 void	peers_free(struct peers *);
-/* Opens links to slots that came into use, forgets none. */
+/* Opens links to slots that came into use, closes those of removed nodes. */
 void	peers_update(struct node *);
 /* Steps the core for what has arrived; true when there was something. */
 bool	peers_receive(struct node *);

@@ -93,9 +93,19 @@ peers_update(struct node *node)
 		struct peer *peer = &node->peers->peers[slot];
 		struct segment_row row;
 
-		if (slot == node->slot || peer->id != 0 ||
+		if (slot == node->slot ||
 		    segment_row_read(node->segment, slot, &row) != ERR_OK ||
-		    row.id == 0) {
+		    row.id == peer->id) {
+			continue;
+		}
+		if (peer->id != 0) {
+			/* Its node was removed; what is left in the rings is
+			 * of former runs, whoever comes next. */
+			channel_tx_close(peer->tx);
+			channel_rx_close(peer->rx);
+			memset(peer, 0, sizeof(*peer));
+		}
+		if (row.id == 0) {
 			continue;
 		}
 		if (channel_open_link_tx(&peer->tx, node->segment, node->slot,

@@ -396,16 +396,25 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 	    .tell = node_tell,
 	    .tell_arg = node,
 	};
+	static const struct raft_configuration none;
 	struct raft_promise promises[RAFT_PROMISES_MAX];
 	const char *what = "";
 	uint64_t last_term;
 	int result;
 
+	if (boot->configuration_count == 0) {
+		/* It joins: the leader will tell. */
+		boot->configurations = &none;
+		boot->configuration_count = 1;
+	}
 	boot->applied_index = node->applied_index;
 	boot->now_ns = node->now_ns = clock_now_ns();
 	boot->random = prng_next(&node->prng);
 	serve_promises(node, boot, promises);
 	result = raft_new(&node->raft, &core, boot, &what);
+	if (boot->configurations == &none) {
+		boot->configurations = NULL;
+	}
 	if (result != ERR_OK) {
 		return err_set(err, result, "the store of node %u "
 		    "contradicts itself: %s", node->id, what);

@@ -29,8 +29,8 @@
 
 static int check_entries(const char *, bool *, struct err_buf *);
 static int random_id(uint64_t *, struct err_buf *);
-static int create_store(struct cluster *, struct cluster_node *,
-    const char *, struct err_buf *);
+static int create_store(const struct cluster *, struct cluster_node *,
+    const struct raft_configuration *, const char *, struct err_buf *);
 
 int
 create_check_dir(char *dir, size_t size, bool *exists, struct err_buf *err)
@@ -160,11 +160,19 @@ random_id(uint64_t *id, struct err_buf *err)
 int
 create_stores(struct cluster *cluster, const char *dir, struct err_buf *err)
 {
+	struct raft_configuration configuration = { .index = 1 };
 	uint32_t i;
 	int result = ERR_OK;
 
+	configuration.count = cluster->node_count;
+	for (i = 0; i < cluster->node_count; i++) {
+		configuration.servers[i].id = cluster->nodes[i].id;
+		configuration.servers[i].suffrage = RAFT_VOTER;
+		configuration.servers[i].store_id = cluster->nodes[i].store_id;
+	}
 	for (i = 0; result == ERR_OK && i < cluster->node_count; i++) {
-		result = create_store(cluster, &cluster->nodes[i], dir, err);
+		result = create_store(cluster, &cluster->nodes[i],
+		    &configuration, dir, err);
 	}
 	if (result != ERR_OK) {
 		return result;
@@ -174,18 +182,26 @@ create_stores(struct cluster *cluster, const char *dir, struct err_buf *err)
 	return cluster_save(cluster, dir, err);
 }
 
-static int
-create_store(struct cluster *cluster, struct cluster_node *node,
+int
+create_joining_store(const struct cluster *cluster, struct cluster_node *node,
     const char *dir, struct err_buf *err)
 {
-	struct raft_configuration configuration = { .index = 1 };
+	static const struct raft_configuration none;
+
+	return create_store(cluster, node, &none, dir, err);
+}
+
+static int
+create_store(const struct cluster *cluster, struct cluster_node *node,
+    const struct raft_configuration *configuration, const char *dir,
+    struct err_buf *err)
+{
 	struct store_identity identity = { .cluster_id = cluster->cluster_id,
 		.store_id = node->store_id, .node_id = node->id };
 	struct store_options options = {
 		.durability = (enum store_durability)cluster->durability };
 	char path[PATH_MAX];
 	struct store *store;
-	uint32_t i;
 	int result;
 
 	snprintf(path, sizeof(path), "%s/node-%u", dir, node->id);
@@ -194,13 +210,7 @@ create_store(struct cluster *cluster, struct cluster_node *node,
 		return result;
 	}
 	CRASH_POINT("create: node directory made");
-	configuration.count = cluster->node_count;
-	for (i = 0; i < cluster->node_count; i++) {
-		configuration.servers[i].id = cluster->nodes[i].id;
-		configuration.servers[i].suffrage = RAFT_VOTER;
-		configuration.servers[i].store_id = cluster->nodes[i].store_id;
-	}
-	result = store_create(path, &identity, &configuration, &options, err);
+	result = store_create(path, &identity, configuration, &options, err);
 	if (result == ERR_EXISTS) {
 		/* Ours, of the start that was cut off?  Its identity says. */
 		options.read_only = true;

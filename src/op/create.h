@@ -37,4 +37,11 @@ int	create_ids(struct cluster *, struct err_buf *) MUST_CHECK;
 int	create_stores(struct cluster *, const char *dir, struct err_buf *)
 	    MUST_CHECK;
 
+/*
+ * The store of a node that joins a cluster: it knows no configuration.  One
+ * that is there already and is the node's is taken.  Fills in which it is.
+ */
+int	create_joining_store(const struct cluster *, struct cluster_node *,
+	    const char *dir, struct err_buf *) MUST_CHECK;
+
 #endif

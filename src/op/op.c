@@ -45,6 +45,12 @@ const struct op_command op_commands[] = {
 	    op_restart },
 	{ "timeout", "IDS\0", "fire election timers now, all at once",
 	    op_timeout },
+	{ "add", "[-t T] [--learner] [IDS]\0",
+	    "add nodes to the running cluster", op_add },
+	{ "remove", "[-t T] IDS\0", "take nodes out of the cluster",
+	    op_remove },
+	{ "refill", "[-t T] ID\0", "begin a node's store anew, from the others",
+	    op_refill },
 	{ "transfer", "[-t T] ID\0", "move the leadership to a node",
 	    op_transfer },
 	{ "snapshot", "[-t T] [IDS]\0", "checkpoint now and compact the log",
@@ -222,7 +228,7 @@ int
 op_order(const char *dir, const char *verb, uint32_t ids, const char *word,
     bool quiet)
 {
-	char request[CONTROL_REQUEST_SIZE], list[32] = "";
+	char request[CONTROL_REQUEST_SIZE], list[128] = "";
 	char text[CONTROL_REPLY_SIZE], *part, *rest = text;
 	struct err_buf err;
 	uint32_t id;

@@ -98,7 +98,8 @@ start_check_former(struct start *start, struct err_buf *err)
 	if (!start->is_new && start->node_count != 0 &&
 	    start->node_count != cluster->node_count) {
 		return err_set(err, ERR_USAGE, "-n %u: the cluster in %s has"
-		    " %u nodes; this version cannot change that",
+		    " %u nodes; raftsup add and raftsup remove change"
+		    " that",
 		    start->node_count, start->dir, cluster->node_count);
 	}
 	result = check_left_processes(start, err);

@@ -149,7 +149,7 @@ read_option(struct start *start, int letter, const char *argument,
 	switch (letter) {
 	case 'n':
 		start->given |= START_NODES;
-		result = options_u64("-n", argument, 1, CLUSTER_NODES_MAX,
+		result = options_u64("-n", argument, 1, CLUSTER_VOTERS_MAX,
 		    &number, err);
 		start->node_count = result == ERR_OK ? (uint32_t)number : 0;
 		return result;
@@ -500,6 +500,7 @@ become_daemon(struct start *start, int ready_fd)
 {
 	struct sup_options options = { .dir = start->dir,
 		.cluster = &start->cluster, .node_path = start->node_path,
+		.make_store = create_joining_store,
 		.ready_fd = ready_fd };
 	char path[PATH_MAX + 16];
 	struct err_buf err;
@@ -526,6 +527,7 @@ run_in_foreground(struct start *start)
 {
 	struct sup_options options = { .dir = start->dir,
 		.cluster = &start->cluster, .node_path = start->node_path,
+		.make_store = create_joining_store,
 		.foreground = true };
 	int ready_fds[2], end_fds[2], result;
 	struct err_buf err;

@@ -35,6 +35,7 @@ static void look_pid_file(struct view *);
 static void look_lost(struct view *);
 static void look_node(struct view *, struct view_node *);
 static void look_store(struct view *, struct view_node *);
+static void look_configuration(struct view_node *, const struct raft_boot *);
 static void summarise(struct view *);
 static void look_digests(struct view *);
 static bool poll_mark(struct view *, const struct segment_digests *, uint32_t,
@@ -178,7 +179,7 @@ int
 view_select(struct view *view, const char *text, uint32_t *ids,
     struct err_buf *err)
 {
-	char list[64] = "";
+	char list[128] = "";
 	uint32_t i, id, known = 0;
 	int result;
 
@@ -370,6 +371,7 @@ look_node(struct view *view, struct view_node *node)
 	}
 	node->state = (enum segment_node_state)row.state;
 	node->restarts = row.restarts;
+	node->wish_seq = row.wish_seq;
 	node->run = row.run_granted;
 	strlcpy(node->why, row.why, sizeof(node->why));
 	node->alive = proc_is_alive(row.pid, row.pid_start);
@@ -394,6 +396,8 @@ look_node(struct view *view, struct view_node *node)
 	node->first_index = status.first_index;
 	node->last_index = status.last_index;
 	node->snapshot_index = status.snapshot_index;
+	node->configuration_index = status.configuration_index;
+	node->quorum = status.quorum;
 	if (!node->alive || status.run != row.run_granted ||
 	    node->state == SEGMENT_NODE_STARTING) {
 		return;
@@ -432,15 +436,34 @@ look_store(struct view *view, struct view_node *node)
 		node->applied = boot.applied_index;
 		node->commit = boot.applied_index;
 		node->snapshot_index = boot.snapshot_index;
+		look_configuration(node, &boot);
 		store_free_boot(&boot);
 	}
 	store_close(store);
 }
 
+/* The last one in the store's log. */
+static void
+look_configuration(struct view_node *node, const struct raft_boot *boot)
+{
+	const struct raft_configuration *last;
+	uint32_t i, voters = 0;
+
+	if (boot->configuration_count == 0) {
+		return;
+	}
+	last = &boot->configurations[boot->configuration_count - 1];
+	for (i = 0; i < last->count; i++) {
+		voters += (last->servers[i].suffrage & RAFT_VOTER) != 0;
+	}
+	node->configuration_index = last->index;
+	node->quorum = voters / 2 + 1;
+}
+
 static void
 summarise(struct view *view)
 {
-	uint64_t leader_term = 0, stored_term = 0;
+	uint64_t leader_term = 0, stored_term = 0, latest;
 	const struct view_node *node;
 	uint32_t i, ready = 0;
 	bool any = false;
@@ -468,7 +491,14 @@ summarise(struct view *view)
 		view->term = stored_term;
 	}
 	view->running = any || view->supervisor != 0;
+	/* As the latest configuration that anybody has says. */
 	view->quorum = view->node_count / 2 + 1;
+	for (i = 0, latest = 0; i < view->node_count; i++) {
+		if (view->nodes[i].configuration_index > latest) {
+			latest = view->nodes[i].configuration_index;
+			view->quorum = view->nodes[i].quorum;
+		}
+	}
 	view->has_quorum = ready >= view->quorum;
 }
 

@@ -423,7 +423,8 @@ is_in_contact(const struct raft *r, const struct raft_server *s)
 	}
 	p = replicate_of(r, s);
 	return p != NULL && p->heard &&
-	    ELAPSED(r, p->contact_ns) < r->config.election_max_ns;
+	    ELAPSED(r, p->contact_ns) < r->config.election_max_ns &&
+	    !sighting_is_dead(r, p->id, sighting_run(r, p->id));
 }
 
 static void

@@ -37,10 +37,13 @@ first_entry(struct store *store, const struct raft_configuration *configuration)
 		.data = data,
 	};
 
+	/* One that joins a cluster knows of no server, and has no log. */
 	entry.size = raft_configuration_encode(configuration, data);
 	entry.checksum = raft_entry_checksum(entry.type, data, entry.size);
 	store_set_hard_state(store, &hard_state);
-	store_append(store, &entry, 1);
+	if (configuration->count > 0) {
+		store_append(store, &entry, 1);
+	}
 	return store->sticky;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "sup/cluster.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -31,6 +32,14 @@
 #define LEASE_DEFAULT_NS	(400 * CLOCK_NS_PER_MS)
 #define CLIENTS_DEFAULT		64
 
+static const char *const wishes[] = {
+	[SEGMENT_WISH_NONE] = "",
+	[SEGMENT_WISH_JOIN] = "join",
+	[SEGMENT_WISH_LEARN] = "join-learner",
+	[SEGMENT_WISH_LEAVE] = "leave",
+	[SEGMENT_WISH_REFILL] = "refill",
+};
+
 static void with_defaults(const struct cluster_settings *,
     struct cluster_settings *);
 static json_t *make_json(const struct cluster *);
@@ -42,6 +51,7 @@ static int read_head(struct cluster *, json_t *, struct err_buf *);
 static int read_settings(struct cluster_settings *, json_t *,
     struct err_buf *);
 static int read_nodes(struct cluster *, json_t *, struct err_buf *);
+static int read_members(struct cluster *, json_t *, struct err_buf *);
 static int read_node(struct cluster_node *, json_t *, struct err_buf *);
 static int read_identity(json_t *, const char *, struct fs_identity *);
 static int read_u64(json_t *, const char *, uint64_t *);
@@ -163,6 +173,20 @@ cluster_save(const struct cluster *cluster, const char *dir,
 	return result;
 }
 
+void
+cluster_take_out(struct cluster *cluster, uint32_t id)
+{
+	uint32_t at = 0;
+
+	while (cluster->nodes[at].id != id) {
+		at++;
+		assert(at < cluster->node_count);
+	}
+	cluster->node_count--;
+	memmove(&cluster->nodes[at], &cluster->nodes[at + 1],
+	    (cluster->node_count - at) * sizeof(cluster->nodes[0]));
+}
+
 const char *
 cluster_durability_name(enum cluster_durability durability)
 {
@@ -226,14 +250,17 @@ make_json(const struct cluster *cluster)
 		json_array_append_new(nodes, make_node(&cluster->nodes[i]));
 	}
 	return json_pack("{s:s, s:i, s:o, s:s, s:s, s:b, s:b, s:i, s:o, s:o,"
-	    " s:o}", "format", FORMAT_NAME, "version", CLUSTER_VERSION,
+	    " s:I, s:I, s:o}",
+	    "format", FORMAT_NAME, "version", CLUSTER_VERSION,
 	    "cluster_id", hex_json(cluster->cluster_id),
 	    "durability", cluster_durability_name(cluster->durability),
 	    "boot_id", cluster->boot_id,
 	    "creating", (int)cluster->creating, "clean", (int)cluster->clean,
 	    "losses_accepted", (int)cluster->losses_accepted,
 	    "directory", make_identity(&cluster->directory),
-	    "settings", make_settings(&cluster->settings), "nodes", nodes);
+	    "settings", make_settings(&cluster->settings),
+	    "ids_used", (json_int_t)cluster->ids_used,
+	    "run_floor", (json_int_t)cluster->run_floor, "nodes", nodes);
 }
 
 static void
@@ -283,12 +310,21 @@ make_settings(const struct cluster_settings *settings)
 static json_t *
 make_node(const struct cluster_node *node)
 {
-	return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o}",
+	json_t *object = json_pack("{s:I, s:I, s:o, s:I, s:I, s:o}",
 	    "id", (json_int_t)node->id, "slot", (json_int_t)node->slot,
 	    "store_id", hex_json(node->store_id),
 	    "run_granted", (json_int_t)node->run_granted,
 	    "run_recorded", (json_int_t)node->run_recorded,
 	    "store", make_identity(&node->store));
+
+	if (node->wish != SEGMENT_WISH_NONE) {
+		json_object_set_new(object, "wish",
+		    json_string(wishes[node->wish]));
+	}
+	if (node->learner) {
+		json_object_set_new(object, "learner", json_true());
+	}
+	return object;
 }
 
 static json_t *
@@ -340,8 +376,7 @@ read_json(struct cluster *cluster, json_t *root, struct err_buf *err)
 		    json_object_get(root, "settings"), err);
 	}
 	if (result == 0) {
-		result = read_nodes(cluster, json_object_get(root, "nodes"),
-		    err);
+		result = read_nodes(cluster, root, err);
 	}
 	return result;
 }
@@ -444,8 +479,9 @@ read_settings(struct cluster_settings *settings, json_t *object,
 }
 
 static int
-read_nodes(struct cluster *cluster, json_t *array, struct err_buf *err)
+read_nodes(struct cluster *cluster, json_t *root, struct err_buf *err)
 {
+	json_t *array = json_object_get(root, "nodes");
 	uint32_t slots = 0, last_id = 0;
 	size_t i, count = json_array_size(array);
 	struct cluster_node *node;
@@ -467,13 +503,35 @@ read_nodes(struct cluster *cluster, json_t *array, struct err_buf *err)
 		slots |= 1u << node->slot;
 	}
 	cluster->node_count = (uint32_t)count;
+	return read_members(cluster, root, err);
+}
+
+/* Absent in files of clusters whose members have never changed. */
+static int
+read_members(struct cluster *cluster, json_t *root, struct err_buf *err)
+{
+	uint64_t ids = 0;
+	uint32_t i;
+
+	if ((json_object_get(root, "ids_used") != NULL &&
+	    (read_u64(root, "ids_used", &ids) != 0 || ids > UINT32_MAX)) ||
+	    (json_object_get(root, "run_floor") != NULL &&
+	    read_u64(root, "run_floor", &cluster->run_floor) != 0)) {
+		return bad(err, "ids_used or run_floor");
+	}
+	cluster->ids_used = (uint32_t)ids;
+	for (i = 0; i < cluster->node_count; i++) {
+		cluster->ids_used |= OPTIONS_ID_BIT(cluster->nodes[i].id);
+	}
 	return ERR_OK;
 }
 
 static int
 read_node(struct cluster_node *node, json_t *object, struct err_buf *err)
 {
+	const char *wish = json_string_value(json_object_get(object, "wish"));
 	uint64_t id, slot;
+	uint32_t i = 0;
 
 	if (read_u64(object, "id", &id) != 0 || id == 0 ||
 	    id > OPTIONS_ID_MAX) {
@@ -496,6 +554,16 @@ read_node(struct cluster_node *node, json_t *object, struct err_buf *err)
 	if (read_identity(object, "store", &node->store) != 0) {
 		return bad(err, "store identity");
 	}
+	for (; wish != NULL && i < COUNT_OF(wishes); i++) {
+		if (strcmp(wish, wishes[i]) == 0) {
+			break;
+		}
+	}
+	if (i == COUNT_OF(wishes)) {
+		return bad(err, "wish");
+	}
+	node->wish = wish == NULL ? SEGMENT_WISH_NONE : (enum segment_wish)i;
+	node->learner = json_is_true(json_object_get(object, "learner"));
 	return ERR_OK;
 }
 

@@ -16,6 +16,7 @@
  *			directory, none of whose stores is known, is a copy of
  *			the whole, and goes on as one
  *	run_granted	the highest run that a node was ever told to take
+ *	wish		what is wanted of a node's membership (docs/MEMBERS.md)
  *	run_recorded	the highest run that it is known to have stored; a
  *			store below it is an old copy and may not vote
  */
@@ -31,7 +32,8 @@
 #include "shm/segment.h"
 
 #define CLUSTER_FILE		"cluster.json"
-#define CLUSTER_NODES_MAX	7
+#define CLUSTER_NODES_MAX	8	/* at once */
+#define CLUSTER_VOTERS_MAX	7
 #define CLUSTER_VERSION		1
 
 /* Equal to enum store_durability, which this room does not know. */
@@ -68,6 +70,8 @@ struct cluster_node {
 	uint64_t run_granted;
 	uint64_t run_recorded;
 	struct fs_identity store;	/* of node-N/store; 0: not made yet */
+	enum segment_wish wish;		/* not fulfilled yet */
+	bool learner;			/* and stays one */
 };
 
 struct cluster {
@@ -79,6 +83,8 @@ struct cluster {
 	uint32_t losses_accepted;	/* how often --accept-loss was used */
 	struct fs_identity directory;	/* 0: not recorded */
 	struct cluster_settings settings;
+	uint32_t ids_used;	/* OPTIONS_ID_BITs, of removed nodes too */
+	uint64_t run_floor;	/* no removed node had a run above it */
 	uint32_t node_count;
 	struct cluster_node nodes[CLUSTER_NODES_MAX];	/* by rising id */
 };
@@ -99,6 +105,9 @@ int	cluster_load(struct cluster *, const char *dir, struct err_buf *)
 	    MUST_CHECK;
 int	cluster_save(const struct cluster *, const char *dir,
 	    struct err_buf *) MUST_CHECK;
+
+/* Forgets a node; it must be one of them. */
+void	cluster_take_out(struct cluster *, uint32_t id);
 
 const char *cluster_durability_name(enum cluster_durability);
 

@@ -65,7 +65,6 @@ static bool status_of_run(const struct sup *, const struct sup_node *,
     struct segment_status *);
 static void find_ending(struct sup *, struct sup_node *, struct ending *);
 static void explain(const siginfo_t *, struct ending *);
-static void ring_all(struct sup *);
 static bool adopt(struct sup *, struct sup_node *, pid_t, uint64_t);
 
 void
@@ -87,6 +86,7 @@ nodes_init(struct sup *sup)
 		node->row.dead_run = node->record->run_granted;
 		node->row.log_rpc = segment_config(sup->segment)->log_rpc;
 		node->row.state = SEGMENT_NODE_DOWN;
+		members_adopt_row(sup, node, NULL);
 	}
 }
 
@@ -126,8 +126,8 @@ nodes_publish(struct sup *sup, struct sup_node *node)
 void
 nodes_adopt(struct sup *sup)
 {
+	struct segment_row row, former;
 	struct segment_status status;
-	struct segment_row row;
 	struct sup_node *node;
 	uint32_t i;
 
@@ -137,10 +137,13 @@ nodes_adopt(struct sup *sup)
 		    ERR_OK || row.id != node->record->id) {
 			continue;
 		}
+		former = row;
 		/* The file leads: a row was published after its run. */
 		row.run_granted = node->row.run_granted;
 		row.run_admitted = node->row.run_admitted;
+		row.store_id = node->row.store_id;
 		node->row = row;
+		members_adopt_row(sup, node, &former);
 		if (row.timeout_seq > sup->timeout_seq) {
 			sup->timeout_seq = row.timeout_seq;
 		}
@@ -446,7 +449,8 @@ sup_check_store(const struct cluster_node *record, const char *dir,
 uint64_t
 nodes_deadline(const struct sup *sup)
 {
-	uint64_t deadline = UINT64_MAX, at;
+	uint64_t deadline = members_pending(sup) ?
+	    clock_now_ns() + LOOK_SLOW_NS : UINT64_MAX, at;
 	uint32_t i;
 
 	for (i = 0; i < sup->count; i++) {
@@ -622,7 +626,7 @@ nodes_died(struct sup *sup, struct sup_node *node)
 	row->dead_run = row->run_granted;
 	row->deaths++;
 	nodes_publish(sup, node);
-	ring_all(sup);
+	nodes_ring_all(sup);
 
 	find_ending(sup, node, &ending);
 	close(node->pidfd);
@@ -714,8 +718,8 @@ explain(const siginfo_t *info, struct ending *ending)
 	}
 }
 
-static void
-ring_all(struct sup *sup)
+void
+nodes_ring_all(struct sup *sup)
 {
 	struct doorbell bell;
 	uint32_t i;

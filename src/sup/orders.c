@@ -7,6 +7,11 @@
  *	pause IDS	resume IDS		restart IDS
  *	timeout IDS	loglevel IDS info|rpc
  *
+ * and what concerns the membership (members.c), all nodes of the list at once:
+ *
+ *	add IDS|auto voter|learner	remove IDS
+ *	cancel IDS			refill ID
+ *
  * The answer is what was done or why not; it comes at once, and the command
  * that asked watches the rows for what follows.
  */
@@ -17,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/options.h"
@@ -44,6 +50,8 @@ static void order_resume(struct sup *, struct sup_node *, struct order *);
 static void order_restart(struct sup *, struct sup_node *, struct order *);
 static void order_timeout(struct sup *, struct sup_node *, struct order *);
 static void order_loglevel(struct sup *, struct sup_node *, struct order *);
+static bool order_members(struct sup *, const char *, const char *,
+    struct order *);
 static void tell(struct order *, int, const char *, ...) PRINTF_LIKE(3, 4);
 
 static const struct {
@@ -73,6 +81,12 @@ orders_serve(struct sup *sup, char *line, char *reply, size_t size)
 	order.word = list == NULL ? NULL : strtok_r(NULL, " ", &save);
 	if (order.word == NULL) {
 		order.word = "";
+	}
+	if (verb != NULL && list != NULL && !sup->stopping &&
+	    order_members(sup, verb, list, &order)) {
+		nodes_spawn_wanted(sup);
+		snprintf(reply, size, "%d %s\n", order.status, order.text);
+		return;
 	}
 	for (i = 0; i < COUNT_OF(verbs); i++) {
 		if (verb != NULL && strcmp(verb, verbs[i].name) == 0) {
@@ -108,6 +122,53 @@ orders_serve(struct sup *sup, char *line, char *reply, size_t size)
 	}
 	nodes_spawn_wanted(sup);
 	snprintf(reply, size, "%d %s\n", order.status, order.text);
+}
+
+/* False: it is another verb. */
+static bool
+order_members(struct sup *sup, const char *verb, const char *list,
+    struct order *order)
+{
+	uint32_t ids = 0, known = 0, i;
+	struct err_buf err = { "" };
+	bool adds = strcmp(verb, "add") == 0;
+	int result = ERR_OK;
+
+	if (!adds && strcmp(verb, "remove") != 0 &&
+	    strcmp(verb, "cancel") != 0 && strcmp(verb, "refill") != 0) {
+		return false;
+	}
+	for (i = 0; i < sup->count; i++) {
+		known |= OPTIONS_ID_BIT(sup->nodes[i].record->id);
+	}
+	if (!adds || strcmp(list, "auto") != 0) {
+		result = options_ids("nodes", list, &ids, &err);
+	}
+	if (result == ERR_OK && !adds && (ids & ~known) != 0) {
+		result = err_set(&err, ERR_USAGE, "no such node");
+	}
+	if (result != ERR_OK) {
+		tell(order, 64, "%s", err.text);
+		return true;
+	}
+	if (adds) {
+		result = members_add(sup, ids,
+		    strcmp(order->word, "learner") == 0, order->text,
+		    sizeof(order->text), &err);
+	} else if (strcmp(verb, "remove") == 0) {
+		result = members_remove(sup, ids, &err);
+	} else if (strcmp(verb, "cancel") == 0) {
+		result = members_cancel(sup, ids, &err);
+	} else if ((ids & (ids - 1)) != 0) {
+		result = err_set(&err, ERR_USAGE, "refill: one at a time");
+	} else {
+		result = members_refill(sup, (uint32_t)ffs((int)ids), &err);
+	}
+	if (result != ERR_OK) {
+		order->text[0] = '\0';
+		tell(order, err_exit_status(result), "%s", err.text);
+	}
+	return true;
 }
 
 /* Appends one node's part; the largest status is the whole's. */

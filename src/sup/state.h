@@ -4,6 +4,7 @@
  *
  *	sup.c	  the loop, beginning and end
  *	nodes.c	  processes: start, admit, death, adoption
+ *	members.c nodes that come and go
  *	orders.c  what operators ask through the control socket
  *	events.c  raftsup.log
  */
@@ -37,6 +38,7 @@ struct sup_node {
 	bool granted;			/* the next run is in the cluster
 					 * file; launch */
 	bool want_spawn;
+	bool retiring;			/* removed: its process ends */
 	uint64_t started_ns;
 	uint64_t ready_ns;		/* 0: not ready in this run */
 	uint64_t due_ns;		/* start at; 0: never */
@@ -67,6 +69,7 @@ struct sup {
 	bool stopping;
 	bool hurry;			/* a second Ctrl-C */
 	uint64_t timeout_seq;
+	uint64_t wish_seq;
 	struct sup_node nodes[CLUSTER_NODES_MAX];
 	uint32_t count;
 	struct sup_connection connections[SUP_CONNECTIONS_MAX];
@@ -94,6 +97,37 @@ void	nodes_publish(struct sup *, struct sup_node *);
 /* When nodes_tick() has something to do next; UINT64_MAX: never. */
 uint64_t nodes_deadline(const struct sup *);
 bool	nodes_any_alive(const struct sup *);
+void	nodes_ring_all(struct sup *);
+
+/* ---- members.c */
+
+/* With the segment: slots, and stores of nodes that were being added. */
+int	members_begin(struct sup *, struct err_buf *) MUST_CHECK;
+/* Before a segment is made: slots 0 and on. */
+void	members_number_slots(struct cluster *);
+/* The wish of a node's record into its row; row: what the segment has. */
+void	members_adopt_row(struct sup *, struct sup_node *,
+	    const struct segment_row *);
+/* Rows of slots that no node has any more. */
+void	members_clear_rows(struct sup *);
+/* A number for a wish. */
+uint64_t members_seq(struct sup *);
+/*
+ * Orders.  ids 0: the lowest id never used; text: the ids.  ERR_OK: it has
+ * begun, and what is to be started is so by nodes_spawn_wanted(); else
+ * nothing was done and err says why.
+ */
+int	members_add(struct sup *, uint32_t ids, bool learner, char *text,
+	    size_t size, struct err_buf *) MUST_CHECK;
+int	members_remove(struct sup *, uint32_t ids, struct err_buf *)
+	    MUST_CHECK;
+int	members_cancel(struct sup *, uint32_t ids, struct err_buf *)
+	    MUST_CHECK;
+int	members_refill(struct sup *, uint32_t id, struct err_buf *)
+	    MUST_CHECK;
+/* Wishes are waited for: members_tick() looks for them. */
+bool	members_pending(const struct sup *);
+void	members_tick(struct sup *);
 
 /* ---- orders.c */
 

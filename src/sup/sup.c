@@ -147,6 +147,9 @@ begin(struct sup *sup, struct err_buf *err)
 	if (result == ERR_OK) {
 		result = write_pid(sup, err);
 	}
+	if (result == ERR_OK && !sup->options->stop_at_once) {
+		result = members_begin(sup, err);
+	}
 	if (result == ERR_OK) {
 		result = mark_running(sup, err);
 	}
@@ -160,6 +163,7 @@ begin(struct sup *sup, struct err_buf *err)
 	nodes_init(sup);
 	if (!sup->created) {
 		nodes_adopt(sup);
+		members_clear_rows(sup);
 	}
 	for (i = 0; i < sup->count; i++) {
 		if (sup->created) {
@@ -235,6 +239,7 @@ open_segment(struct sup *sup, struct err_buf *err)
 		return err_set(err, ERR_USAGE, "path too long: %.64s...", dir);
 	}
 	memcpy(config.dir, dir, strlen(dir) + 1);
+	members_number_slots(sup->cluster);
 	result = segment_create(&sup->segment, sup->name, &config,
 	    sup->cluster->node_count, err);
 	sup->created = result == ERR_OK;
@@ -378,6 +383,7 @@ loop(struct sup *sup)
 		if (sup->stopping) {
 			continue;
 		}
+		members_tick(sup);
 		nodes_spawn_wanted(sup);
 	}
 }

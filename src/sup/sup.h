@@ -25,6 +25,10 @@ struct sup_options {
 	const char *dir;		/* real path */
 	struct cluster *cluster;	/* loaded; the supervisor's from now */
 	const char *node_path;		/* the raftnode to execute */
+	/* Makes the store of a node that joins, if it is not there, and
+	 * fills in which it is; NULL: none can be made. */
+	int (*make_store)(const struct cluster *, struct cluster_node *,
+	    const char *dir, struct err_buf *);
 	bool foreground;		/* a hangup stops it */
 	bool stop_at_once;		/* end living nodes and return */
 	int ready_fd;			/* "STATUS text\n" is written here when

@@ -53,7 +53,7 @@ expect 0 sup stop
 
 say "another number of nodes"
 expect 64 sup start -n 5
-one_line 'has 3 nodes; this version cannot change that'
+one_line 'has 3 nodes; raftsup add and raftsup remove change that'
 expect 0 sup start -n 3
 expect 0 sup stop
 

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# raftsup add, remove and refill: done and visible, every refusal, and deaths
+# of the others on the way.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+
+ctl() {
+	"$BIN/raftctl" "$@"
+}
+
+roles() {
+	sup status -j | tr '{' '\n' |
+	    sed -n 's/^"id":\([0-9]*\),.*"role":"*\([a-z]*\).*/\1 \2/p' |
+	    sed 's/leader/voter/; s/follower/voter/' | paste -sd,
+}
+
+check() {
+	"$BIN/raftck" "$D" >"$W/ck" 2>&1 || fail "raftck: $(cat "$W/ck")"
+}
+
+say "without a cluster"
+for command in add 'remove 1' 'refill 1'; do
+	# shellcheck disable=SC2086
+	expect 69 sup $command
+	one_line 'no cluster is running in'
+done
+
+expect 0 sup start -n 3 --durability process --election-timeout 200-400ms
+expect 0 ctl set a 1
+
+say "bad usage"
+expect 64 sup add 0
+one_line 'not a list of nodes (1 to 32'
+expect 64 sup add 33
+expect 64 sup add 4 5
+expect 64 sup add 4,4
+one_line 'names node 4 twice'
+expect 64 sup add --learners
+expect 64 sup add -t 0
+expect 69 sup add 3
+one_line 'node 3 is a voter already'
+expect 64 sup remove
+one_line 'which node'
+expect 64 sup remove 4
+one_line 'no node 4 in this cluster'
+expect 64 sup remove 1 2
+expect 69 sup remove all
+one_line 'the last voter cannot be removed'
+expect 64 sup refill
+expect 64 sup refill 1,2
+one_line 'one node at a time'
+expect 69 sup refill 2
+one_line 'node 2 is up: nothing is refilled under a process'
+expect 64 sup start -n 5
+mkdir "$D/node-4"
+expect 69 sup add
+one_line 'node-4 is in the way'
+rmdir "$D/node-4"
+
+say "one more, two more, a learner"
+expect 0 sup add
+[ "$(cat "$W/out")" = 4 ] || fail "id $(cat "$W/out")"
+[ "$(field quorum)" = 3 ] || fail "quorum $(field quorum)"
+expect 0 sup add 6,12
+[ "$(cat "$W/out")" = 6,12 ] || fail "ids $(cat "$W/out")"
+expect 0 sup add --learner
+[ "$(cat "$W/out")" = 5 ] || fail "id $(cat "$W/out")"
+node_is 5 role learner || fail "node 5 is a $(node 5 role)"
+[ "$(field quorum)" = 4 ] || fail "quorum $(field quorum)"
+[ "$(roles)" = '1 voter,2 voter,3 voter,4 voter,5 learner,6 voter,12 voter' ] ||
+    fail "$(roles)"
+expect 69 sup add --learner 5
+one_line 'node 5 is a learner already'
+expect 0 sup add 5
+node_is 5 role follower || fail "node 5 is a $(node 5 role)"
+expect 69 sup add
+one_line '7 voters are the most: remove one first, or add --learner'
+expect 0 sup add --learner
+[ "$(cat "$W/out")" = 7 ] || fail "id $(cat "$W/out")"
+expect 69 sup add --learner
+one_line '8 nodes are the most'
+check
+
+say "the leader goes, and three others"
+leader=$(field leader)
+pid=$(node "$leader" pid)
+expect 0 sup remove "$leader"
+grep -qx "node $leader removed" "$W/out" || fail "$(cat "$W/out")"
+is_dead "$pid" || fail "it still runs"
+[ -d "$D/node-$leader.removed" ] || fail "its directory was not put aside"
+[ ! -e "$D/node-$leader" ] || fail "its directory is still there"
+await "leader" has_leader
+expect 0 sup remove 7,6,12
+[ "$(ctl get a)" = 1 ] || fail "lost"
+[ "$(field quorum)" = 3 ] || [ "$leader" = 6 ] || [ "$leader" = 12 ] ||
+    fail "quorum $(field quorum)"
+check
+
+say "an id comes again, with another store"
+expect 0 sup add 6
+expect 0 sup remove 6
+expect 0 sup add 6
+expect 0 ctl set b 2
+expect 0 sup remove 6
+[ -d "$D/node-6.removed.2" ] || fail "no second directory"
+
+say "what is refused: a quorum would be lost"
+cat >"$W/three.sh" <<'SH'
+ids=$(sup status -j | tr '{' '\n' | sed -n 's/^"id":\([0-9]*\),.*/\1/p')
+set -- $ids
+while [ $# -gt 3 ]; do
+	expect 0 sup remove "$1"
+	shift
+done
+SH
+. "$W/three.sh"
+set -- $(sup status -j | tr '{' '\n' | sed -n 's/^"id":\([0-9]*\),.*/\1/p')
+await "leader" has_leader
+follower=$(sup status -j | tr '{' '\n' |
+    sed -n '/"role":"follower"/s/"id":\([0-9]*\).*/\1/p' | head -n 1)
+expect 0 sup stop "$follower"
+other=$(sup status -j | tr '{' '\n' |
+    sed -n '/"role":"follower"/s/"id":\([0-9]*\).*/\1/p' | head -n 1)
+expect 69 sup remove "$other"
+one_line 'the leader refuses: .*the quorum would be lost'
+[ "$(field has_quorum)" = true ] || fail "no quorum"
+expect 0 ctl set c 3
+expect 0 sup stop "$other"
+expect 69 sup add -t 200ms
+one_line 'nothing was done'
+expect 69 sup remove -t 200ms "$other"
+one_line 'nothing was done'
+expect 0 sup start all
+await "leader" has_leader
+
+say "a wiped node, a damaged one, one that is held"
+rm -rf "$D/node-$follower"
+expect 0 sup kill "$follower"
+await "refused" node_is "$follower" state down
+sup status | grep -q 'its store is missing' || fail "$(sup status)"
+expect 0 sup refill "$follower"
+grep -qx "node $follower is refilled" "$W/out" || fail "$(cat "$W/out")"
+await "a voter" node_is "$follower" role follower
+expect 0 sup stop "$follower"
+expect 0 sup refill "$follower"
+[ -d "$D/node-$follower.damaged" ] || fail "the store was not put aside"
+expect 0 sup stop "$follower"
+printf 'scribble' | dd of="$D/node-$follower/store/log/data.mdb" bs=1 seek=16 \
+    conv=notrunc 2>/dev/null
+sup start "$follower" >/dev/null 2>&1 && fail "a damaged store is taken"
+expect 0 sup refill "$follower"
+[ -d "$D/node-$follower.damaged.2" ] || fail "the store was not put aside"
+expect 0 sup stop
+check
+expect 0 sup start
+[ "$(ctl get c)" = 3 ] || fail "lost"
+
+say "the command dies, then the supervisor: it goes on"
+sup pause all >/dev/null
+sup resume all >/dev/null
+await "leader" has_leader
+sup add 20 >/dev/null 2>&1 &
+kill -9 $!
+wait $! 2>/dev/null
+"$BIN/raftsup" add 21 >/dev/null 2>&1 &
+add=$!
+supervisor=$(field supervisor)
+kill -9 "$supervisor"
+wait "$add"
+await "dead" is_dead "$supervisor"
+expect 0 sup start
+settled() {
+	! grep -q '"wish"' "$D/cluster.json"
+}
+await "nothing is left to do" settled
+for id in 20 21; do
+	role=$(node "$id" role)
+	[ -z "$role" ] || [ "$role" = follower ] || [ "$role" = leader ] ||
+	    fail "node $id is a $role"
+	[ -n "$role" ] || [ ! -e "$D/node-$id" ] || fail "half of node $id"
+done
+expect 0 ctl set d 4
+check
