@@ -308,6 +308,9 @@ check_cluster(const char *dir, struct check_result *result, struct err_buf *err)
 		    result->findings[0].kind != CHECK_IDENTITY) {
 			code = check_logs(result, err);
 			if (code == ERR_OK) {
+				code = check_configurations(result, err);
+			}
+			if (code == ERR_OK) {
 				code = check_states(result, err);
 			}
 			if (code == ERR_OK) {

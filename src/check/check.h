@@ -12,7 +12,8 @@
  *	3. states	are opened first: what they applied is committed
  *	4. logs		then: entries of equal index and term have equal
  *			chains (log matching); what two nodes have applied is
- *			equal; what one has applied is in a quorum of logs
+ *			equal; what one has applied is in a quorum of logs;
+ *			configurations of equal index are equal
  *	5. votes	then: a leader that appended had a quorum of votes
  *	6. contents	the state that has applied less is carried forward
  *			from the log to where the other one is: equal digests

@@ -50,6 +50,10 @@ int	check_first_difference(const struct check_node *,
 	    struct err_buf *) MUST_CHECK;
 int	check_logs(struct check_result *, struct err_buf *) MUST_CHECK;
 
+/* configurations.c */
+int	check_configurations(struct check_result *, struct err_buf *)
+	    MUST_CHECK;
+
 /* votes.c: takes new views of the logs, for votes that are newer than the
  * entries seen before. */
 int	check_votes(struct check_result *, struct err_buf *) MUST_CHECK;
