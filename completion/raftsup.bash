@@ -25,7 +25,7 @@ _raftsup_options() {
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
-	top) echo '-i --interval --once --size' ;;
+	top) echo '-i --once --size' ;;
 	draw) echo '--from --to --title --no-heartbeats' ;;
 	backup) echo '-j --json -t' ;;
 	restore) echo '-j --json -n --durability' ;;
