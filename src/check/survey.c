@@ -72,6 +72,7 @@ find_possible(struct survey *survey, struct err_buf *err)
 	struct quorum_set usable, none;
 	uint64_t reached[RAFT_SERVERS_MAX];
 	const struct check_node *node;
+	bool voter;
 	uint32_t i;
 	int code = ERR_OK;
 
@@ -80,14 +81,18 @@ find_possible(struct survey *survey, struct err_buf *err)
 	for (i = 0; i < configuration->count && code == ERR_OK; i++) {
 		node = survey_find(survey, configuration->servers[i].id);
 		reached[i] = UINT64_MAX;
+		voter = (configuration->servers[i].suffrage & RAFT_VOTER) != 0;
+		survey->voter_count += voter;
 		if (node == NULL || !survey_is_usable(node) ||
 		    node->identity.store_id !=
 		        configuration->servers[i].store_id) {
 			continue;
 		}
 		quorum_set_add(&usable, node->id);
+		survey->usable_voter_count += voter;
 		code = common_index(survey, node, &reached[i], err);
 	}
+	survey->quorum = quorum_size(configuration);
 	survey->has_quorum =
 	    quorum_vote(configuration, &usable, &none) == QUORUM_WON;
 	survey->possible = quorum_reached(configuration, reached);

@@ -31,6 +31,9 @@ struct survey {
 	const struct check_node *best;	/* NULL: none is usable */
 	/* In force in the best one's log. */
 	struct raft_configuration configuration;
+	uint32_t voter_count;		/* in it */
+	uint32_t usable_voter_count;
+	uint32_t quorum;		/* of them */
 	bool has_quorum;		/* of usable stores */
 	uint64_t possible;		/* the last entry of the best one that
 					 * can have been committed */

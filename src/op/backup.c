@@ -319,7 +319,8 @@ image_of_stopped(struct backup *backup, struct err_buf *err)
 		result = err_set(err, ERR_NOT_APPLIED, "too few stores can be"
 		    " read to know what was acknowledged: %u of %u (see"
 		    " raftsup start --force-new-cluster)",
-		    survey->usable_count, cluster->node_count);
+		    survey->usable_voter_count, survey->best == NULL ?
+		    cluster->node_count : survey->voter_count);
 	} else {
 		expect.node_id = survey->best->id;
 		snprintf(path, sizeof(path), "%s/node-%u", backup->view.dir,

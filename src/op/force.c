@@ -31,10 +31,11 @@
 static int check_choice(const struct start *, const struct cluster *,
     const struct survey *);
 static void print_stores(const struct survey *, const struct cluster *);
-static void print_loss(const struct survey *, const struct cluster *);
+static void print_loss(const struct survey *);
 static int ask(const struct start *);
 static int make_new(const struct start *, const struct cluster *,
     struct err_buf *);
+static void settle_nodes(struct cluster *);
 static int copy_contents(int, const struct start *, const struct cluster *,
     struct err_buf *);
 static int write_bytes(void *, const void *, size_t, struct err_buf *);
@@ -74,7 +75,7 @@ force_new_cluster(const struct start *start)
 	status = check_choice(start, &cluster, survey);
 	if (status == 0) {
 		print_stores(survey, &cluster);
-		print_loss(survey, &cluster);
+		print_loss(survey);
 		status = ask(start);
 	}
 	free(survey);
@@ -104,8 +105,8 @@ check_choice(const struct start *start, const struct cluster *cluster,
 	if (survey->has_quorum) {
 		return op_fail(69, "%u of %u stores can be read: that is"
 		    " enough to go on with all that was acknowledged"
-		    " (raftsup start)", survey->usable_count,
-		    cluster->node_count);
+		    " (raftsup start)", survey->usable_voter_count,
+		    survey->voter_count);
 	}
 	if (best == NULL) {
 		disaster_print_unusable(survey, cluster);
@@ -150,13 +151,13 @@ print_stores(const struct survey *survey, const struct cluster *cluster)
 }
 
 static void
-print_loss(const struct survey *survey, const struct cluster *cluster)
+print_loss(const struct survey *survey)
 {
 	uint64_t last = survey->best->log.last_index;
 
 	printf("%u of %u stores can be used, a majority is %u: nobody can"
-	    " know what else was acknowledged\n", survey->usable_count,
-	    cluster->node_count, cluster->node_count / 2 + 1);
+	    " know what else was acknowledged\n", survey->usable_voter_count,
+	    survey->voter_count, survey->quorum);
 	printf("may be lost: what was acknowledged after entry %" PRIu64 "\n",
 	    last);
 	if (last > survey->committed) {
@@ -199,7 +200,6 @@ make_new(const struct start *start, const struct cluster *old,
 	struct cluster cluster = *old;
 	struct backup_reader *reader;
 	struct backup_info info;
-	uint32_t i;
 	int fd, result;
 
 	snprintf(path, sizeof(path), "%s/" SEED_PREFIX "XXXXXX", start->dir);
@@ -211,11 +211,8 @@ make_new(const struct start *start, const struct cluster *old,
 	unlink(path);
 	result = copy_contents(fd, start, old, err);
 	if (result == ERR_OK) {
+		settle_nodes(&cluster);
 		result = create_ids(&cluster, err);
-	}
-	for (i = 0; i < cluster.node_count; i++) {
-		cluster.nodes[i].run_granted = 0;
-		cluster.nodes[i].run_recorded = 0;
 	}
 	cluster.losses_accepted++;
 	cluster.clean = true;
@@ -238,6 +235,29 @@ make_new(const struct start *start, const struct cluster *old,
 		fflush(stdout);
 	}
 	return result;
+}
+
+/* What was being changed is done, or over; all begin with their first run. */
+static void
+settle_nodes(struct cluster *cluster)
+{
+	uint32_t i = 0;
+
+	while (i < cluster->node_count) {
+		struct cluster_node *node = &cluster->nodes[i];
+
+		if (node->wish == SEGMENT_WISH_LEAVE &&
+		    cluster->node_count > 1) {
+			cluster_take_out(cluster, node->id);
+			continue;
+		}
+		node->learner = node->learner ||
+		    node->wish == SEGMENT_WISH_LEARN;
+		node->wish = SEGMENT_WISH_NONE;
+		node->run_granted = 0;
+		node->run_recorded = 0;
+		i++;
+	}
 }
 
 static int

@@ -120,7 +120,7 @@ read_option(struct restore *restore, int letter, const char *argument,
 		return ERR_OK;
 	}
 	if (letter == 'n') {
-		result = options_u64("-n", argument, 1, CLUSTER_NODES_MAX,
+		result = options_u64("-n", argument, 1, CLUSTER_VOTERS_MAX,
 		    &number, err);
 		restore->node_count = result == ERR_OK ? (uint32_t)number : 0;
 		return result;
@@ -251,8 +251,8 @@ voter_count(const struct raft_configuration *configuration)
 		count += (configuration->servers[i].suffrage &
 		    RAFT_VOTER) != 0;
 	}
-	return count == 0 ? 1 : count > CLUSTER_NODES_MAX ?
-	    CLUSTER_NODES_MAX : count;
+	return count == 0 ? 1 : count > CLUSTER_VOTERS_MAX ?
+	    CLUSTER_VOTERS_MAX : count;
 }
 
 /* ---- the answer */

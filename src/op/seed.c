@@ -86,7 +86,8 @@ open_plants(struct seed *seed, const struct backup_info *info,
 		identity.node_id = cluster->nodes[i].id;
 		identity.store_id = cluster->nodes[i].store_id;
 		configuration->servers[i].id = identity.node_id;
-		configuration->servers[i].suffrage = RAFT_VOTER;
+		configuration->servers[i].suffrage =
+		    cluster->nodes[i].learner ? RAFT_LEARNER : RAFT_VOTER;
 		configuration->servers[i].store_id = identity.store_id;
 		snprintf(path, sizeof(path), "%s/node-%u", seed->aside,
 		    identity.node_id);
