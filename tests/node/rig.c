@@ -285,11 +285,11 @@ rig_run(struct rig *rig, uint32_t id)
 	return rig->rows[id - 1].run_admitted;
 }
 
-void
+const char *
 rig_wait_told(struct rig *rig, uint32_t id, const char *text)
 {
 	uint64_t end = clock_now_ns() + WAIT_NS;
-	char path[128], line[1024];
+	char path[128];
 	bool found = false;
 
 	snprintf(path, sizeof(path), "%s/node-%u/node.log", rig->dir, id);
@@ -297,8 +297,9 @@ rig_wait_told(struct rig *rig, uint32_t id, const char *text)
 		FILE *file = fopen(path, "r");
 
 		while (file != NULL && !found &&
-		    fgets(line, sizeof(line), file) != NULL) {
-			found = strstr(line, text) != NULL;
+		    fgets(rig->text, sizeof(rig->text), file) != NULL) {
+			found = strstr(rig->text, text) != NULL &&
+			    strchr(rig->text, '\n') != NULL;
 		}
 		if (file != NULL) {
 			fclose(file);
@@ -307,6 +308,7 @@ rig_wait_told(struct rig *rig, uint32_t id, const char *text)
 		    "node %u does not say: %s", id, text);
 		usleep(1000);
 	}
+	return rig->text;
 }
 
 uint32_t

@@ -40,8 +40,9 @@ void	rig_append_unsent(struct rig *, uint32_t id, const char *key,
 	    uint32_t count);
 pid_t	rig_pid(struct rig *, uint32_t id);
 uint64_t rig_run(struct rig *, uint32_t id);
-/* Waits until the node has written this to its event log. */
-void	rig_wait_told(struct rig *, uint32_t id, const char *text);
+/* Waits until the node has written this to its event log; the first line that
+ * has it, borrowed until the next call. */
+const char *rig_wait_told(struct rig *, uint32_t id, const char *text);
 
 /* Waits until a node leads; its id. */
 uint32_t rig_wait_leader(struct rig *);

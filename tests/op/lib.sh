@@ -36,12 +36,19 @@ fail() {
 	echo "FAIL: $*"
 	sup status 2>&1
 	tail -n 40 "$D/raftsup.log" 2>/dev/null
+	sup log 2>/dev/null | tail -n 40
 	exit 1
+}
+
+# What a test has to undo before its cluster can be stopped: it defines this.
+at_end() {
+	:
 }
 
 clean_up() {
 	status=$?
 	trap - EXIT INT TERM
+	at_end
 	if [ -d "$D" ]; then
 		sup stop >/dev/null 2>&1
 		name=$(sup status -j 2>/dev/null |
