@@ -36,6 +36,8 @@ offers '--hold --help' raftsup kill --h
 offers 'leader' raftsup kill lea
 offers 'KILL' raftsup kill leader -s K
 offers 'info rpc' raftsup start --log ''
+offers 'fast lab slow' raftsup scenario --timing ''
+offers 'all' raftsup scenario al
 offers 'append' raftctl app
 offers '--stale' raftctl get --s
 offers '' raftctl get ''

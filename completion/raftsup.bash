@@ -25,6 +25,7 @@ _raftsup_options() {
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
+	scenario) echo '--list --timing' ;;
 	top) echo '-i --once --size' ;;
 	draw) echo '--from --to --title --no-heartbeats' ;;
 	backup) echo '-j --json -t' ;;
@@ -40,13 +41,17 @@ _raftsup_operands() {
 	    remove | refill | transfer | snapshot | entries | counters | export)
 		echo "$_raftsup_ids"
 		;;
+	scenario)
+		echo all
+		"${COMP_WORDS[0]}" scenario --list 2>/dev/null | cut -d ' ' -f 1
+		;;
 	loglevel) echo "info rpc $_raftsup_ids" ;;
 	esac
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
 add remove refill transfer snapshot log loglevel entries backup restore
-counters export top draw'
+counters export scenario top draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'
@@ -88,6 +93,7 @@ _raftsup_value() {
 	-d) _raftsup_directories ;;
 	--file | --trace | --trace-tla | --script) _raftsup_files ;;
 	--durability) _raftsup_reply 'power process' ;;
+	--timing) _raftsup_reply 'fast lab slow' ;;
 	--log)
 		# A level of raftsup start; a range of raftnode dump.
 		COMPREPLY=()

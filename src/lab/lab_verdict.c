@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What must hold whatever a scenario did: the safety of Raft as far as event
+ * logs tell it, of clients as far as they were told, and of the stores.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "check/check.h"
+#include "lab/lab.h"
+
+#define VOID	UINT32_MAX
+
+/* Somebody is elected, or chosen by a voter, in a term. */
+struct choice {
+	uint32_t by;		/* 0: by all who count */
+	uint32_t whom;
+	uint64_t term;
+};
+
+static size_t	find_choices(struct lab *, struct choice *);
+static void	check_choices(struct lab *, const struct choice *, size_t);
+static void	check_terms(struct lab *);
+static void	check_stores(struct lab *);
+
+void
+lab_verdict(struct lab *lab)
+{
+	struct choice *choices;
+	size_t i, count;
+
+	lab_await_level(lab, lab_all(lab));
+	for (i = 0; i < lab->key_count; i++) {
+		lab_expect(lab, lab->keys[i].key);
+	}
+	choices = reallocarray(NULL, (lab->line_count + 1) * CLUSTER_NODES_MAX,
+	    sizeof(*choices));
+	if (choices == NULL) {
+		lab_fail(lab, "no memory");
+	}
+	count = find_choices(lab, choices);
+	check_choices(lab, choices, count);
+	free(choices);
+	check_terms(lab);
+	check_stores(lab);
+}
+
+/* "votes of 1, 4, 5 are a majority -> Node 4 leads term 4": these count. */
+static size_t
+take_majority(const char *text, struct choice *choices)
+{
+	const char *arrow = strstr(text, " are a majority -> ");
+	unsigned long long term;
+	unsigned int whom;
+	size_t count = 0;
+	char *end;
+
+	if (strncmp(text, "votes of ", 9) != 0 || arrow == NULL ||
+	    sscanf(arrow, " are a majority -> Node %u leads term %llu", &whom,
+	    &term) != 2) {
+		return 0;
+	}
+	for (text += 9; text < arrow && count < CLUSTER_NODES_MAX;
+	    count++) {
+		choices[count].by = (uint32_t)strtoul(text, &end, 10);
+		choices[count].whom = whom;
+		choices[count].term = term;
+		text = end + 2;
+	}
+	return count;
+}
+
+/*
+ * A vote is told when it is decided, before it is on the disk: of a run that
+ * was killed, the last one may never have been given.
+ */
+static size_t
+find_choices(struct lab *lab, struct choice *choices)
+{
+	struct choice *last[OPTIONS_ID_MAX + 1] = { NULL };
+	const struct lab_line *line;
+	struct choice *choice;
+	unsigned long long term;
+	unsigned int whom, by;
+	size_t i, count = 0;
+
+	for (i = 0; i < lab->line_count; i++) {
+		line = &lab->lines[i];
+		choice = &choices[count];
+		if (line->node == 0 || line->node > OPTIONS_ID_MAX) {
+			continue;
+		}
+		if (sscanf(line->text, "Node %u votes for Node %u in term "
+		    "%llu", &by, &whom, &term) == 3 ||
+		    (sscanf(line->text, "Node %u becomes candidate in term "
+		    "%llu", &whom, &term) == 2 && (by = whom) != 0)) {
+			choice->by = by;
+			choice->whom = whom;
+			choice->term = term;
+			last[line->node] = choice;
+			count++;
+		} else if (strstr(line->text, "becomes leader") != NULL) {
+			choice->by = 0;
+			choice->whom = line->node;
+			choice->term = line->term;
+			count++;
+		} else if (strstr(line->text, " rejoins: run ") != NULL &&
+		    last[line->node] != NULL) {
+			last[line->node]->by = VOID;
+			last[line->node]->whom = VOID;
+			last[line->node] = NULL;
+		} else {
+			count += take_majority(line->text, choice);
+		}
+	}
+	return count;
+}
+
+static int
+compare_choices(const void *a, const void *b)
+{
+	const struct choice *x = a, *y = b;
+
+	if (x->term != y->term) {
+		return x->term < y->term ? -1 : 1;
+	}
+	return x->by < y->by ? -1 : x->by > y->by;
+}
+
+static void
+check_choices(struct lab *lab, const struct choice *unsorted, size_t count)
+{
+	struct choice *choices = reallocarray(NULL, count + 1,
+	    sizeof(*choices));
+	const struct choice *a, *b;
+	uint32_t leaders = 0;
+	size_t i;
+
+	if (choices == NULL) {
+		lab_fail(lab, "no memory");
+	}
+	memcpy(choices, unsorted, count * sizeof(*choices));
+	qsort(choices, count, sizeof(*choices), compare_choices);
+	for (i = 0; i < count; i++) {
+		a = &choices[i];
+		b = a + 1;
+		leaders += a->by == 0;
+		if (i + 1 == count || a->by != b->by || a->term != b->term ||
+		    a->whom == b->whom) {
+			continue;
+		}
+		if (a->by == 0) {
+			lab_fail(lab, "nodes %u and %u both led term %" PRIu64,
+			    a->whom, b->whom, a->term);
+		}
+		lab_fail(lab, "node %u voted for %u and for %u in term %"
+		    PRIu64, a->by, a->whom, b->whom, a->term);
+	}
+	free(choices);
+	if (leaders == 0) {
+		lab_fail(lab, "the event logs tell of no leader");
+	}
+	lab_say(lab, "%u terms had a leader, none had two, and nobody voted "
+	    "twice in one", leaders);
+}
+
+static void
+check_terms(struct lab *lab)
+{
+	uint64_t terms[OPTIONS_ID_MAX + 1] = { 0 };
+	const struct lab_line *line;
+	size_t i;
+
+	for (i = 0; i < lab->line_count; i++) {
+		line = &lab->lines[i];
+		if (line->node == 0 || line->node > OPTIONS_ID_MAX) {
+			continue;
+		}
+		if (line->term < terms[line->node] &&
+		    strstr(line->text, " rejoins: run ") == NULL) {
+			lab_fail(lab, "node %u went back from term %" PRIu64
+			    " to %" PRIu64, line->node, terms[line->node],
+			    line->term);
+		}
+		terms[line->node] = line->term;
+	}
+}
+
+static void
+check_stores(struct lab *lab)
+{
+	struct check_result *result = calloc(1, sizeof(*result));
+	uint32_t i, whole = 0;
+	struct err_buf err;
+
+	if (result == NULL) {
+		lab_fail(lab, "no memory");
+	}
+	if (lab->client != NULL) {
+		raftsup_close(lab->client);
+		lab->client = NULL;
+	}
+	lab_order(lab, "stop", NULL);
+	if (check_cluster(lab->dir, result, &err) != ERR_OK) {
+		lab_fail(lab, "the stores cannot be compared: %s", err.text);
+	}
+	if (result->finding_count > 0) {
+		lab_fail(lab, "the stores do not agree: %s",
+		    result->findings[0].text);
+	}
+	for (i = 0; i < result->node_count; i++) {
+		whole += !result->nodes[i].missing &&
+		    !result->nodes[i].damaged;
+	}
+	if (whole != lab->view.node_count || result->entry_count == 0) {
+		lab_fail(lab, "%u stores of %u can be read", whole,
+		    lab->view.node_count);
+	}
+	lab_say(lab, "all %u stores agree on %" PRIu64 " entries, %zu keys "
+	    "have what was acknowledged", whole, result->entry_count,
+	    lab->key_count);
+	free(result);
+}

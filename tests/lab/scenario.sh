@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# raftsup scenario: what it prints and leaves, bad usage, directories, Ctrl-C;
+# and the fastest of the scenarios.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+TMPDIR=$W/tmp
+export TMPDIR
+mkdir "$TMPDIR" || exit 99
+
+# By a file, so that grep does not find itself.
+printf '%s' "$TMPDIR" >"$W/pattern"
+has_processes() {
+	grep -qsaF -f "$W/pattern" /proc/[0-9]*/cmdline
+}
+
+# What a scenario leaves behind: no directory, no process, no shared memory.
+nothing_left() {
+	[ -z "$(ls -A "$TMPDIR")" ] || fail "left in $TMPDIR: $(ls "$TMPDIR")"
+	! has_processes || fail "a process of $TMPDIR is left"
+}
+
+say "the list, bad usage"
+expect 0 sup scenario --list
+[ "$(wc -l <"$W/out")" -ge 18 ] || fail "few scenarios: $(cat "$W/out")"
+awk '{ if (seen[$1]++ || $2 !~ /^[1-7]$/ || $3 != "nodes") exit 1 }' \
+    "$W/out" || fail "$(cat "$W/out")"
+expect 64 sup scenario
+one_line 'which?'
+expect 64 sup scenario no-such-thing
+expect 64 sup scenario --timing quick typical-run
+mkdir "$W/full" && touch "$W/full/file" || exit 99
+expect 64 sup -d "$W/full" scenario typical-run
+one_line 'is not empty'
+[ -e "$W/full/file" ] || fail 'the file is gone'
+nothing_left
+
+say "two that pass"
+expect 0 sup scenario dead-leader log-inconsistency
+[ "$(grep -Ec '^PASS [a-z-]+ \([0-9]+\.[0-9] s\)$' "$W/out")" -eq 2 ] ||
+    fail "$(cat "$W/out")"
+[ "$(tail -n 1 "$W/out")" = '2 passed, 0 failed' ] || fail "$(cat "$W/out")"
+grep -q '^\$ raftsup kill [1-5] --hold' "$W/out" || fail 'no orders shown'
+grep -q 'becomes leader$' "$W/out" || fail 'no event log shown'
+grep -q '<- differs' "$W/out" || fail 'no different logs shown'
+nothing_left
+
+say "in a directory that is kept"
+expect 0 sup -d "$W/kept" scenario typical-run
+[ -d "$W/kept/node-5/store" ] || fail "nothing is kept"
+"$BIN/raftck" "$W/kept" >"$W/ck" || fail "$(cat "$W/ck")"
+expect 64 sup -d "$W/kept" scenario typical-run
+expect 1 sup -d "$W/kept" status
+nothing_left
+
+say "one that fails is kept, and says why"
+mkdir "$W/bin" && cp "$BIN/raftsup" "$W/bin/raftsup" &&
+    cp /bin/false "$W/bin/raftnode" || exit 99
+expect 1 "$W/bin/raftsup" scenario typical-run
+grep -q '^FAIL typical-run: raftsup start: exit status ' "$W/out" ||
+    fail "$(cat "$W/out")"
+[ "$(tail -n 1 "$W/out")" = '0 passed, 1 failed' ] || fail "$(cat "$W/out")"
+kept=$(sed -n 's/^  kept: //p' "$W/out")
+[ -e "$kept/raftsup.log" ] || fail "not kept: $kept"
+rm -rf "$kept"
+nothing_left
+
+say "interrupted"
+"$BIN/raftsup" scenario kill-storm >"$W/out" 2>&1 &
+scenario=$!
+storms() {
+	grep -q '^\$ raftsup kill' "$W/out"
+}
+await 'the storm' storms
+has_processes || fail 'this test does not see the processes'
+kill -INT "$scenario"
+wait "$scenario"
+got=$?
+[ "$got" -eq 1 ] || fail "exit status $got: $(cat "$W/out")"
+grep -q '^FAIL kill-storm: interrupted$' "$W/out" || fail "$(cat "$W/out")"
+nothing_left
+exit 0
