@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# U17 on a disk that is really full, a small tmpfs in a namespace of its own:
+# U17 on disks that are really full, a small tmpfs in a namespace of its own:
 # `set` is refused with one clear line; reads, elections and deletions go on,
 # and after deletions so do sets; a node that is
 # killed comes back; nothing that was answered OK is lost.
@@ -12,17 +12,21 @@ if [ "${1-}" != inside ]; then
 		echo 'skipped: no mount namespace can be made here'
 		exit 77
 	}
-	for durability in process power; do
-		unshare -rm sh "$0" inside "$durability" || exit $?
+	for size in 32m 40m; do
+		for durability in process power; do
+			unshare -rm sh "$0" inside "$durability" "$size" ||
+			    exit $?
+		done
 	done
 	exit 0
 fi
 durability=$2
+size=$3
 build=${RAFTSUP_BUILDDIR:-.}
 work=$(mktemp -d) || exit 99
 RAFTSUP_DIR=$work/disk/cluster
 export RAFTSUP_DIR
-mkdir "$work/disk" && mount -t tmpfs -o size=40m tmpfs "$work/disk" || exit 99
+mkdir "$work/disk" && mount -t tmpfs -o size=$size tmpfs "$work/disk" || exit 99
 
 sup() {
 	"$build/raftsup" "$@" </dev/null
@@ -38,7 +42,7 @@ end() {
 trap end EXIT
 trap 'exit 99' HUP INT PIPE TERM
 die() {
-	echo "full.sh: $durability: $*"
+	echo "full.sh: $durability, $size: $*"
 	sup status
 	sup log | tail -n 40
 	df "$work/disk"
