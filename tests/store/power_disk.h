@@ -34,6 +34,8 @@ unsigned int power_count(void);
 /* Makes `to` (which must not exist) as the disk has it after `count` calls. */
 void	power_make(const char *to, unsigned int count, enum power_image,
 	    uint64_t seed);
+/* From here on syncs do nothing: for a process that only judges. */
+void	power_be_quick(void);
 /* Forgets everything. */
 void	power_free(void);
 
