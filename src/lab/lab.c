@@ -319,8 +319,6 @@ open_view(struct lab *lab)
 		result = view_open(&lab->view, lab->dir, false, &err);
 		if (result == ERR_OK) {
 			lab->viewed = true;
-			result = merge_open(&lab->merge, lab->dir,
-			    &lab->view.cluster, UINT32_MAX, &err);
 		}
 		if (result != ERR_OK) {
 			lab_fail(lab, "%s", err.text);
@@ -568,20 +566,41 @@ take_piece(void *cookie, const char *piece, size_t size)
 	return (ssize_t)size;
 }
 
+/* The first one has the supervisor's lines too, being of all nodes. */
+static void
+merge_new_nodes(struct lab *lab)
+{
+	uint32_t ids = lab_all(lab) & ~lab->merged;
+	struct err_buf err;
+
+	if (ids == 0) {
+		return;
+	}
+	if (lab->merge_count == LAB_MERGES_MAX ||
+	    merge_open(&lab->merges[lab->merge_count], lab->dir,
+	    &lab->view.cluster, ids, &err) != ERR_OK) {
+		lab_fail(lab, "the event logs of %s cannot be read",
+		    lab_ids(ids));
+	}
+	lab->merge_count++;
+	lab->merged |= ids;
+}
+
 static void
 take_lines(struct lab *lab)
 {
 	const cookie_io_functions_t functions = { .write = take_piece };
+	size_t i;
 	FILE *out;
 
-	if (lab->merge == NULL) {
-		return;
-	}
+	merge_new_nodes(lab);
 	out = fopencookie(lab, "w", functions);
 	if (out == NULL) {
 		lab_fail(lab, "no memory");
 	}
-	merge_print(lab->merge, NULL, out);
+	for (i = 0; i < lab->merge_count; i++) {
+		merge_print(lab->merges[i], NULL, out);
+	}
 	fclose(out);
 }
 

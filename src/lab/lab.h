@@ -30,6 +30,7 @@
 
 #define LAB_KEYS_MAX	64
 #define LAB_VALUE_SIZE	64
+#define LAB_MERGES_MAX	16
 
 enum lab_timing { LAB_FAST, LAB_LAB, LAB_SLOW };
 
@@ -64,7 +65,9 @@ struct lab {
 	struct view view;
 	bool viewed;			/* view is open */
 	struct raftsup *client;		/* NULL: not yet */
-	struct merge *merge;
+	struct merge *merges[LAB_MERGES_MAX];	/* of nodes that came later */
+	size_t merge_count;
+	uint32_t merged;		/* the nodes in them */
 	struct lab_line *lines;
 	size_t line_count, line_room;
 	size_t mark;			/* the first line of this step */

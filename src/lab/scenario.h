@@ -30,6 +30,11 @@ void	scenario_kill_storm(struct lab *);
 void	scenario_pause_and_resume(struct lab *);
 void	scenario_supervisor_killed(struct lab *);
 
+/* scenario_member.c */
+void	scenario_transfer(struct lab *);
+void	scenario_new_node_joins(struct lab *);
+void	scenario_membership(struct lab *);
+
 /* scenario_read.c */
 void	scenario_lease_read(struct lab *);
 void	scenario_stale_leader_read(struct lab *);
