@@ -5,7 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shm/channel.h"
 #include "shm/life.h"
+#include "shm/ring.h"
+#include "shm/segment_internal.h"
 #include "tests/base/check_run.h"
 #include "tests/node/rig.h"
 
@@ -343,6 +346,70 @@ START_TEST(counts)
 }
 END_TEST
 
+/* In a dead node's place: a record whose bytes changed on the way. */
+static void
+send_damaged(struct segment *segment, uint32_t from, uint32_t to, uint64_t run)
+{
+	struct ring ring;
+	uint8_t *data = segment_map_ring(segment->fd,
+	    layout_link_ring(&segment->areas, from, to), LAYOUT_LINK_RING,
+	    true);
+
+	ck_assert_ptr_nonnull(data);
+	ring_init(&ring, segment_link(segment, from, to), data,
+	    LAYOUT_LINK_RING, RING_PRODUCER);
+	data = ring_claim(&ring, 100);
+	ck_assert_ptr_nonnull(data);
+	memset(data, 'd', 100);
+	ring_seal(&ring, 1, 0, 100, run, 0);
+	data[50]++;
+	ring_commit(&ring);
+	segment_unmap_ring(ring.data, LAYOUT_LINK_RING);
+}
+
+/* The same: a whole record that is no message. */
+static void
+send_nonsense(struct segment *segment, uint32_t from, uint32_t to,
+    uint64_t run)
+{
+	struct iovec iov = { (char []){ "nonsense" }, 8 };
+	struct channel_tx *tx;
+
+	ck_assert_int_eq(channel_open_link_tx(&tx, segment, from, to, run),
+	    ERR_OK);
+	ck_assert_int_eq(channel_send(tx, 1, 0, &iov, 1), ERR_OK);
+	ck_assert(channel_flush(tx));
+	channel_tx_close(tx);
+}
+
+/* Damaged records of nodes and of clients are dropped, and each is counted;
+ * all goes on. */
+START_TEST(counts_damage)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	struct segment *segment = rig_segment(rig);
+	uint32_t leader = rig_wait_leader(rig);
+	uint32_t dead = leader % 3 + 1;
+	const volatile uint64_t *counters =
+	    segment_counters(segment, leader - 1);
+
+	rig_set(rig, "a", "1");
+	rig_kill(rig, dead, SIGKILL);
+	ck_assert_uint_eq(counters[SEGMENT_BAD_RECORDS], 0);
+	rig_send(rig, leader, "nonsense", 8);
+	wait_counter(rig, leader, SEGMENT_BAD_RECORDS, 1);
+	send_nonsense(segment, dead - 1, leader - 1, rig_run(rig, dead));
+	wait_counter(rig, leader, SEGMENT_BAD_RECORDS, 2);
+	send_damaged(segment, dead - 1, leader - 1, rig_run(rig, dead));
+	wait_counter(rig, leader, SEGMENT_BAD_RECORDS, 3);
+	rig_start(rig, dead);
+	rig_set(rig, "a", "2");
+	rig_wait_applied(rig, dead, rig_applied(rig, rig_wait_leader(rig)));
+	ck_assert_uint_eq(counters[SEGMENT_BAD_RECORDS], 3);
+	rig_free(rig);
+}
+END_TEST
+
 /*
  * A follower is paused while a large record is on its way to it: the leader
  * does not look after it all the time.
@@ -394,6 +461,7 @@ main(void)
 	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, applies_no_truncated_entry, 0, 2);
 	tcase_add_loop_test(tc, counts, 0, 2);
+	tcase_add_loop_test(tc, counts_damage, 0, 2);
 	tcase_add_loop_test(tc, waits_patiently, 0, 2);
 	suite_add_tcase(suite, tc);
 	return check_run(suite);

@@ -391,6 +391,20 @@ rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
 	return false;
 }
 
+void
+rig_send(struct rig *rig, uint32_t id, const void *data, size_t size)
+{
+	uint32_t slot = id - 1;
+	struct doorbell bell = doorbell_of_node(rig->client_segment, slot);
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+
+	ck_assert_int_eq(channel_send(rig->tx[slot], WIRE_REQUEST, 0, &iov, 1),
+	    ERR_OK);
+	(void)channel_flush(rig->tx[slot]);
+	doorbell_mark_client(rig->client_segment, slot, slot_index(rig->slot));
+	(void)doorbell_ring(&bell);
+}
+
 uint32_t
 rig_ask_many(struct rig *rig, uint32_t id, const char *key, uint32_t count)
 {

@@ -54,6 +54,8 @@ uint32_t rig_wait_leader(struct rig *);
 bool	rig_ask(struct rig *, uint32_t id, enum wire_request_kind,
 	    const struct kv_command *, struct wire_reply *,
 	    struct kv_answer *);
+/* These bytes, instead of a request, to one node. */
+void	rig_send(struct rig *, uint32_t id, const void *data, size_t size);
 /* Sends a stale read of this key count times, and only then takes the replies;
  * how many came. */
 uint32_t rig_ask_many(struct rig *, uint32_t id, const char *key,
