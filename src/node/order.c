@@ -32,7 +32,7 @@ order_transfer(struct node *node, const struct waiter *waiter,
 	}
 	event.transfer.to = bytes_get_u32(request->command);
 	node_step(node, &event);
-	CRASH_POINT("transfer: begun, not answered");
+	CRASH_POINT("order: transfer begun");
 	if (update->result == ERR_OK) {
 		node_status_publish(node);
 		client_reply(node, waiter, WIRE_OK, NULL, 0);
@@ -58,6 +58,6 @@ order_snapshot(struct node *node, const struct waiter *waiter)
 	if (node->applied_index > node->snapshot_index) {
 		node->snapshot_asked = node->applied_index;
 	}
-	CRASH_POINT("snapshot: asked for, not answered");
+	CRASH_POINT("order: snapshot asked for");
 	client_reply(node, waiter, WIRE_OK, NULL, 0);
 }
