@@ -223,6 +223,7 @@ client_request(struct node *node, uint32_t slot,
 	} else if (request.kind == WIRE_SNAPSHOT) {
 		order_snapshot(node, &waiter);
 	} else if (request.kind != WIRE_READ_STALE &&
+	    request.kind != WIRE_READ_INDEX &&
 	    request.kind != WIRE_WATCH && node->role != RAFT_LEADER) {
 		client_reply(node, &waiter, WIRE_NOT_LEADER, NULL, 0);
 	} else if (request.kind == WIRE_TRANSFER) {
@@ -413,6 +414,9 @@ ask_reads(struct node *node, struct read_list *gathered, bool round)
 	gathered->first = NONE;
 	event.read.id = clients->batch++;
 	event.read.round = round;
+	if (node->role != RAFT_LEADER && forward_ask(node, event.read.id)) {
+		return;
+	}
 	node_step(node, &event);
 	CRASH_POINT("read: asked");
 	if (node->update->result == ERR_OK) {
@@ -443,8 +447,9 @@ clients_reads(struct node *node, const struct raft_read *result)
 			read->term = node->term;
 			read_put(clients, &clients->ready, at);
 		} else {
-			client_reply(node, &read->waiter, WIRE_NOT_LEADER,
-			    NULL, 0);
+			client_reply(node, &read->waiter,
+			    result->result == ERR_BUSY ? WIRE_BUSY :
+			    WIRE_NOT_LEADER, NULL, 0);
 			read_put(clients, &clients->free, at);
 		}
 	}

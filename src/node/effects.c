@@ -70,6 +70,10 @@ node_step(struct node *node, struct raft_event *event)
 			node_members_read(node, &update->reads[i]);
 			continue;
 		}
+		if ((update->reads[i].id & NODE_ASKED_READ) != 0) {
+			forward_answer(node, &update->reads[i]);
+			continue;
+		}
 		clients_reads(node, &update->reads[i]);
 	}
 	node->deadline_ns = update->deadline_ns;

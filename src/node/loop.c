@@ -90,6 +90,7 @@ node_turn(struct node *node)
 	node_timers(node);
 	work = node_tick_turn(node) || work;
 	work = node_members_turn(node) || work;
+	work = forward_turn(node) || work;
 	work = node_shorts(node) || work;
 	/* The followers' disks and ours work at the same time. */
 	(void)peers_flush(node);

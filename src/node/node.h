@@ -36,6 +36,9 @@
 #define NODE_BATCH_MAX		1024	/* entries of one update */
 #define NODE_PENDING_NS	200000ull	/* fragments wait for room */
 #define NODE_SHORT_MAX		256	/* sends that carried less */
+#define NODE_FORWARDS_MAX	64	/* batches asked of the leader */
+#define NODE_ASKED_MAX		1024	/* asked by others, at once */
+#define NODE_ASKED_READ		(UINT64_C(1) << 63)	/* ids of reads */
 #define NODE_MEMBERS_READ	UINT64_MAX	/* id of a read */
 #define NODE_TRAILING_ENTRIES	10000	/* kept before a snapshot */
 
@@ -47,6 +50,23 @@ struct node_short {
 	uint32_t to;
 	uint64_t request;
 	uint64_t next_index;
+};
+
+/* A batch of reads here, of which the leader is asked (forward.c). */
+struct node_forward {
+	uint64_t id;
+	uint32_t slot;
+	uint32_t leader;
+	uint64_t term;
+	uint64_t end_ns;
+};
+
+/* One that another node has asked of this leader. */
+struct node_asked {
+	bool used;
+	uint32_t slot;
+	uint64_t run;
+	uint64_t id;
 };
 
 struct node {
@@ -137,6 +157,12 @@ struct node {
 	/* Digests that all nodes note (digest.c). */
 	struct segment_digests digests;
 	uint64_t differs_told;		/* up to this index */
+
+	/* ReadIndex of those who do not lead (forward.c). */
+	struct node_forward forwards[NODE_FORWARDS_MAX];
+	uint32_t forward_count;
+	struct node_asked asked[NODE_ASKED_MAX];
+	uint64_t asked_next;
 
 	/* Wishes of operators, a leader's work (members.c). */
 	uint64_t members_at_ns;		/* next look; UINT64_MAX: none */
@@ -242,6 +268,23 @@ void	peers_look_for_deaths(struct node *);
 /* Life tokens to sleep on; how many.  PEERS_DEATH: there is news. */
 #define PEERS_DEATH	UINT32_MAX
 uint32_t peers_arm(struct node *, struct doorbell_extra *);
+
+/* The slot of a node that is linked; SEGMENT_SLOTS: none. */
+uint32_t peers_slot_of(struct node *, uint32_t id);
+/* What is no message of Raft; run 0: whichever. False: no room. */
+bool	peers_send_bytes(struct node *, uint32_t slot, uint32_t type,
+	    uint64_t run, const void *data, size_t size);
+
+/* ---- forward.c: ReadIndex at a node that does not lead */
+/* Asks the leader for the reads of a batch; false: nobody to ask. */
+bool	forward_ask(struct node *, uint64_t id);
+/* Gives up what has waited too long; true when there was something. */
+bool	forward_turn(struct node *);
+/* False: the bytes make no sense. */
+bool	forward_receive(struct node *, uint32_t slot, uint32_t type,
+	    uint64_t run, const uint8_t *data, size_t size);
+/* The core's answer to what another one asked. */
+void	forward_answer(struct node *, const struct raft_read *);
 
 /* ---- logtime.c: the clock in the log, and what keeps it going */
 /* A leader's log time now. */

@@ -13,6 +13,7 @@
 #include "base/crash.h"
 #include "node/node.h"
 #include "shm/channel.h"
+#include "wire/index.h"
 #include "wire/message.h"
 #include "wire/request.h"
 
@@ -178,6 +179,13 @@ peer_step(struct node *node, uint32_t slot, const struct channel_message *in)
 	    .message = &message,
 	};
 
+	if (in->type == WIRE_INDEX_ASK || in->type == WIRE_INDEX_TELL) {
+		if (!forward_receive(node, slot, in->type, in->from_epoch,
+		    in->data, in->size)) {
+			node->counters[SEGMENT_BAD_RECORDS]++;
+		}
+		return;
+	}
 	if (wire_decode(&message, node->peers->entries, in->data, in->size) !=
 	    ERR_OK || message.from != node->peers->peers[slot].id ||
 	    message.from_run != in->from_epoch) {
@@ -297,6 +305,32 @@ peers_send(struct node *node, const struct raft_message *message)
 	if (count < message->entry_count) {
 		peers_sent_short(node, message, message->entry_first + count);
 	}
+}
+
+uint32_t
+peers_slot_of(struct node *node, uint32_t id)
+{
+	struct peer *peer = id == 0 ? NULL : peer_of(node, id);
+
+	return peer == NULL ? SEGMENT_SLOTS :
+	    (uint32_t)(peer - node->peers->peers);
+}
+
+bool
+peers_send_bytes(struct node *node, uint32_t slot, uint32_t type,
+    uint64_t run, const void *data, size_t size)
+{
+	struct peer *peer = &node->peers->peers[slot];
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data,
+		.iov_len = size };
+
+	if (peer->id == 0 || channel_send(peer->tx, type, run, &iov, 1) !=
+	    ERR_OK) {
+		return false;
+	}
+	peer->sent = true;
+	node->counters[SEGMENT_BYTES_SENT] += size;
+	return true;
 }
 
 void

@@ -415,10 +415,11 @@ members_refill(struct sup *sup, uint32_t id, struct err_buf *err)
 	node->row.wish = record->wish;
 	node->row.wish_seq = members_seq(sup);
 	node->row.why[0] = '\0';
+	node->row.stop = 0;
+	nodes_step(sup, node, MACHINE_START);
 	nodes_publish(sup, node);
 	events_tell(sup, "Node %u is refilled by an operator: a new store, as"
 	    " a learner", id);
-	nodes_step(sup, node, MACHINE_START);
 	return ERR_OK;
 }
 

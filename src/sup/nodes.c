@@ -167,8 +167,10 @@ nodes_adopt(struct sup *sup)
 		node->row.pid = 0;
 		node->row.pid_start = 0;
 		node->row.dead_run = node->row.run_granted;
-		if (row.state == SEGMENT_NODE_HELD ||
-		    row.stop == SUP_STOP_AND_HOLD) {
+		/* What was held had another store, if it is being refilled. */
+		if (former.store_id == node->record->store_id &&
+		    (row.state == SEGMENT_NODE_HELD ||
+		    row.stop == SUP_STOP_AND_HOLD)) {
 			node->state = MACHINE_HELD;
 		}
 		nodes_publish(sup, node);

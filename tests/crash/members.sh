@@ -23,7 +23,8 @@ head -c 76 /dev/zero >"$O"
 RAFTSUP_CRASH_FILE=$O
 export RAFTSUP_CRASH_FILE
 
-# Commands of this script do not die of it, only who was started with it.
+# Commands of this script do not die of it, only who was started with it: so
+# does a supervisor that takes over, while no order is in force.
 quiet() {
 	env -u RAFTSUP_CRASH_FILE "$@"
 }
@@ -77,7 +78,7 @@ at_rest() {
 
 # All is well: node 9 votes with a store, or is nowhere.
 verify() {
-	op start >"$W/start" 2>&1 || fail "$1: no start: $(cat "$W/start")"
+	sup start >"$W/start" 2>&1 || fail "$1: no start: $(cat "$W/start")"
 	await "$1: nothing is left to do" at_rest
 	if is_there; then
 		role=$(node 9 role)
@@ -152,7 +153,7 @@ while read -r name; do
 		# node without a store: it is asked for once more.
 		case $name in
 		'refill: put aside'*)
-			op start >/dev/null 2>&1
+			sup start >/dev/null 2>&1
 			op refill 9 >/dev/null 2>&1
 			;;
 		esac
