@@ -780,26 +780,3 @@ client_send_backlog(struct node *node, uint32_t slot)
 		backlog_drop_first(&client->backlog);
 	}
 }
-
-uint32_t
-read_take(struct clients *clients, struct read_list *list)
-{
-	uint32_t at = list->first;
-
-	if (at != NONE) {
-		list->first = clients->reads[at].next;
-	}
-	return at;
-}
-
-void
-read_put(struct clients *clients, struct read_list *list, uint32_t at)
-{
-	clients->reads[at].next = NONE;
-	if (list->first == NONE) {
-		list->first = at;
-	} else {
-		clients->reads[list->last].next = at;
-	}
-	list->last = at;
-}

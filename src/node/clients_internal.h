@@ -97,8 +97,6 @@ struct clients {
 };
 
 /* ---- clients.c */
-uint32_t read_take(struct clients *, struct read_list *);
-void	read_put(struct clients *, struct read_list *, uint32_t);
 void	client_reply(struct node *, const struct waiter *, enum wire_result,
 	    const uint8_t *, uint32_t);
 
@@ -115,5 +113,29 @@ void	watch_begin(struct node *, uint32_t);
 bool	watch_answer(struct node *, uint32_t, const struct apply_result *);
 /* Those whose index is reached, or whose time has come, are ready again. */
 void	watch_turn(struct node *);
+
+/* The first of a list, or NONE; one more at its end. */
+static inline uint32_t
+read_take(struct clients *clients, struct read_list *list)
+{
+	uint32_t at = list->first;
+
+	if (at != NONE) {
+		list->first = clients->reads[at].next;
+	}
+	return at;
+}
+
+static inline void
+read_put(struct clients *clients, struct read_list *list, uint32_t at)
+{
+	clients->reads[at].next = NONE;
+	if (list->first == NONE) {
+		list->first = at;
+	} else {
+		clients->reads[list->last].next = at;
+	}
+	list->last = at;
+}
 
 #endif

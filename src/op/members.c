@@ -118,7 +118,7 @@ is_open(const struct view *view, uint32_t ids, uint64_t *seq)
 	for (i = 0; i < view->node_count; i++) {
 		node = &view->nodes[i];
 		if ((ids & OPTIONS_ID_BIT(node->id)) != 0 &&
-		    view->cluster.nodes[i].wish != SEGMENT_WISH_NONE) {
+		    node->wish != SEGMENT_WISH_NONE) {
 			*seq = node->wish_seq;
 			return true;
 		}

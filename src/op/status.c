@@ -28,6 +28,7 @@ static void print_difference(const struct view *);
 static void print_node(const struct view_node *, bool);
 static int print_json(const struct view *);
 static json_t *node_json(const struct view_node *);
+static const char *wish_text(enum segment_wish);
 static uint64_t lease_ms_left(const struct view_node *);
 static const char *public_state(const struct view_node *);
 
@@ -121,9 +122,9 @@ print_text(const struct view *view)
 		}
 	}
 	print_difference(view);
-	printf("%-4s %-8s %-7s %-12s %8s %4s %10s %10s %10s %10s %8s\n", "node",
-	    "state", "pid", "role", "term", "vote", "commit", "applied",
-	    "first", "last", "restarts");
+	printf("%-4s %-8s %-7s %-12s %8s %4s %10s %10s %10s %10s %8s %7s\n",
+	    "node", "state", "pid", "role", "term", "vote", "commit",
+	    "applied", "first", "last", "restarts", "lease");
 	for (i = 0; i < view->node_count; i++) {
 		print_node(&view->nodes[i], view->running);
 	}
@@ -132,7 +133,7 @@ print_text(const struct view *view)
 static void
 print_difference(const struct view *view)
 {
-	char list[32] = "";
+	char list[128] = "";
 	uint32_t i;
 
 	for (i = 0; i < view->node_count; i++) {
@@ -153,8 +154,13 @@ print_node(const struct view_node *node, bool running)
 {
 	const char *role = view_role_name(node), *color = "";
 	bool colored = op_has_color();
-	char pid[16] = "-";
+	uint64_t left_ms = lease_ms_left(node);
+	char pid[16] = "-", lease[24] = "-";
 
+	if (left_ms != 0) {
+		snprintf(lease, sizeof(lease), "%.1f s",
+		    (double)left_ms / 1e3);
+	}
 	if (node->pid != 0) {
 		snprintf(pid, sizeof(pid), "%d", node->pid);
 	}
@@ -165,11 +171,14 @@ print_node(const struct view_node *node, bool running)
 		    "\033[31m";
 	}
 	printf("%-4u %s%-8s%s %-7s %-12s %8" PRIu64 " %4u %10" PRIu64 " %10"
-	    PRIu64 " %10" PRIu64 " %10" PRIu64 " %8u\n", node->id, color,
+	    PRIu64 " %10" PRIu64 " %10" PRIu64 " %8u %7s\n", node->id, color,
 	    view_state_name(node->state), colored ? "\033[0m" : "", pid,
 	    role != NULL ? role : "-", node->term, node->vote, node->commit,
 	    node->applied, node->first_index, node->last_index,
-	    node->restarts);
+	    node->restarts, lease);
+	if (node->wish != SEGMENT_WISH_NONE) {
+		printf("     %s\n", wish_text(node->wish));
+	}
 	if (node->why[0] != '\0' && (node->state == SEGMENT_NODE_REFUSED ||
 	    !node->alive)) {
 		printf("     %s\n", node->why);
@@ -231,6 +240,25 @@ node_json(const struct view_node *node)
 	    "restarts", (json_int_t)node->restarts,
 	    "lease_ms_left", (json_int_t)lease_ms_left(node),
 	    "why", node->alive ? "" : node->why, "reason", node->reason);
+}
+
+/* What is wanted of its membership, and not so yet. */
+static const char *
+wish_text(enum segment_wish wish)
+{
+	switch (wish) {
+	case SEGMENT_WISH_JOIN:
+		return "joins the cluster";
+	case SEGMENT_WISH_LEARN:
+		return "joins the cluster as a learner";
+	case SEGMENT_WISH_LEAVE:
+		return "leaves the cluster";
+	case SEGMENT_WISH_REFILL:
+		return "is being refilled";
+	case SEGMENT_WISH_NONE:
+		break;
+	}
+	return "";
 }
 
 /* The five states of the interface: a refused node is down, `why` says it. */

@@ -106,6 +106,7 @@ view_refresh(struct view *view, bool with_stores, struct err_buf *err)
 		node->id = record->id;
 		node->slot = record->slot;
 		node->run = record->run_granted;
+		node->wish = record->wish;
 		node->state = SEGMENT_NODE_DOWN;
 		if (view->segment != NULL) {
 			look_node(view, node);

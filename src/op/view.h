@@ -37,6 +37,7 @@ struct view_node {
 	uint64_t snapshot_index;
 	uint64_t lease_end_ns;
 	uint32_t transfer_to;		/* a leader's; 0: none */
+	enum segment_wish wish;		/* not fulfilled yet */
 	uint64_t wish_seq;		/* of its row's wish */
 	uint64_t configuration_index;	/* in force there, */
 	uint32_t quorum;		/* and the votes needed in it */

@@ -9,6 +9,7 @@
 #include "kv/kv.h"
 #include "tests/base/check_run.h"
 #include "tests/wire/wire_help.h"
+#include "wire/index.h"
 
 #define RANDOM_BUFFERS	50000
 
@@ -46,6 +47,30 @@ encode_reply(uint8_t *to, struct wire_reply *reply)
 	memcpy(to + WIRE_REPLY_SIZE, payload, sizeof(payload));
 	return WIRE_REPLY_SIZE + sizeof(payload);
 }
+
+/* ReadIndex between nodes: a round trip, and each kind of damage. */
+START_TEST(test_index)
+{
+	struct wire_index in = { .id = 0x1122334455667788, .index = 99 }, out;
+	uint8_t data[WIRE_INDEX_SIZE + 1] = { 0 };
+
+	wire_encode_index(&in, data);
+	ck_assert_int_eq(wire_decode_index(&out, data, WIRE_INDEX_SIZE),
+	    ERR_OK);
+	ck_assert_uint_eq(out.id, in.id);
+	ck_assert_uint_eq(out.index, in.index);
+	ck_assert_int_eq(wire_decode_index(&out, data, WIRE_INDEX_SIZE - 1),
+	    ERR_CORRUPT);
+	ck_assert_int_eq(wire_decode_index(&out, data, WIRE_INDEX_SIZE + 1),
+	    ERR_CORRUPT);
+	for (size_t i = 16; i < WIRE_INDEX_SIZE; i++) {
+		data[i] = 1;
+		ck_assert_int_eq(wire_decode_index(&out, data,
+		    WIRE_INDEX_SIZE), ERR_CORRUPT);
+		data[i] = 0;
+	}
+}
+END_TEST
 
 START_TEST(test_request)
 {
@@ -266,6 +291,7 @@ make_suite(void)
 	Suite *suite = suite_create("request");
 	TCase *tcase = tcase_create("request");
 
+	tcase_add_test(tcase, test_index);
 	tcase_add_test(tcase, test_request);
 	tcase_add_test(tcase, test_reply);
 	tcase_add_test(tcase, test_empty);

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Linearizable reads from any node (raftctl --node ID get --read-index), and
+# leases on real processes: shown, kept through a voter's death, lost.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+
+ctl() {
+	"$BIN/raftctl" "$@"
+}
+
+read_all() {
+	for id in 1 2 3; do
+		[ "$(ctl -t 10 --node "$id" get --read-index k)" = "$1" ] ||
+		    fail "node $id does not have $1"
+	done
+}
+
+say "each node has what was answered before"
+expect 0 sup start -n 3 --durability process --election-timeout 200-400ms
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	expect 0 ctl set k "$i"
+	read_all "$i"
+done
+expect 0 sup transfer follower
+expect 0 ctl set k moved
+read_all moved
+leader=$(field leader)
+expect 0 sup kill leader
+expect 0 ctl -t 10 set k killed
+await "all up" node_is "$leader" state up
+read_all killed
+
+say "without a leader there is no such read, and a stale one"
+follower=$(sup status -j | tr '{' '\n' |
+    sed -n '/"role":"follower"/s/"id":\([0-9]*\).*/\1/p' | head -n 1)
+for id in 1 2 3; do
+	[ "$id" = "$follower" ] || expect 0 sup pause "$id"
+done
+expect 69 ctl -t 1 --node "$follower" get --read-index k
+expect 0 ctl --node "$follower" get --stale k
+[ "$(cat "$W/out")" = killed ] || fail "stale: $(cat "$W/out")"
+for id in 1 2 3; do
+	[ "$id" = "$follower" ] || expect 0 sup resume "$id"
+done
+await "leader" has_leader
+read_all killed
+expect 0 sup stop
+
+say "a lease is shown, renewed, and used"
+expect 0 sup start --lease 4s --election-timeout 200-400ms
+grep -q 'the lease (4s) is longer than the election timeout' "$W/out" ||
+    fail "$(cat "$W/out")"
+has_lease() {
+	leader=$(field leader)
+	[ "$leader" != 0 ] && [ "$(node "$leader" lease_ms_left)" -gt 2000 ]
+}
+await "lease" has_lease
+[ "$(node "$leader" lease_ms_left)" -le 4000 ] || fail "longer than 4 s"
+expect 0 sup status
+grep -Eq "^$leader +up .* leader .* [0-9.]+ s$" "$W/out" ||
+    fail "no lease in: $(cat "$W/out")"
+expect 0 ctl get k
+lease_reads() {
+	sup counters -j | tr '{' '\n' |
+	    sed -n 's/.*"lease_reads":\([0-9]*\).*/\1/p' | sort -n | tail -n 1
+}
+before=$(lease_reads)
+expect 0 ctl get k
+[ "$(lease_reads)" -gt "$before" ] || fail "not by the lease"
+
+say "a voter that was killed keeps its promise"
+now_ms() {
+	echo $(($(date +%s%N) / 1000000))
+}
+other() {
+	sup status -j | tr '{' '\n' |
+	    sed -n '/"role":"follower"/s/"id":\([0-9]*\).*/\1/p' | head -n 1
+}
+await "lease" has_lease
+voter=$(other)
+old=$(node "$voter" pid)
+end=$(($(now_ms) + $(node "$leader" lease_ms_left)))
+expect 0 sup pause "$leader"
+kill -9 "$old"
+again_up() {
+	[ "$(node "$voter" pid)" != "$old" ] && node_is "$voter" state up
+}
+await "the voter" again_up
+expect 0 sup timeout "$voter"
+# Nobody serves before the old lease is over.
+serves() {
+	[ -n "$(ctl -t 200ms get k 2>/dev/null)" ]
+}
+while ! serves; do
+	[ "$(now_ms)" -lt $((end + 30000)) ] || fail "no leader any more"
+done
+[ "$(now_ms)" -ge "$end" ] || fail "read within another one's lease"
+sup log | grep -Eq 'waits for the old lease|has promised Node' ||
+    fail "nobody has waited"
+expect 0 sup resume "$leader"
+await "leader" has_leader
+
+say "a leader that loses its majority says so when its lease runs out"
+await "lease" has_lease
+expiries() {
+	sup log "$leader" | grep -c 'leader lease expired, stepping down'
+}
+before=$(expiries)
+for id in 1 2 3; do
+	[ "$id" = "$leader" ] || expect 0 sup pause "$id"
+done
+lost() {
+	[ "$(expiries)" -gt "$before" ]
+}
+await "the lease is lost" lost
+for id in 1 2 3; do
+	[ "$id" = "$leader" ] || expect 0 sup resume "$id"
+done
+await "leader" has_leader
+
+say "a voter whose page was wiped gives no votes"
+voter=$(other)
+slot=$((voter - 1))
+segment=/dev/shm$(field segment)
+expect 0 sup pause "$voter"
+head -c 576 /dev/zero | dd of="$segment" bs=1 conv=notrunc \
+    seek=$((16384 + slot * 8192 + 4864)) 2>/dev/null
+printf '\001' | dd of="$segment" bs=1 conv=notrunc \
+    seek=$((16384 + slot * 8192 + 4864)) 2>/dev/null
+expect 0 sup kill "$voter"
+withholds() {
+	sup log "$voter" |
+	    grep -q 'does not know what it has promised -> gives no votes'
+}
+await "it withholds votes" withholds
