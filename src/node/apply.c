@@ -632,7 +632,9 @@ apply_switch(struct apply *apply, struct receive *receive)
 	int result;
 
 
+	CRASH_POINT("snapshot: before the switch");
 	result = state_switch(apply->machine_state, receive);
+	CRASH_POINT("snapshot: state switched");
 	receive_close(receive);
 	if (result == ERR_OK) {
 		result = kv_new(&kv, state_table(apply->machine_state));

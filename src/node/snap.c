@@ -341,6 +341,7 @@ run_view(struct snap *snap, struct snap_done *done, struct err_buf *err)
 		done->size = view_size(snap->view);
 		memcpy(done->chain, view_chain(snap->view), RAFT_CHAIN_SIZE);
 		snap->growth_max = growth_max(snap, done->size);
+		CRASH_POINT("snapshot: view open");
 	}
 }
 
@@ -406,11 +407,13 @@ run_write(struct snap *snap, struct snap_done *done, struct err_buf *err)
 	if (done->result == ERR_OK) {
 		done->result = receive_write(
 		    snap->receive, done->data, done->size, err);
+		CRASH_POINT("snapshot: chunk written aside");
 	}
 	done->offset += done->size;
 	if (done->result == ERR_OK &&
 	    done->offset == done->message.chunk.total) {
 		done->result = receive_finish(snap->receive, err);
+		CRASH_POINT("snapshot: received");
 		done->complete = done->result == ERR_OK;
 	}
 	if (done->result != ERR_OK) {
@@ -448,6 +451,7 @@ snap_run(struct snap *snap, struct job *job)
 	switch (done->kind) {
 	case SNAP_SYNC:
 		done->result = store_sync_state(snap->store);
+		CRASH_POINT("snapshot: checkpoint synced");
 		break;
 	case SNAP_VIEW:
 		run_view(snap, done, &err);

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "store/store_internal.h"
 
 /* Pages on the way from the root of each database, and the free list. */
@@ -348,6 +349,9 @@ store_commit(struct store *store)
 		installing->named = true;
 	}
 	code = env_commit(&store->log, txn);
+	if (installing != NULL) {
+		CRASH_POINT("snapshot: install committed");
+	}
 	if (code != ERR_OK) {
 		if (installing != NULL && code == ERR_FULL &&
 		    store_reader_begin(store, &txn) == ERR_OK) {

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/crash.h"
 #include "base/fs.h"
 #include "store/snapshot.h"
 #include "store/store_internal.h"
@@ -210,6 +211,7 @@ store_sweep(struct store *store, struct err_buf *err)
 				    store_latched(store));
 			}
 		}
+		CRASH_POINT("snapshot: former state closed");
 		code = remove_state(store->dir, name, err);
 	}
 	return code;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crash.h"
 #include "store/store_internal.h"
 
 void
@@ -292,6 +293,7 @@ store_cut(struct store *store, uint64_t first_index)
 	}
 	store_fail(store, code);
 	next->unsettled = true;
+	CRASH_POINT("snapshot: log to be cut");
 	return code == ERR_OK && next->first_index < first_index;
 }
 

@@ -15,6 +15,7 @@
  *	create:	file:	when a cluster is made (file: in the supervisor too)
  *	stop: restart:	when the cluster is stopped and started again
  *	start: supervisor:  when a dead node is started again
+ *	snapshot:	when a node is started that has missed a lot
  *	anything else	under load, sooner or later
  *
  * A point where nobody died is a failure, but for `sync:`, a thread that power
@@ -42,6 +43,7 @@
 #define LOAD_NS		8000000000ull	/* for checkpoints and syncs */
 #define START_NS	10000000000ull
 #define AGAIN_NS	150000000ull	/* between deaths of nodes */
+#define MISS_NS		1500000000ull	/* for logs to be cut meanwhile */
 
 struct writer {
 	int number;
@@ -78,6 +80,8 @@ static bool	try_start(struct cluster *);
 static void	visit_running(struct cluster *, char **, int);
 static bool	visit(struct cluster *, const char *, int);
 static void	kill_a_node(struct cluster *);
+static int	hold_a_node(struct cluster *);
+static void	start_node(struct cluster *, int);
 static void	recover(struct cluster *, int);
 static void	*write_thread(void *);
 static void	write_one(struct writer *, struct client *);
@@ -92,6 +96,10 @@ main(int argc, char **argv)
 	int at, i;
 
 	parse(argc, argv);
+	/* So that little load makes snapshots, and cuts logs. */
+	if (setenv("RAFTSUP_SNAPSHOT_ENTRIES", "200", 1) != 0) {
+		die("setenv");
+	}
 	/* Where there is one process alone, -a means nothing. */
 	for (at = optind; at < argc && !options.all; at++) {
 		bool hit = false;
@@ -235,6 +243,7 @@ is_worth(const char *name, int count)
 		return count == 1;
 	}
 	return count <= 3 || !(begins(name, "create:") ||
+	    begins(name, "snapshot:") ||
 	    begins(name, "stop:") || begins(name, "checkpoint:") ||
 	    begins(name, "sync:"));
 }
@@ -334,7 +343,7 @@ visit(struct cluster *cluster, const char *name, int count)
 {
 	char output[4096];
 	uint64_t began = now_ns();
-	int died;
+	int died, held = 0;
 
 	order_give(name, count);
 	atomic_store(&order->all, options.all);
@@ -354,11 +363,26 @@ visit(struct cluster *cluster, const char *name, int count)
 				break;
 			}
 		}
+	} else if (begins(name, "snapshot:")) {
+		/* One start of it a time. */
+		for (int i = 0; i < count && atomic_load(&order->pid) == 0;
+		    i++) {
+			held = hold_a_node(cluster);
+			(void)order_wait(MISS_NS);
+			start_node(cluster, held);
+			(void)order_wait(i + 1 < count ? 10 * AGAIN_NS :
+			    LOAD_NS);
+		}
 	} else {
 		(void)order_wait(LOAD_NS);
 	}
 	died = order_take_back();
 	deaths += died != 0;
+	if (held != 0) {
+		/* Nobody else starts it. */
+		(void)try_start(cluster);
+		start_node(cluster, held);
+	}
 	if (died != 0 || begins(name, "stop:") || begins(name, "restart:")) {
 		recover(cluster, died);
 	}
@@ -385,6 +409,28 @@ kill_a_node(struct cluster *cluster)
 			(void)kill(pid, SIGKILL);
 		}
 	}
+}
+
+static int
+hold_a_node(struct cluster *cluster)
+{
+	static int next;
+	char id[12], output[4096];
+
+	snprintf(id, sizeof(id), "%d", next++ % 3 + 1);
+	(void)cluster_run(cluster, output, sizeof(output), "raftsup", "kill",
+	    id, "--hold", NULL);
+	return atoi(id);
+}
+
+static void
+start_node(struct cluster *cluster, int id)
+{
+	char text[12], output[4096];
+
+	snprintf(text, sizeof(text), "%d", id);
+	(void)cluster_run(cluster, output, sizeof(output), "raftsup", "start",
+	    text, NULL);
 }
 
 /* Whoever died, all is well again; the supervisor needs a start for it. */
