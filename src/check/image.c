@@ -112,7 +112,11 @@ carry(struct image *image, uint64_t index)
 		return ERR_AGAIN;
 	}
 	code = image_replay(image->kv, image->store, index);
-	return code == ERR_OK ? look_at_log(image) : code;
+	if (code == ERR_OK) {
+		code = look_at_log(image);
+	}
+	store_thaw(image->store);
+	return code;
 }
 
 int

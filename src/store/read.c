@@ -85,19 +85,27 @@ store_readers_close(struct store *store)
 int
 store_freeze(struct store *store)
 {
-	MDB_txn *txn = store->frozen;
+	MDB_txn *txn;
 	int code;
 
 	assert(store->read_only);
-	store->frozen = NULL;
-	if (txn != NULL) {
-		store_reader_end(store, txn);
-	}
+	store_thaw(store);
 	code = store_reader_begin(store, &txn);
 	if (code == ERR_OK) {
 		store->frozen = txn;
 	}
 	return code;
+}
+
+void
+store_thaw(struct store *store)
+{
+	MDB_txn *txn = store->frozen;
+
+	store->frozen = NULL;
+	if (txn != NULL) {
+		store_reader_end(store, txn);
+	}
 }
 
 /* --------------------------------------------------------------- entries */

@@ -194,6 +194,8 @@ int	store_entry_info(struct store *, uint64_t index,
  * now, until the next call, whatever a node beside does.
  */
 int	store_freeze(struct store *) MUST_CHECK;
+/* No longer: the node may use the log's pages again. */
+void	store_thaw(struct store *);
 
 struct store_figures {
 	uint64_t commits;		/* transactions */

@@ -56,6 +56,11 @@ await "node 2 to be down" node_is 2 state down
 expect 1 "$BIN/raftck" "$D"
 grep -q 'node 2: the digest of the records is' "$W/out" ||
     fail "$(cat "$W/out")"
+expect 0 sup refill 2
+await "node 2 to follow" node_is 2 role follower
+incr 20
+expect 0 sup status
+expect 0 "$BIN/raftck" "$D"
 expect 0 sup stop
 rm -rf "$D"
 
