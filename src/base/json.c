@@ -181,6 +181,15 @@ json_put_null(struct json *json, const char *name)
 }
 
 void
+json_put_hex(struct json *json, const char *name, uint64_t value)
+{
+	char text[17];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, value);
+	json_put_string(json, name, text);
+}
+
+void
 json_put_string(struct json *json, const char *name, const char *text)
 {
 	begin_value(json, name, "");

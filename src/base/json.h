@@ -43,6 +43,9 @@ void json_put_i64(struct json *json, const char *name, int64_t value);
 void json_put_bool(struct json *json, const char *name, bool value);
 void json_put_null(struct json *json, const char *name);
 
+/* A string of 16 hexadecimal digits: JSON's numbers are not made for ids. */
+void json_put_hex(struct json *json, const char *name, uint64_t value);
+
 /* A text of ours; what is not UTF-8 in it becomes U+FFFD. */
 void json_put_string(struct json *json, const char *name, const char *text);
 

@@ -45,15 +45,6 @@ print_text(const char *path, const struct backup_info *info, uint64_t records,
 }
 
 static void
-put_hex(struct json *json, const char *name, uint64_t value)
-{
-	char text[17];
-
-	snprintf(text, sizeof(text), "%016" PRIx64, value);
-	json_put_string(json, name, text);
-}
-
-static void
 print_json(const char *path, const struct backup_info *info, uint64_t records,
     const char *when, const char *damage)
 {
@@ -66,14 +57,14 @@ print_json(const char *path, const struct backup_info *info, uint64_t records,
 	if (damage != NULL) {
 		json_put_string(&json, "text", damage);
 	} else {
-		put_hex(&json, "cluster", info->cluster_id);
+		json_put_hex(&json, "cluster", info->cluster_id);
 		json_put_u64(&json, "node", info->node_id);
 		json_put_u64(&json, "index", info->index);
 		json_put_u64(&json, "term", info->term);
 		json_put_u64(&json, "records", records);
 		json_put_u64(&json, "keys", info->key_count);
 		json_put_u64(&json, "sessions", info->session_count);
-		put_hex(&json, "digest", info->digest);
+		json_put_hex(&json, "digest", info->digest);
 		json_put_string(&json, "created", when);
 	}
 	json_end_object(&json);

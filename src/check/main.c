@@ -79,15 +79,6 @@ print_text(const char *dir, const struct check_result *result)
 /* ------------------------------------------------------------------ JSON */
 
 static void
-put_hex(struct json *json, const char *name, uint64_t value)
-{
-	char text[17];
-
-	snprintf(text, sizeof(text), "%016" PRIx64, value);
-	json_put_string(json, name, text);
-}
-
-static void
 put_node(struct json *json, const struct check_node *node)
 {
 	json_begin_object(json, NULL);
@@ -95,7 +86,7 @@ put_node(struct json *json, const struct check_node *node)
 	json_put_bool(json, "missing", node->missing);
 	json_put_bool(json, "damaged", node->damaged);
 	if (!node->missing && !node->damaged) {
-		put_hex(json, "store", node->identity.store_id);
+		json_put_hex(json, "store", node->identity.store_id);
 		json_put_u64(json, "run", node->run);
 		json_put_u64(json, "term", node->log.hard_state.term);
 		json_put_u64(json, "vote", node->log.hard_state.vote);
@@ -103,7 +94,7 @@ put_node(struct json *json, const struct check_node *node)
 		json_put_u64(json, "last_index", node->log.last_index);
 		json_put_u64(json, "applied_index",
 		    node->position.applied_index);
-		put_hex(json, "digest", node->position.digest);
+		json_put_hex(json, "digest", node->position.digest);
 	}
 	json_end_object(json);
 }

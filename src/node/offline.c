@@ -292,15 +292,6 @@ json_begin(struct dump *dump, const char *node_dir)
 }
 
 static void
-json_put_hex(struct json *json, const char *name, uint64_t value)
-{
-	char text[17];
-
-	snprintf(text, sizeof(text), "%016" PRIx64, value);
-	json_put_string(json, name, text);
-}
-
-static void
 json_meta(struct dump *dump)
 {
 	const struct store_identity *id = store_identity(dump->view.store);

@@ -21,6 +21,7 @@
 #include "base/bytes.h"
 #include "base/fs.h"
 #include "base/options.h"
+#include "check/image.h"
 #include "check/overlay.h"
 #include "kv/kv.h"
 #include "op/entry_text.h"
@@ -133,18 +134,6 @@ op_export(struct op *op)
 	return status;
 }
 
-static int
-apply_one(void *arg, const struct raft_entry *entry)
-{
-	struct export *export = arg;
-	struct kv_answer answer;
-
-	export->code = kv_apply(export->kv, entry->index, entry->term,
-	    entry->type == RAFT_ENTRY_COMMAND, entry->data, entry->size,
-	    &answer);
-	return export->code != ERR_OK;
-}
-
 /* The state first: the log then has all that it applied. */
 static int
 open_node(struct export *e, struct err_buf *err)
@@ -178,9 +167,7 @@ open_node(struct export *e, struct err_buf *err)
 		}
 		if (applied + 1 >= e->info.first_index &&
 		    applied < e->commit) {
-			code = store_read(e->store, applied + 1,
-			    e->commit + 1, UINT64_MAX, apply_one, e);
-			code = code == ERR_OK ? e->code : code;
+			code = image_replay(e->kv, e->store, e->commit);
 		}
 	}
 	if (code == ERR_OK) {
