@@ -522,7 +522,9 @@ peers_tell_death(struct node *node, uint32_t slot, uint64_t run)
 	node->dead_runs[slot] = run;
 	event.peer_dead.id = node->peers->peers[slot].id;
 	event.peer_dead.run = run;
-	if (event.peer_dead.id == node->leader) {
+	/* Who has voted since knows of no leader; the death may still end
+	 * a promise, and then it takes its turn like the others. */
+	if (event.peer_dead.id == node->leader || node->leader == 0) {
 		event.peer_dead.delay_ns = peers_turn(node, slot, run) *
 		    (node->power ? STAGGER_POWER_NS : STAGGER_PROCESS_NS);
 	}
