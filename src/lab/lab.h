@@ -196,8 +196,8 @@ enum lab_away {
 /*
  * Leaves the leader alone with so many followers: all others are put away.
  * Then brings `count` entries to these nodes that no other has and that
- * nobody acknowledges: the keys are KEY-1, ..., the values `value`.  The
- * first one is in *first.  Returns the leader.
+ * nobody acknowledges: the keys are KEY-1, ... (in a later try KEYb-1, ...),
+ * the values `value`.  The first one is in *first.  Returns the leader.
  *
  * A dead node may find such entries in shared memory when it comes back:
  * messages to it that were late.  Who was frozen and is then killed does not,

@@ -13,6 +13,8 @@
 #include "lab/scenario.h"
 
 #define BIT(id)		OPTIONS_ID_BIT(id)
+/* Fills an AppendEntries: what comes behind it goes in the next one. */
+#define LARGE_SIZE	100000
 
 /* Killed, and down. */
 static void
@@ -68,11 +70,14 @@ must_have(struct lab *lab, uint32_t ids, const struct lab_entry *entry,
 }
 
 static void
-must_be_absent(struct lab *lab, const char *key)
+must_be_absent(struct lab *lab, const struct lab_entry *set)
 {
-	char value[LAB_VALUE_SIZE];
+	char value[LAB_VALUE_SIZE], key[LAB_VALUE_SIZE];
 	int code;
 
+	if (sscanf(set->text, "SET %63s", key) != 1) {
+		lab_fail(lab, "\"%s\" sets no key", set->text);
+	}
 	code = lab_try_get(lab, 0, RAFTSUP_LINEARIZABLE, key, lab->limit_ns,
 	    value);
 	if (code != RAFTSUP_NOT_FOUND) {
@@ -119,7 +124,7 @@ scenario_log_inconsistency(struct lab *lab)
 	lab_show_log(lab, "log");
 	lab_show_entries(lab, 8);
 	must_have(lab, lab_all(lab), &kept, "it is committed");
-	must_be_absent(lab, "lost-1");
+	must_be_absent(lab, &lost);
 }
 
 /* ---------------------------------------------------------------- figure 7 */
@@ -188,8 +193,8 @@ scenario_figure_7(struct lab *lab)
 	must_have(lab, lab_all(lab), &missed, "it is committed");
 	must_differ(lab, lab_all(lab), &first, "it gave way");
 	must_differ(lab, lab_all(lab), &second, "it gave way");
-	must_be_absent(lab, "first-1");
-	must_be_absent(lab, "second-1");
+	must_be_absent(lab, &first);
+	must_be_absent(lab, &second);
 }
 
 /* ---------------------------------------------------------------- figure 8 */
@@ -201,12 +206,13 @@ struct figure_8 {
 
 /* (a): S1 led, and brought X to S2 only.  All are down afterwards. */
 static void
-begin_figure_8(struct lab *lab, struct figure_8 *f, const char *key)
+begin_figure_8(struct lab *lab, struct figure_8 *f, const char *key,
+    const char *value)
 {
 	uint32_t id, *s[3] = { &f->s3, &f->s4, &f->s5 };
 	size_t n = 0;
 
-	f->s1 = lab_strand(lab, LAB_FROZEN, 1, 1, key, "old", &f->x);
+	f->s1 = lab_strand(lab, LAB_FROZEN, 1, 1, key, value, &f->x);
 	f->s2 = 0;
 	for (id = 1; id <= lab->nodes; id++) {
 		if (id == f->s1) {
@@ -262,7 +268,7 @@ overwrite(struct lab *lab, struct figure_8 *f)
 	lab_await_level(lab, lab_all(lab));
 	lab_show_lines(lab, "truncates");
 	must_have(lab, lab_all(lab), &y, "it was committed");
-	must_be_absent(lab, "x-1");
+	must_be_absent(lab, &f->x);
 }
 
 /* (c): one of S1 and S2 leads, and brings X to S3. */
@@ -323,14 +329,17 @@ stand_without(struct lab *lab, struct figure_8 *f, uint32_t leader)
 void
 scenario_figure_8(struct lab *lab)
 {
+	static char large[LARGE_SIZE];
 	struct figure_8 f;
 
 	lab_start(lab, "--lease", lab_time(lab, 2000), "--log", "rpc", NULL);
 	lab_set(lab, "color", "blue");
-	begin_figure_8(lab, &f, "x");
+	begin_figure_8(lab, &f, "x", "old");
 	overwrite(lab, &f);
-	lab_say(lab, "An entry in two logs was not safe. Once more, to (a).");
-	begin_figure_8(lab, &f, "z");
+	lab_say(lab, "An entry in two logs was not safe. Once more, to (a), "
+	    "with a large X.");
+	memset(large, 'z', sizeof(large) - 1);
+	begin_figure_8(lab, &f, "z", large);
 	stand_without(lab, &f, bring_to_majority(lab, &f));
 }
 
