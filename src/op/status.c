@@ -227,7 +227,7 @@ node_json(const struct view_node *node)
 	const char *role = view_role_name(node);
 
 	return json_pack("{s:I, s:I, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I,"
-	    " s:I, s:I, s:I, s:s, s:s}", "id", (json_int_t)node->id,
+	    " s:I, s:I, s:I, s:s, s:s, s:s}", "id", (json_int_t)node->id,
 	    "pid", (json_int_t)node->pid, "state", public_state(node),
 	    "role", node->state == SEGMENT_NODE_UP ||
 	    node->state == SEGMENT_NODE_PAUSED ? role : NULL,
@@ -239,6 +239,7 @@ node_json(const struct view_node *node)
 	    "snapshot_index", (json_int_t)node->snapshot_index,
 	    "restarts", (json_int_t)node->restarts,
 	    "lease_ms_left", (json_int_t)lease_ms_left(node),
+	    "wish", wish_text(node->wish),
 	    "why", node->alive ? "" : node->why, "reason", node->reason);
 }
 
