@@ -498,7 +498,7 @@ int
 env_commit(struct env *env, MDB_txn *txn)
 {
 	uint64_t begun_ns = 0;
-	int rc;
+	int rc, dead;
 
 	if (env->synced) {
 		begun_ns = clock_now_ns();
@@ -508,6 +508,8 @@ env_commit(struct env *env, MDB_txn *txn)
 	if (rc == 0) {
 		if (env->synced) {
 			sync_ends(env->shared, clock_now_ns() - begun_ns);
+			/* Else the next sync by itself looks for them. */
+			mdb_reader_check(env->mdb, &dead);
 		}
 		atomic_fetch_add_explicit(
 		    &env->shared->commits, 1, memory_order_relaxed);

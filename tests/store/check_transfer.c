@@ -6,6 +6,9 @@
  */
 #include "tests/store/snapshot_test.h"
 
+#include <lmdb.h>
+#include <signal.h>
+
 #include "base/crc32c.h"
 #include "base/prng.h"
 #include "store/stream.h"
@@ -134,6 +137,70 @@ START_TEST(test_view_growth)
 	store_figures(from.store, &end);
 	ck_assert_uint_eq(end.state_used, closed.state_used);
 	rig_close(&from);
+}
+END_TEST
+
+/* Another process reads the state, and is killed while it does. */
+static void
+kill_reader(struct rig *rig)
+{
+	int pipe_fds[2];
+	char path[400];
+	MDB_env *env;
+	MDB_txn *txn;
+	char byte;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/store/state.0", rig->dir);
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		if (mdb_env_create(&env) == 0 &&
+		    mdb_env_open(env, path, MDB_RDONLY, 0) == 0 &&
+		    mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) == 0 &&
+		    write(pipe_fds[1], "x", 1) == 1) {
+			pause();
+		}
+		_exit(1);
+	}
+	close(pipe_fds[1]);
+	ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
+	close(pipe_fds[0]);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* U7: what a killed reader saw is not kept for ever: the state takes about as
+ * much as that of a store without readers. */
+START_TEST(test_killed_reader)
+{
+	struct rig *rigs[] = { &from, &to };
+	struct store_figures read, unread;
+	unsigned int i, k;
+
+	for (i = 0; i < COUNT_OF(rigs); i++) {
+		rig_create(rigs[i], i == 0 ? "node-1" : "node-2",
+		    _i == 0 ? STORE_POWER : STORE_PROCESS);
+		rig_grow(rigs[i], 1000, 1000, 500);
+		rig_checkpoint(rigs[i]);
+		if (i == 0) {
+			kill_reader(rigs[i]);
+		}
+		for (k = 1; k <= 20; k++) {
+			if (_i == 1) {
+				ck_assert_int_eq(
+				    store_sync(rigs[i]->store), ERR_OK);
+			}
+			rig_grow(rigs[i], 1000 + k * 100, 1000, 500);
+			rig_checkpoint(rigs[i]);
+		}
+	}
+	store_figures(from.store, &read);
+	store_figures(to.store, &unread);
+	ck_assert_uint_le(
+	    read.state_used, unread.state_used + unread.state_used / 5);
+	close_both();
 }
 END_TEST
 
@@ -456,6 +523,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tcase, test_setup, test_teardown);
 	tcase_add_test(tcase, test_view);
 	tcase_add_test(tcase, test_view_growth);
+	tcase_add_loop_test(tcase, test_killed_reader, 0, 2);
 	tcase_add_test(tcase, test_view_too_old);
 	tcase_add_loop_test(tcase, test_install, 0, 8);
 	tcase_add_test(tcase, test_install_keeps_suffix);
