@@ -83,6 +83,17 @@ term_rises() {
 }
 await "an election" term_rises
 
+say "why there was an election, and who says so (U23)"
+gives_reason() {
+	sup log --kind role >"$W/out" && grep -q "$1" "$W/out"
+}
+await "its reason" gives_reason \
+    'becomes candidate in term [0-9]*: told to by the operator'
+await "why the leader is none" gives_reason \
+    'becomes follower in term [0-9]*: Node [123] asks for votes'
+node "$(field leader)" reason | grep -q 'Node [123] becomes leader' ||
+    fail "no reason: $(sup status -j)"
+
 say "log, recorder, loglevel"
 expect 0 sup log
 cut -c1-27 "$W/out" >"$W/times"
