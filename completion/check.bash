@@ -27,7 +27,7 @@ offers() {
 offers 'start status' raftsup sta
 offers 'resume restart restore' raftsup res
 offers 'start stop status' raftsup st
-offers 'pause' raftsup -d x pa
+offers 'pause' raftsup -d x pau
 offers 'power process' raftsup start --durability p
 offers '--durability' raftsup start --d
 offers '--durability' raftsup restore --du

@@ -26,6 +26,8 @@ _raftsup_options() {
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
 	scenario) echo '--list --timing' ;;
+	net) echo '--loss --delay --dup --reorder --cut --seed' ;;
+	disk) echo '--delay --fail --heal' ;;
 	top) echo '-i --once --size' ;;
 	draw) echo '--from --to --title --no-heartbeats' ;;
 	backup) echo '-j --json -t' ;;
@@ -38,20 +40,22 @@ _raftsup_options() {
 _raftsup_operands() {
 	case $1 in
 	start | stop | kill | pause | resume | restart | timeout | log | \
-	    remove | refill | transfer | snapshot | entries | counters | export)
+	    remove | refill | transfer | snapshot | partition | disk | \
+	    entries | counters | export)
 		echo "$_raftsup_ids"
 		;;
 	scenario)
 		echo all
 		"${COMP_WORDS[0]}" scenario --list 2>/dev/null | cut -d ' ' -f 1
 		;;
+	net) echo 'all' ;;
 	loglevel) echo "info rpc $_raftsup_ids" ;;
 	esac
 }
 
 _raftsup_commands='start stop status kill pause resume restart timeout
-add remove refill transfer snapshot log loglevel entries backup restore
-counters export scenario top draw'
+add remove refill transfer snapshot partition net heal disk log loglevel
+entries backup restore counters export scenario top draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'
@@ -101,13 +105,15 @@ _raftsup_value() {
 		;;
 	--faults) _raftsup_reply 'none' ;;
 	--node | --force-new-cluster) _raftsup_reply '1 2 3 4 5 6 7 8' ;;
+	--fail) _raftsup_reply 'append sync full' ;;
 	-s)
 		[ "$2" = kill ] || return 1
 		_raftsup_reply 'KILL TERM INT HUP STOP CONT SEGV ABRT'
 		;;
 	-n | -t | -c | -P | -r | --mix | --time | --rate | --seed | --seeds | \
 	    --nodes | --steps | --jobs | --clients | --wait | --heartbeat | \
-	    --election-timeout | --lease | --kind)
+	    --election-timeout | --lease | --kind | --loss | --delay | --dup | \
+	    --reorder)
 		COMPREPLY=()
 		;;
 	*) return 1 ;;

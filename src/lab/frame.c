@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two lines about all, a table of the nodes, the event log, the keys:
+ * Three lines about all, a table of the nodes, the event log, the keys:
  *
  *	/home/ann/demo: leader 4, term 2, 5 of 5 up, quorum (3), power
  *	reads 12 us, 99% 40 us   1234 entries/s   supervisor 25760
- *
+ *	faults: partition 4/1,2,3,5
  *	node state  role      term  last commit applied lag lease msgs/s rst
  *	>1   up     follower     2    17     17      17   0     -     20   0
  *	     Node 1 follows Node 4 in term 2
  *	...
  *	20:31:05.123 4 leader 2 Node 4 becomes leader
- *	1-9 node k kill p pause ...
+ *	1-9 k kill p pause ...
  *
  * The table takes what it needs, the event log what is left.  On a small
  * screen only the selected node gets its second line.
@@ -24,9 +24,10 @@
 
 #include "base/clock.h"
 #include "lab/top.h"
+#include "op/faults.h"
 
-#define KEYS	"1-9 node k kill p pause r resume R restart s stop S start " \
-		"t timeout q quit"
+#define KEYS	"1-9 k kill p pause r resume R restart s stop S start " \
+		"t time c cut h heal q quit"
 
 static void
 add(struct frame *frame, uint32_t *row, enum frame_color color,
@@ -73,6 +74,7 @@ add_head(struct frame *frame, uint32_t *row, const struct watch *watch)
 	const struct view *view = &watch->view;
 	uint64_t p50, p99, entries = 0;
 	char leader[32] = "no leader", reads[64] = "no reads";
+	char faults[FAULTS_LINE_SIZE];
 	uint32_t i, up = 0;
 
 	for (i = 0; i < view->node_count; i++) {
@@ -105,7 +107,9 @@ add_head(struct frame *frame, uint32_t *row, const struct watch *watch)
 		add(frame, row, FRAME_ODD, "%s   %" PRIu64 " entries/s   no "
 		    "supervisor: nothing restarts dead nodes", reads, entries);
 	}
-	add(frame, row, FRAME_PLAIN, "%s", "");
+	faults_line(view, faults);
+	add(frame, row, FRAME_ODD, "%s%s", faults[0] != '\0' ? "faults: " :
+	    "", faults);
 }
 
 static enum frame_color

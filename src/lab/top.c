@@ -185,13 +185,14 @@ say(struct top *top, const char *text)
 	top->message_end_ns = clock_now_ns() + 5 * CLOCK_NS_PER_S;
 }
 
-/* raftsup -d DIR WORD ID, on its way. */
+/* raftsup -d DIR WORD ID, on its way; without ID when there is none to it. */
 static void
-command_begin(struct top *top, const char *word)
+command_begin(struct top *top, const char *word, bool alone)
 {
 	char id[16];
 	const char *argv[] = {
-		"raftsup", "-d", top->watch.view.dir, word, id, NULL,
+		"raftsup", "-d", top->watch.view.dir, word,
+		alone ? NULL : id, NULL,
 	};
 	posix_spawn_file_actions_t actions;
 	int pipe_fds[2], result;
@@ -282,16 +283,20 @@ take_key(struct top *top, int key)
 	static const struct {
 		int key;
 		const char *word;
+		bool alone;
 	} commands[] = {
-		{ 'k', "kill" }, { 'p', "pause" }, { 'r', "resume" },
-		{ 'R', "restart" }, { 's', "stop" }, { 'S', "start" },
-		{ 't', "timeout" },
+		{ 'k', "kill", false }, { 'p', "pause", false },
+		{ 'r', "resume", false }, { 'R', "restart", false },
+		{ 's', "stop", false }, { 'S', "start", false },
+		{ 't', "timeout", false }, { 'c', "partition", false },
+		{ 'h', "heal", true },
 	};
 	size_t i;
 
 	for (i = 0; i < COUNT_OF(commands); i++) {
 		if (key == commands[i].key) {
-			command_begin(top, commands[i].word);
+			command_begin(top, commands[i].word,
+			    commands[i].alone);
 			return true;
 		}
 	}

@@ -13,9 +13,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/err.h"
+
+#define FAULT_LOOK_NS	(10 * CLOCK_NS_PER_MS)	/* while a commit waits */
 
 enum disk_state { DISK_IDLE, DISK_WRITING, DISK_DONE };
 
@@ -58,6 +62,9 @@ struct disk {
 	uint64_t first_wanted;
 	uint64_t first_now;
 	_Atomic int state;
+	/* Set by the loop at any time; nothing else depends on them. */
+	_Atomic uint64_t fault_delay_ns;
+	_Atomic uint32_t fault_fail;
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
@@ -67,6 +74,8 @@ struct disk {
 static void	*disk_thread(void *);
 static void	disk_write(struct disk *);
 static int	disk_make_room(struct disk *);
+static int	disk_begin(struct disk *);
+static int	disk_commit(struct disk *);
 static void	batch_reserve(struct disk_batch *, size_t, size_t);
 
 int
@@ -102,6 +111,7 @@ disk_free(struct disk *disk)
 	if (disk == NULL) {
 		return;
 	}
+	disk_set_fault(disk, 0, SEGMENT_DISK_GOOD);
 	if (disk->threaded) {
 		pthread_mutex_lock(&disk->mutex);
 		disk->stop = true;
@@ -278,6 +288,14 @@ disk_poll(struct disk *disk, struct disk_done *done)
 	return true;
 }
 
+void
+disk_set_fault(struct disk *disk, uint64_t delay_ns, uint32_t fail)
+{
+	atomic_store_explicit(&disk->fault_delay_ns, delay_ns,
+	    memory_order_relaxed);
+	atomic_store_explicit(&disk->fault_fail, fail, memory_order_relaxed);
+}
+
 bool
 disk_is_done(const struct disk *disk)
 {
@@ -335,7 +353,7 @@ static void
 disk_write(struct disk *disk)
 {
 	struct disk_batch *batch = disk->writing;
-	int result = store_begin(disk->store);
+	int result = disk_begin(disk);
 
 	CRASH_POINT("disk: transaction begun");
 	if (result == ERR_OK) {
@@ -365,7 +383,7 @@ disk_write(struct disk *disk)
 		batch->more = batch->first_index > 1 &&
 		    store_cut(disk->store, batch->first_index);
 		CRASH_POINT("disk: before commit");
-		result = store_commit(disk->store);
+		result = disk_commit(disk);
 		CRASH_POINT("disk: committed");
 	}
 	if (result == ERR_OK && !store_cut_is_settled(disk->store)) {
@@ -410,6 +428,56 @@ disk_make_room(struct disk *disk)
 	}
 	result = store_commit(disk->store);
 	return result == ERR_OK ? ERR_FULL : result;
+}
+
+/* Begins the transaction, later or not at all when a fault says so. */
+static int
+disk_begin(struct disk *disk)
+{
+	struct disk_batch *batch = disk->writing;
+	uint64_t begin_ns, end_ns, delay_ns;
+	struct timespec pause;
+	uint32_t fail;
+
+	batch->done.fault = false;
+	delay_ns = atomic_load_explicit(&disk->fault_delay_ns,
+	    memory_order_relaxed);
+	if (delay_ns != 0) {
+		batch->done.fault = true;
+		begin_ns = clock_now_ns();
+		for (;;) {
+			/* Healed meanwhile, or the node is to end. */
+			end_ns = begin_ns + atomic_load_explicit(
+			    &disk->fault_delay_ns, memory_order_relaxed);
+			delay_ns = clock_now_ns();
+			if (delay_ns >= end_ns) {
+				break;
+			}
+			delay_ns = end_ns - delay_ns;
+			pause = clock_timespec(delay_ns < FAULT_LOOK_NS ?
+			    delay_ns : FAULT_LOOK_NS);
+			(void)nanosleep(&pause, NULL);
+		}
+	}
+	fail = atomic_load_explicit(&disk->fault_fail, memory_order_relaxed);
+	if (fail == SEGMENT_DISK_APPEND) {
+		batch->done.fault = true;
+		return store_break(disk->store, false);
+	}
+	return store_begin(disk->store);
+}
+
+/* In process durability a commit syncs nothing: sync.c does. */
+static int
+disk_commit(struct disk *disk)
+{
+	if (disk->threaded && atomic_load_explicit(&disk->fault_fail,
+	    memory_order_relaxed) == SEGMENT_DISK_SYNC) {
+		disk->writing->done.fault = true;
+		store_abort(disk->store);
+		return store_break(disk->store, true);
+	}
+	return store_commit(disk->store);
 }
 
 /* Memory for more; the node ends when there is none: nothing is lost by

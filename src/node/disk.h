@@ -18,6 +18,7 @@
 #include "base/attr.h"
 #include "raft/raft.h"
 #include "shm/doorbell.h"
+#include "shm/segment.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 
@@ -31,6 +32,7 @@ struct disk_done {
 	uint64_t last_term;
 	bool persisted;		/* it held persists, not old entries only */
 	struct receive *installed;	/* NULL, or now the state */
+	bool fault;			/* delayed or failed by an operator */
 };
 
 /* last_index and last_term: the durable log's end now. */
@@ -56,6 +58,12 @@ void	disk_set_first(struct disk *, uint64_t first_index);
 void	disk_kick(struct disk *, uint64_t now_ns);
 /* True when a batch has ended since the last call. */
 bool	disk_poll(struct disk *, struct disk_done *);
+
+/*
+ * What an operator wants of it from now on: each commit waits so long before
+ * it begins; fail is an enum segment_disk_fail.
+ */
+void	disk_set_fault(struct disk *, uint64_t delay_ns, uint32_t fail);
 
 bool	disk_is_done(const struct disk *);	/* disk_poll() has news */
 /* When the batch being written began; 0: none is. */

@@ -112,7 +112,11 @@ node_room_for(const struct node *node, uint64_t bytes, uint32_t count)
 	} else if (state > STORE_ROOM_FEW) {
 		state = STORE_ROOM_FEW;
 	}
-	return log > state ? log : state;
+	if (log < state) {
+		log = state;
+	}
+	/* As when the disk is full and the reserve is still there. */
+	return node->room_fault && log < STORE_ROOM_FEW ? STORE_ROOM_FEW : log;
 }
 
 /* Copies entries into the cache and hands the persist to the disk. */
@@ -218,6 +222,7 @@ node_disk_done(struct node *node)
 	if (!disk_poll(node->disk, &done)) {
 		return false;
 	}
+	node->counters[SEGMENT_FAULT_DISK] += done.fault;
 	if (done.installed != NULL) {
 		apply_install(node->apply, done.installed);
 	}

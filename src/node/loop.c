@@ -259,6 +259,7 @@ node_rows(struct node *node)
 	if (node->raft != NULL) {
 		raft_set_tell_rpc(node->raft, row.log_rpc != 0);
 		peers_update(node);
+		peers_faults(node);
 	}
 }
 
@@ -328,6 +329,7 @@ node_wake_at(const struct node *node, bool pending)
 	    node->deadline_ns,
 	    node->timeout_at_ns,
 	    node->role == RAFT_LEADER ? node->members_at_ns : UINT64_MAX,
+	    faults_wake_at(node->faults),
 	    node->checkpoint_at_ns > now ? node->checkpoint_at_ns :
 	    UINT64_MAX,
 	    node->checkpoint_again_ns > now ? node->checkpoint_again_ns :

@@ -23,7 +23,9 @@
 #include "node/cache.h"
 #include "node/disk.h"
 #include "node/events.h"
+#include "node/faults.h"
 #include "node/snap.h"
+#include "node/sync.h"
 #include "raft/raft.h"
 #include "shm/channel.h"
 #include "shm/doorbell.h"
@@ -91,6 +93,8 @@ struct node {
 	struct apply *apply;
 	struct events *events;
 	struct snap *snap;
+	struct sync *sync;		/* process durability */
+	struct faults *faults;
 	struct peers *peers;
 	struct clients *clients;
 	struct prng prng;
@@ -118,6 +122,7 @@ struct node {
 	enum store_room room;		/* as of the last look */
 	bool little_room;		/* not OK, or the disk is scarce */
 	bool peers_lack_room;		/* what adds something is refused */
+	bool room_fault;		/* an operator says there is none */
 	bool hang_told;
 	uint64_t room_at_ns;		/* next look at the room */
 	uint64_t disk_again_ns;		/* after a full disk */
@@ -250,6 +255,8 @@ int	peers_new(struct peers **, struct node *) MUST_CHECK;
 void	peers_free(struct peers *);
 /* Opens links to slots that came into use, closes those of removed nodes. */
 void	peers_update(struct node *);
+/* Takes the faults that the supervisor wants in force now. */
+void	peers_faults(struct node *);
 /* Steps the core for what has arrived; true when there was something. */
 bool	peers_receive(struct node *);
 void	peers_send(struct node *, const struct raft_message *);

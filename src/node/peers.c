@@ -46,6 +46,7 @@ static struct peer *peer_of(struct node *, uint32_t);
 static bool	peer_receive(struct node *, uint32_t);
 static void	peer_step(struct node *, uint32_t,
 		    const struct channel_message *);
+static bool	peers_receive_held(struct node *);
 static bool	peer_fits(struct node *, const struct raft_message *);
 static void	peers_encode(struct node *, const struct raft_message *);
 static int	peers_encode_entry(void *, const struct raft_entry *);
@@ -126,6 +127,36 @@ peers_update(struct node *node)
 	}
 }
 
+void
+peers_faults(struct node *node)
+{
+	uint32_t ids[SEGMENT_SLOTS];
+	struct segment_faults table;
+	bool fault;
+
+	segment_faults_read(node->segment, node->slot, &table);
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		ids[slot] = slot == node->slot ? node->id :
+		    node->peers->peers[slot].id;
+	}
+	faults_set(node->faults, &table, ids);
+	if (table.ids[node->slot] != node->id) {
+		table.disk_delay_ns = 0;
+		table.disk_fail = SEGMENT_DISK_GOOD;
+	}
+	disk_set_fault(node->disk, table.disk_delay_ns, table.disk_fail);
+	if (node->sync != NULL) {
+		sync_set_fault(node->sync,
+		    table.disk_fail == SEGMENT_DISK_SYNC);
+	}
+	fault = table.disk_fail == SEGMENT_DISK_FULL;
+	if (fault != node->room_fault) {
+		node->room_fault = fault;
+		node->room_at_ns = node->now_ns;
+	}
+	segment_faults_took(node->segment, node->slot, table.generation);
+}
+
 bool
 peers_receive(struct node *node)
 {
@@ -136,6 +167,24 @@ peers_receive(struct node *node)
 		    peer_receive(node, slot)) {
 			work = true;
 		}
+	}
+	/* Nothing held back, the usual case: the end of the world is far. */
+	return faults_wake_at(node->faults) <= node->now_ns ?
+	    peers_receive_held(node) || work : work;
+}
+
+/* What a fault has held back, or let pass. */
+static bool
+peers_receive_held(struct node *node)
+{
+	struct channel_message message;
+	bool work = false;
+	uint32_t slot;
+
+	while (!node->stop &&
+	    faults_next(node->faults, node->now_ns, &slot, &message)) {
+		work = true;
+		peer_step(node, slot, &message);
 	}
 	return work;
 }
@@ -160,7 +209,12 @@ peer_receive(struct node *node, uint32_t slot)
 			continue;
 		}
 		node->counters[SEGMENT_BYTES_RECEIVED] += message.size;
-		peer_step(node, slot, &message);
+		if (faults_concern(node->faults, slot)) {
+			faults_take(node->faults, slot, &message,
+			    node->now_ns);
+		} else {
+			peer_step(node, slot, &message);
+		}
 		channel_release(peer->rx);
 	}
 	if (work) {

@@ -69,7 +69,6 @@ node_serve(int argc, char **argv)
 	static struct node node;	/* zeroed, and too large for a stack */
 	struct serve_args args = { 0 };
 	struct segment_row row;
-	struct sync *sync = NULL;
 	struct err_buf err = { "" };
 	int result = serve_parse(argc, argv, &args);
 
@@ -91,7 +90,7 @@ node_serve(int argc, char **argv)
 		result = serve_announce(&node, &err);
 	}
 	if (result == ERR_OK && !node.power) {
-		result = sync_new(&sync, node.store);
+		result = sync_new(&node.sync, node.store);
 	}
 	if (result == ERR_OK && serve_wait_admission(&node)) {
 		result = serve_boot(&node, &err);
@@ -101,7 +100,8 @@ node_serve(int argc, char **argv)
 			strlcpy(err.text, node.latched, sizeof(err.text));
 		}
 	}
-	sync_free(sync);
+	sync_free(node.sync);
+	node.sync = NULL;
 	if (result == ERR_OK) {
 		result = serve_end(&node);
 		if (result != ERR_OK) {
@@ -338,6 +338,8 @@ serve_boot(struct node *node, struct err_buf *err)
 	node->waiting = calloc(NODE_WAITING_MAX, sizeof(*node->waiting));
 	node->update = calloc(1, sizeof(*node->update));
 	if (node->waiting == NULL || node->update == NULL ||
+	    faults_new(&node->faults, node->slot, node->id,
+	    node->config->heartbeat_ns, node->counters) != ERR_OK ||
 	    peers_new(&node->peers, node) != ERR_OK ||
 	    clients_new(&node->clients, node) != ERR_OK) {
 		return err_set(err, ERR_NOMEM, "out of memory");
@@ -483,6 +485,7 @@ serve_end(struct node *node)
 	}
 	clients_free(node->clients);
 	peers_free(node->peers);
+	faults_free(node->faults);
 	cache_free(node->cache);
 	return result;
 }

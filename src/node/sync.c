@@ -22,6 +22,7 @@ struct sync {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stop;
+	bool fail;
 };
 
 static void	*sync_thread(void *);
@@ -65,6 +66,14 @@ sync_free(struct sync *sync)
 	free(sync);
 }
 
+void
+sync_set_fault(struct sync *sync, bool fail)
+{
+	pthread_mutex_lock(&sync->mutex);
+	sync->fail = fail;
+	pthread_mutex_unlock(&sync->mutex);
+}
+
 static void *
 sync_thread(void *arg)
 {
@@ -76,6 +85,7 @@ sync_thread(void *arg)
 		struct timespec until =
 		    clock_timespec(clock_now_ns() + SYNC_EVERY_NS);
 		struct store_figures figures;
+		bool fail;
 
 		(void)pthread_cond_timedwait(&sync->changed, &sync->mutex,
 		    &until);
@@ -83,9 +93,11 @@ sync_thread(void *arg)
 		if (sync->stop || figures.commits == synced) {
 			continue;
 		}
+		fail = sync->fail;
 		pthread_mutex_unlock(&sync->mutex);
 		CRASH_POINT("sync: begins");
-		if (store_sync(sync->store) == ERR_OK) {
+		if ((fail ? store_break(sync->store, true) :
+		    store_sync(sync->store)) == ERR_OK) {
 			synced = figures.commits;
 		}
 		CRASH_POINT("sync: done");

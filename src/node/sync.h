@@ -7,6 +7,8 @@
 #ifndef NODE_SYNC_H
 #define NODE_SYNC_H
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "store/store.h"
 
@@ -14,5 +16,7 @@ struct sync;
 
 int	sync_new(struct sync **, struct store *) MUST_CHECK;
 void	sync_free(struct sync *);
+/* From now on syncs fail, or do not: an operator wants it. */
+void	sync_set_fault(struct sync *, bool fail);
 
 #endif

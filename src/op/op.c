@@ -55,6 +55,17 @@ const struct op_command op_commands[] = {
 	    op_transfer },
 	{ "snapshot", "[-t T] [IDS]\0", "checkpoint now and compact the log",
 	    op_snapshot },
+	{ "partition", "GROUP/GROUP...\0",
+	    "let groups of nodes not hear each other: 1,2/3,4,5",
+	    op_partition },
+	{ "net",
+	    "[LINKS [--loss P] [--delay MIN-MAX] [--dup P] [--reorder P]\n"
+	    "[--cut] [--seed N]]\0",
+	    "faults of links: 1:2, 1-2, all; alone: what is set", op_net },
+	{ "heal", "\0", "end all faults of net and partition", op_heal },
+	{ "disk",
+	    "IDS [--delay T] [--fail append|sync|full]\0IDS --heal\0",
+	    "slow or failing disks of nodes", op_disk },
 	{ "log", "[-f] [--kind KIND] [--recorder] [IDS]\0",
 	    "the event logs, merged by time", op_log },
 	{ "loglevel", "info|rpc [IDS]\0", "how much nodes write down",
@@ -181,13 +192,15 @@ op_print_usage(const struct op_command *command, void *stream)
 	size_t length;
 	bool first = true;
 
-	for (; *form != '\0'; form += strlen(form) + 1) {
+	/* The first form may be the command alone. */
+	for (; first || *form != '\0'; form += strlen(form) + 1) {
 		fprintf(stream, "%s raftsup [-d DIR] %s",
 		    first ? "usage:" : "      ", command->name);
 		for (line = form; ; line += length + 1) {
 			length = strcspn(line, "\n");
-			fprintf(stream, "%s %.*s", line == form ? "" :
-			    "\n             ", (int)length, line);
+			fprintf(stream, "%s%s%.*s", line == form ? "" :
+			    "\n             ", length == 0 ? "" : " ",
+			    (int)length, line);
 			if (line[length] == '\0') {
 				break;
 			}
@@ -232,10 +245,7 @@ op_order(const char *dir, const char *verb, uint32_t ids, const char *word,
     bool quiet)
 {
 	char request[CONTROL_REQUEST_SIZE], list[128] = "";
-	char text[CONTROL_REPLY_SIZE], *part, *rest = text;
-	struct err_buf err;
 	uint32_t id;
-	int status;
 
 	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
 		if ((ids & OPTIONS_ID_BIT(id)) != 0) {
@@ -245,6 +255,16 @@ op_order(const char *dir, const char *verb, uint32_t ids, const char *word,
 		}
 	}
 	snprintf(request, sizeof(request), "%s %s %s", verb, list, word);
+	return op_request(dir, request, quiet);
+}
+
+int
+op_request(const char *dir, const char *request, bool quiet)
+{
+	char text[CONTROL_REPLY_SIZE], *part, *rest = text;
+	struct err_buf err;
+	int status;
+
 	status = control_ask(dir, request, ORDER_TIME_NS, text, sizeof(text),
 	    &err);
 	if (status == ERR_NOT_FOUND) {

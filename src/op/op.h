@@ -47,6 +47,10 @@ int	op_remove(struct op *);
 int	op_refill(struct op *);
 int	op_transfer(struct op *);
 int	op_snapshot(struct op *);
+int	op_partition(struct op *);
+int	op_net(struct op *);
+int	op_heal(struct op *);
+int	op_disk(struct op *);
 int	op_log(struct op *);
 int	op_loglevel(struct op *);
 int	op_entries(struct op *);
@@ -93,6 +97,9 @@ int	op_dir(const struct op *, char *dir, size_t size, struct err_buf *)
 /* Escapes stay away from files and pipes, and where NO_COLOR is set. */
 bool	op_has_color(void);
 
+/* Sends a request line to the supervisor and prints its answer, unless it is
+ * quiet and all went well.  Returns the exit status. */
+int	op_request(const char *dir, const char *request, bool quiet);
 /* Sends a request of ids to the supervisor and prints its answer; `word` may
  * be "". Returns the exit status. */
 int	op_order(const char *dir, const char *verb, uint32_t ids,

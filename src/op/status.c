@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/options.h"
+#include "op/faults.h"
 #include "op/op.h"
 #include "op/view.h"
 
@@ -91,6 +92,7 @@ op_status(struct op *op)
 static void
 print_text(const struct view *view)
 {
+	char faults[FAULTS_LINE_SIZE];
 	uint32_t i, up = 0;
 
 	for (i = 0; i < view->node_count; i++) {
@@ -115,6 +117,10 @@ print_text(const struct view *view)
 		} else {
 			printf("supervisor: none (nothing restarts dead"
 			    " nodes: raftsup start)\n");
+		}
+		faults_line(view, faults);
+		if (faults[0] != '\0') {
+			printf("faults: %s\n", faults);
 		}
 		if (view->segment == NULL) {
 			printf("shared memory %s: removed\n",
@@ -200,7 +206,7 @@ print_json(const struct view *view)
 		json_array_append_new(nodes, node_json(&view->nodes[i]));
 	}
 	root = json_pack("{s:s, s:s, s:b, s:I, s:i, s:I, s:I, s:b, s:s, s:b,"
-	    " s:I, s:o, s:[]}", "dir", view->dir, "segment", view->segment_name,
+	    " s:I, s:o, s:o}", "dir", view->dir, "segment", view->segment_name,
 	    "running", (int)view->running,
 	    "supervisor", (json_int_t)view->supervisor,
 	    "leader", (int)view->leader, "term", (json_int_t)view->term,
@@ -209,8 +215,10 @@ print_json(const struct view *view)
 	    cluster_durability_name(view->cluster.durability),
 	    "clean", (int)view->cluster.clean,
 	    "states_differ_at", (json_int_t)view->differs_index,
-	    "nodes", nodes, "faults");
-	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+	    "nodes", nodes,
+	    "faults", faults_json(view));
+	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT |
+	    JSON_REAL_PRECISION(12));
 	json_decref(root);
 	if (text == NULL) {
 		return op_fail(70, "no JSON of this: a path that is not UTF-8,"

@@ -270,6 +270,54 @@ void	segment_digests_publish(struct segment *, uint32_t slot,
 int	segment_digests_read(const struct segment *, uint32_t slot,
 	    struct segment_digests *) MUST_CHECK;
 
+/* ------------------------- faults: by the supervisor, for one node each */
+
+/* What becomes of messages from one node, where they are taken from the
+ * ring.  Probabilities in parts per million. */
+struct segment_fault_link {
+	uint32_t loss;
+	uint32_t dup;
+	uint32_t reorder;
+	uint32_t cut;			/* not 0: nothing comes through */
+	uint64_t delay_min_ns;
+	uint64_t delay_max_ns;
+	uint64_t seed;
+	uint64_t setting;		/* another one: messages are counted
+					 * from 0 again */
+};
+
+enum segment_disk_fail {
+	SEGMENT_DISK_GOOD = 0,
+	SEGMENT_DISK_APPEND,		/* EIO when the log is written */
+	SEGMENT_DISK_SYNC,		/* EIO when it is synced */
+	SEGMENT_DISK_FULL,		/* no room but the reserve */
+	SEGMENT_DISK_FAILS		/* how many there are */
+};
+
+/*
+ * ids: the node of each slot when this was set; what is said of a slot that
+ * has another one now is void.  Nodes of different groups do not hear each
+ * other; in group 0 are those that no list named, and those that came later.
+ */
+struct segment_faults {
+	uint32_t ids[SEGMENT_SLOTS];
+	uint32_t groups[SEGMENT_SLOTS];
+	struct segment_fault_link links[SEGMENT_SLOTS];	/* by sender */
+	uint64_t disk_delay_ns;		/* of each commit of the log */
+	uint32_t disk_fail;		/* enum segment_disk_fail */
+	uint32_t generation;		/* counts up with each change */
+};
+/* Publish the row afterwards: nodes look when the rows' version changes. */
+void	segment_faults_publish(struct segment *, uint32_t slot,
+	    const struct segment_faults *);
+/* All zero when nothing was ever set, or what is there is damaged. */
+void	segment_faults_read(const struct segment *, uint32_t slot,
+	    struct segment_faults *);
+/* The generation that the node has in force; written by the node only. */
+void	segment_faults_took(struct segment *, uint32_t slot,
+	    uint32_t generation);
+uint32_t segment_faults_taken(const struct segment *, uint32_t slot);
+
 /* Set before a sync, cleared after its success; sole writer: the node. */
 volatile uint32_t *segment_sync_word(struct segment *, uint32_t slot);
 
@@ -300,6 +348,12 @@ enum segment_counter {
 	SEGMENT_ELECTIONS,
 	SEGMENT_LOG_LINES_DROPPED,
 	SEGMENT_LEASE_READS,		/* answered by the lease, no message */
+	SEGMENT_FAULT_DROPPED,		/* messages lost or cut by a fault */
+	SEGMENT_FAULT_DELAYED,
+	SEGMENT_FAULT_DUPLICATED,
+	SEGMENT_FAULT_REORDERED,
+	SEGMENT_FAULT_OVERFLOW,		/* no room to hold them back: lost */
+	SEGMENT_FAULT_DISK,		/* commits delayed or failed */
 	SEGMENT_COUNTER_COUNT = 96
 };
 volatile uint64_t *segment_counters(const struct segment *, uint32_t slot);

@@ -31,7 +31,8 @@
  *	supervisor.ready	supervisor	all		E2 ready
  *	ring.tail		producer	consumer	E3 tail
  *	ring.head		consumer	producer	E4 head
- *	publish.sequence	row: supervisor, all		E5 sequence
+ *	publish.sequence	row, faults:	all		E5 sequence
+ *				supervisor
  *				status: node
  *	supervisor.rows_version	supervisor	all		E6 rows
  *	node.hint		node		all		E7 hint
@@ -45,6 +46,7 @@
  *						seq_cst fences (doorbell.c)
  *	node.heir		nodes, by	nodes		E15 heir
  *				compare & swap
+ *	node.faults_taken	node		all		E16 taken
  *	node.counters, sync	node		all		none: figures
  */
 #ifndef SHM_SEGMENT_LAYOUT_H
@@ -58,7 +60,7 @@
 #include "shm/recorder.h"
 #include "shm/segment.h"
 
-#define LAYOUT_VERSION		3u
+#define LAYOUT_VERSION		4u
 #define LAYOUT_PAGE		4096u
 #define LAYOUT_LINE		64u
 
@@ -186,13 +188,15 @@ union life_token_layout {
 #define LAYOUT_STATUS_COPY	1600u
 #define LAYOUT_PROMISES_COPY	256u
 #define LAYOUT_DIGESTS_COPY	320u
+#define LAYOUT_FAULTS_COPY	480u
 struct segment_node_layout {
 	uint64_t hint;			/* E7 */
 	uint8_t pad_hint[56];
 	uint32_t asleep;		/* E14 */
 	uint8_t pad_asleep[60];
 	uint32_t sync_word;
-	uint8_t pad_sync[60];
+	uint32_t faults_taken;		/* E16 */
+	uint8_t pad_sync[56];
 	uint64_t life;			/* E8; run << 1 | tokens are held */
 	uint64_t heir;			/* E15; run << 8 | slot + 1 */
 	uint8_t pad_life[48];
@@ -201,7 +205,8 @@ struct segment_node_layout {
 	uint8_t status[64 + 2 * LAYOUT_STATUS_COPY];
 	uint8_t promises[64 + 2 * LAYOUT_PROMISES_COPY];
 	uint8_t digests[64 + 2 * LAYOUT_DIGESTS_COPY];
-	uint8_t pad[2048];
+	uint8_t faults[64 + 2 * LAYOUT_FAULTS_COPY];	/* the supervisor's */
+	uint8_t pad[1024];
 };
 static_assert(sizeof(struct segment_status) == 1520, "fixed");
 static_assert(sizeof(union life_token_layout) == 64, "one line");
@@ -212,6 +217,8 @@ static_assert(sizeof(struct segment_promises) == 208, "fixed");
 static_assert(offsetof(struct segment_node_layout, promises) == 4864, "lines");
 static_assert(sizeof(struct segment_digests) == 272, "fixed");
 static_assert(offsetof(struct segment_node_layout, digests) == 5440, "lines");
+static_assert(sizeof(struct segment_faults) == 464, "fixed");
+static_assert(offsetof(struct segment_node_layout, faults) == 6144, "lines");
 static_assert(sizeof(struct segment_node_layout) == 8192, "two pages");
 
 /* ------------------------------------------------------------ the bells */

@@ -6,6 +6,8 @@
  */
 #include "shm/segment.h"
 
+#include <string.h>
+
 #include "shm/publish.h"
 #include "shm/segment_internal.h"
 
@@ -17,6 +19,8 @@ static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_promises) <= LAYOUT_PROMISES_COPY, "fits");
 static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_digests) <= LAYOUT_DIGESTS_COPY, "fits");
+static_assert(sizeof(struct publish_copy_layout) +
+    sizeof(struct segment_faults) <= LAYOUT_FAULTS_COPY, "fits");
 static_assert(sizeof(struct publish_copy_layout) +
     sizeof(struct segment_supervisor) <= 64, "fits");
 
@@ -137,6 +141,41 @@ segment_digests_read(const struct segment *segment, uint32_t slot,
 }
 
 void
+segment_faults_publish(struct segment *segment, uint32_t slot,
+    const struct segment_faults *faults)
+{
+	publish_write(segment_node_page(segment, slot)->faults,
+	    LAYOUT_FAULTS_COPY, faults, sizeof(*faults));
+}
+
+void
+segment_faults_read(const struct segment *segment, uint32_t slot,
+    struct segment_faults *faults)
+{
+	if (publish_read(segment_node_page(segment, slot)->faults,
+	    LAYOUT_FAULTS_COPY, faults, sizeof(*faults)) != ERR_OK) {
+		memset(faults, 0, sizeof(*faults));
+	}
+}
+
+void
+segment_faults_took(struct segment *segment, uint32_t slot,
+    uint32_t generation)
+{
+	/* E16 taken, writing end: the next message meets these faults. */
+	__atomic_store_n(&segment_node_page(segment, slot)->faults_taken,
+	    generation, __ATOMIC_RELEASE);
+}
+
+uint32_t
+segment_faults_taken(const struct segment *segment, uint32_t slot)
+{
+	/* E16 taken, reading end. */
+	return __atomic_load_n(
+	    &segment_node_page(segment, slot)->faults_taken, __ATOMIC_ACQUIRE);
+}
+
+void
 segment_hint_set(struct segment *segment, uint32_t slot, uint64_t word)
 {
 	/* E7 hint, writing end. */
@@ -205,6 +244,12 @@ segment_counter_name(uint32_t counter)
 		[SEGMENT_ELECTIONS] = "elections",
 		[SEGMENT_LOG_LINES_DROPPED] = "log_lines_dropped",
 		[SEGMENT_LEASE_READS] = "lease_reads",
+		[SEGMENT_FAULT_DROPPED] = "fault_dropped",
+		[SEGMENT_FAULT_DELAYED] = "fault_delayed",
+		[SEGMENT_FAULT_DUPLICATED] = "fault_duplicated",
+		[SEGMENT_FAULT_REORDERED] = "fault_reordered",
+		[SEGMENT_FAULT_OVERFLOW] = "fault_overflow",
+		[SEGMENT_FAULT_DISK] = "fault_disk",
 	};
 
 	return counter < SEGMENT_COUNTER_COUNT ? names[counter] : NULL;

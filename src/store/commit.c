@@ -379,6 +379,12 @@ store_abort(struct store *store)
 	drop(store);
 }
 
+int
+store_break(struct store *store, bool sync)
+{
+	return env_break(&store->log, sync);
+}
+
 enum store_room
 store_room(struct store *store, uint64_t bytes)
 {

@@ -553,6 +553,17 @@ env_sync(struct env *env)
 	return ERR_OK;
 }
 
+int
+env_break(struct env *env, bool sync)
+{
+	if (sync) {
+		sync_begins(env->shared);
+	}
+	return env_latch(env->shared, ERR_IO, "%s: %s failed: %s, a fault "
+	    "that an operator has set", env->name, sync ? "sync" : "write",
+	    strerror(EIO));
+}
+
 /* ------------------------------------------------------ the disk's truth */
 
 static int

@@ -95,6 +95,10 @@ int	env_commit(struct env *, MDB_txn *) MUST_CHECK;
 /* Syncs everything committed; never an empty transaction (it syncs none). */
 int	env_sync(struct env *) MUST_CHECK;
 
+/* As if a write or (sync) a sync had failed: latches, and leaves the sync word
+ * set.  Returns the latched code. */
+int	env_break(struct env *, bool sync);
+
 /*
  * Sorts an error of LMDB: ERR_FULL, ERR_BUSY (no reader slot) or latched.
  * what: "reading entry 7", ...

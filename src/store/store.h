@@ -109,6 +109,12 @@ void	store_truncate(struct store *, uint64_t from_index);
 void	store_append(struct store *, const struct raft_entry *, uint32_t count);
 int	store_commit(struct store *) MUST_CHECK;
 void	store_abort(struct store *);
+/*
+ * As if a write or (sync) a sync of the log had failed, which an operator has
+ * asked for: latches the store, and leaves the sync word set.  No transaction
+ * is open.  Any thread.  Returns the latched code.
+ */
+int	store_break(struct store *, bool sync);
 
 /*
  * What there is room for on the disk (U17), the better first.  Both

@@ -5,7 +5,11 @@
  *
  *	start IDS	hold IDS SIGNAL		kill IDS SIGNAL
  *	pause IDS	resume IDS		restart IDS
- *	timeout IDS	loglevel IDS info|rpc
+ *	timeout IDS	loglevel IDS info|rpc	disk IDS SETTING
+ *
+ * or one about links (faults_orders.c):
+ *
+ *	net LINKS SETTING	partition GROUPS	heal all
  *
  * and what concerns the membership (members.c), all nodes of the list at once:
  *
@@ -27,6 +31,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "shm/doorbell.h"
+#include "sup/faults.h"
 #include "sup/proc.h"
 #include "sup/state.h"
 
@@ -52,6 +57,9 @@ static void order_timeout(struct sup *, struct sup_node *, struct order *);
 static void order_loglevel(struct sup *, struct sup_node *, struct order *);
 static bool order_members(struct sup *, const char *, const char *,
     struct order *);
+static void order_disk(struct sup *, struct sup_node *, struct order *);
+static bool serve_links(struct sup *, const char *, const char *,
+    struct order *);
 static void tell(struct order *, int, const char *, ...) PRINTF_LIKE(3, 4);
 
 static const struct {
@@ -66,6 +74,7 @@ static const struct {
 	{ "restart", order_restart },
 	{ "timeout", order_timeout },
 	{ "loglevel", order_loglevel },
+	{ "disk", order_disk },
 };
 
 void
@@ -83,7 +92,8 @@ orders_serve(struct sup *sup, char *line, char *reply, size_t size)
 		order.word = "";
 	}
 	if (verb != NULL && list != NULL && !sup->stopping &&
-	    order_members(sup, verb, list, &order)) {
+	    (serve_links(sup, verb, list, &order) ||
+	    order_members(sup, verb, list, &order))) {
 		nodes_spawn_wanted(sup);
 		snprintf(reply, size, "%d %s\n", order.status, order.text);
 		return;
@@ -321,4 +331,35 @@ order_loglevel(struct sup *sup, struct sup_node *node, struct order *order)
 	nodes_publish(sup, node);
 	tell(order, 0, "node %u logs at level %s", node->record->id,
 	    order->word);
+}
+
+static void
+order_disk(struct sup *sup, struct sup_node *node, struct order *order)
+{
+	char text[FAULTS_TEXT_SIZE];
+	int status = faults_disk(sup, node, order->word, text, sizeof(text));
+
+	tell(order, status, "%s", text);
+}
+
+/* False: the verb is another one. */
+static bool
+serve_links(struct sup *sup, const char *verb, const char *list,
+    struct order *order)
+{
+	char text[FAULTS_TEXT_SIZE];
+	int status;
+
+	if (strcmp(verb, "net") == 0) {
+		status = faults_net(sup, list, order->word, text,
+		    sizeof(text));
+	} else if (strcmp(verb, "partition") == 0) {
+		status = faults_partition(sup, list, text, sizeof(text));
+	} else if (strcmp(verb, "heal") == 0) {
+		status = faults_heal(sup, text, sizeof(text));
+	} else {
+		return false;
+	}
+	tell(order, status, "%s", text);
+	return true;
 }

@@ -6,6 +6,7 @@
  *	nodes.c	  processes: start, admit, death, adoption
  *	members.c nodes that come and go
  *	orders.c  what operators ask through the control socket
+ *	faults_orders.c  of that, what sets faults
  *	events.c  raftsup.log
  */
 #ifndef SUP_STATE_H
@@ -128,6 +129,17 @@ int	members_refill(struct sup *, uint32_t id, struct err_buf *)
 /* Wishes are waited for: members_tick() looks for them. */
 bool	members_pending(const struct sup *);
 void	members_tick(struct sup *);
+
+/* ---- faults_orders.c: each gives the exit status, and says what it did or
+ * why not; parts that are apart by "; " become lines */
+
+int	faults_net(struct sup *, const char *links, const char *setting,
+	    char *text, size_t size);
+int	faults_partition(struct sup *, const char *groups, char *text,
+	    size_t size);
+int	faults_heal(struct sup *, char *text, size_t size);
+int	faults_disk(struct sup *, struct sup_node *, const char *setting,
+	    char *text, size_t size);
 
 /* ---- orders.c */
 
