@@ -35,6 +35,14 @@ void	scenario_transfer(struct lab *);
 void	scenario_new_node_joins(struct lab *);
 void	scenario_membership(struct lab *);
 
+/* scenario_net.c */
+void	scenario_partition(struct lab *);
+void	scenario_asymmetric_partition(struct lab *);
+void	scenario_lossy_network(struct lab *);
+void	scenario_disk_full(struct lab *);
+/* Cuts these off from all others. */
+void	lab_partition(struct lab *, uint32_t ids);
+
 /* scenario_read.c */
 void	scenario_lease_read(struct lab *);
 void	scenario_stale_leader_read(struct lab *);

@@ -134,6 +134,42 @@ check_answer(struct lab *lab, const struct asked *asked)
 	}
 }
 
+/* Cut off, nothing but its lease tells it to be silent. */
+static void
+read_cut_off(struct lab *lab)
+{
+	static const enum raftsup_consistency kinds[] = {
+		RAFTSUP_LINEARIZABLE, RAFTSUP_READ_INDEX,
+	};
+	char value[LAB_VALUE_SIZE];
+	uint32_t old, i;
+	uint64_t term;
+
+	lab_await_level(lab, lab_all(lab));
+	old = lab_leader(lab);
+	term = lab->view.term;
+	lab_say(lab, "Node %u leads term %" PRIu64 ", and is cut off.", old,
+	    term);
+	lab_mark(lab);
+	lab_partition(lab, BIT(old));
+	(void)lab_next_leader(lab, old, term);
+	lab_set(lab, "color", "newer");
+	for (i = 0; i < COUNT_OF(kinds); i++) {
+		if (lab_try_get(lab, old, kinds[i], "color",
+		    lab_time_ns(lab, 200), value) == RAFTSUP_OK) {
+			lab_fail(lab, "node %u gave \"%s\" after \"newer\" was"
+			    " acknowledged elsewhere", old, value);
+		}
+	}
+	if (lab_try_get(lab, old, RAFTSUP_STALE, "color", lab->limit_ns,
+	    value) != RAFTSUP_OK || strcmp(value, "new") != 0) {
+		lab_fail(lab, "node %u should have the old value", old);
+	}
+	lab_say(lab, "It has \"%s\" for who asks for any value, and answers "
+	    "nobody else.", value);
+	lab_order(lab, "heal", NULL);
+}
+
 void
 scenario_stale_leader_read(struct lab *lab)
 {
@@ -183,4 +219,5 @@ scenario_stale_leader_read(struct lab *lab)
 	}
 	(void)lab_await_line(lab, old, "becomes follower");
 	lab_show_log(lab, "role");
+	read_cut_off(lab);
 }
