@@ -80,6 +80,8 @@ static int open_rx(struct channel_rx **, const struct segment *,
 static int open_client(struct channel_tx **, struct channel_rx **,
     struct segment *, uint32_t client_slot, uint32_t node_slot,
     bool node_side, bool reply, uint64_t own_epoch);
+static int link_place(struct channel_place *, struct segment *,
+    uint32_t from_slot, uint32_t to_slot);
 static int client_place(struct channel_place *, struct segment *,
     uint32_t client_slot, uint32_t node_slot, bool node_side, bool reply);
 static int send_large(struct channel_tx *, uint32_t type, uint64_t to_epoch,
@@ -96,40 +98,24 @@ int
 channel_open_link_tx(struct channel_tx **tx, struct segment *segment,
     uint32_t from_slot, uint32_t to_slot, uint64_t own_epoch)
 {
-	struct channel_place place = {
-		.shared = segment_link(segment, from_slot, to_slot),
-		.offset = layout_link_ring(&segment->areas, from_slot,
-		    to_slot),
-		.size = LAYOUT_LINK_RING,
-	};
+	struct channel_place place;
+	int code = link_place(&place, segment, from_slot, to_slot);
 
 	*tx = NULL;
-	assert(from_slot != to_slot && segment_is_writable(segment));
-	if (!segment_slot_is_ready(segment, from_slot) ||
-	    !segment_slot_is_ready(segment, to_slot)) {
-		return ERR_NOT_FOUND;
-	}
-	return open_tx(tx, segment, &place, own_epoch);
+	return code != ERR_OK ? code :
+	    open_tx(tx, segment, &place, own_epoch);
 }
 
 int
 channel_open_link_rx(struct channel_rx **rx, struct segment *segment,
     uint32_t from_slot, uint32_t to_slot, uint64_t own_epoch)
 {
-	struct channel_place place = {
-		.shared = segment_link(segment, from_slot, to_slot),
-		.offset = layout_link_ring(&segment->areas, from_slot,
-		    to_slot),
-		.size = LAYOUT_LINK_RING,
-	};
+	struct channel_place place;
+	int code = link_place(&place, segment, from_slot, to_slot);
 
 	*rx = NULL;
-	assert(from_slot != to_slot && segment_is_writable(segment));
-	if (!segment_slot_is_ready(segment, from_slot) ||
-	    !segment_slot_is_ready(segment, to_slot)) {
-		return ERR_NOT_FOUND;
-	}
-	return open_rx(rx, segment, &place, own_epoch, NULL);
+	return code != ERR_OK ? code :
+	    open_rx(rx, segment, &place, own_epoch, NULL);
 }
 
 int
@@ -336,6 +322,24 @@ open_client(struct channel_tx **tx, struct channel_rx **rx,
 	}
 	return open_rx(rx, segment, &place, own_epoch, node_side ?
 	    &segment_client_page(segment, client_slot)->epoch : NULL);
+}
+
+static int
+link_place(struct channel_place *place, struct segment *segment,
+    uint32_t from_slot, uint32_t to_slot)
+{
+	assert(from_slot != to_slot && segment_is_writable(segment));
+	if (!segment_slot_is_ready(segment, from_slot) ||
+	    !segment_slot_is_ready(segment, to_slot)) {
+		return ERR_NOT_FOUND;
+	}
+	*place = (struct channel_place){
+		.shared = segment_link(segment, from_slot, to_slot),
+		.offset = layout_link_ring(&segment->areas, from_slot,
+		    to_slot),
+		.size = LAYOUT_LINK_RING,
+	};
+	return ERR_OK;
 }
 
 /*
