@@ -180,6 +180,31 @@ log_add(struct script *script, struct sim_node *node, uint64_t term)
 	sim_check_matching(node, &node->log.entries[entry.index - 1], 1);
 }
 
+/* No run leads to two logs with the same entry after different ones. */
+static int
+matches_others(struct script *script, const struct sim_node *node,
+    uint64_t term)
+{
+	const struct sim_log *log = &node->disk.log, *other;
+	uint64_t index = log->count + 1;
+	uint32_t id;
+
+	for (id = 1; id <= script->plan.nodes; id++) {
+		other = &script->world->nodes[id - 1].disk.log;
+		if (id != node->id && other->count >= index &&
+		    sim_log_term(other, index) == term &&
+		    sim_log_term(other, index - 1) !=
+		    sim_log_term(log, index - 1)) {
+			return script_bad(script, ERR_USAGE, "no run gives "
+			    "nodes %u and %u both an entry %llu of term %llu "
+			    "after different ones", id, node->id,
+			    (unsigned long long)index,
+			    (unsigned long long)term);
+		}
+	}
+	return ERR_OK;
+}
+
 static int
 verb_log(struct script *script, char **words, int count)
 {
@@ -194,6 +219,9 @@ verb_log(struct script *script, char **words, int count)
 	for (i = 2; i < count && code == ERR_OK; i++) {
 		code = script_number(script, "term", words[i], last,
 		    SCRIPT_NUMBER_MAX, &term);
+		if (code == ERR_OK) {
+			code = matches_others(script, node, term);
+		}
 		if (code == ERR_OK) {
 			last = term;
 			log_add(script, node, term);
