@@ -308,8 +308,8 @@ expect 64 '' '--timeout: 0 is not a time from 1ms to 3600s (units ns us ms s m)'
 	-t 0 get k
 expect 64 '' '--timeout: soon is not*' --timeout=soon get k
 expect 64 '' 'get: --timeout: 2h is not*' get -t 2h k
-expect 64 '' '--node: 9 is not a number from 1 to 8' --node 9 get k
-expect 64 '' '--node: 0 is not a number from 1 to 8' --node=0 get k
+expect 64 '' '--node: 33 is not a number from 1 to 32' --node 33 get k
+expect 64 '' '--node: 0 is not a number from 1 to 32' --node=0 get k
 expect 64 '' '-P: 0 is not a number from 1 to 512' -P 0
 expect 64 '' '-P: 513 is not a number from 1 to 512' -P513
 expect 64 '' '-P is for bench and for commands from standard input, not for get' \

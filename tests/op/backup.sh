@@ -20,6 +20,10 @@ stop_restored() {
 	sup -d "$R" stop >/dev/null 2>&1
 	rm -rf "$R"
 }
+at_end() {
+	[ ! -d "$W/restored" ] ||
+	    "$BIN/raftsup" -d "$W/restored" stop >/dev/null 2>&1
+}
 # A byte of a copy is turned over: damage FROM TO OFFSET
 damage() {
 	cp "$1" "$2" || fail "cp"

@@ -137,8 +137,11 @@ await "leader" has_leader
 say "a wiped node, a damaged one, one that is held"
 rm -rf "$D/node-$follower"
 expect 0 sup kill "$follower"
-await "refused" node_is "$follower" state down
-sup status | grep -q 'its store is missing' || fail "$(sup status)"
+refused() {
+	sup status | grep -q 'its store is missing'
+}
+await "refused" refused
+node_is "$follower" state down || fail "$(sup status)"
 expect 0 sup refill "$follower"
 grep -qx "node $follower is refilled" "$W/out" || fail "$(cat "$W/out")"
 await "a voter" node_is "$follower" role follower
