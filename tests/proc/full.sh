@@ -125,7 +125,7 @@ fill
 # Whatever is left, another program takes.
 cat /dev/zero >"$work/disk/rest" 2>/dev/null
 fill
-refuses || die "set: $(cat "$work/err")"
+await 'a set is refused, whatever has been tidied up' refuses
 all_there "$i"
 drop 1
 
@@ -155,7 +155,7 @@ drop $((i - 20))
 all_there "$i"
 await 'sets go on in the room of what was deleted' sets
 fill
-refuses || die "set: $(cat "$work/err")"
+await 'a set is refused, whatever has been tidied up' refuses
 all_there "$i"
 drop $((i - 10))
 rm "$work/disk/rest"
