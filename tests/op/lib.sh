@@ -108,12 +108,25 @@ node_is() {
 	[ "$(node "$1" "$2")" = "$3" ]
 }
 
+# has_leader: one look at the cluster finds a leader and a quorum; that leader
+# and its term are then in $seen_leader and $seen_term, which stay what they
+# were whatever the cluster does next.
 has_leader() {
-	[ "$(field leader)" != 0 ] && [ "$(field has_quorum)" = true ]
+	seen=$(sup status -j 2>/dev/null) || return 1
+	seen=${seen%%\"nodes\":*}
+	seen_leader=${seen#*\"leader\":}
+	seen_leader=${seen_leader%%[,\}]*}
+	seen_term=${seen#*\"term\":}
+	seen_term=${seen_term%%[,\}]*}
+	case $seen in
+	*'"leader":0,'*) return 1 ;;
+	*'"has_quorum":true'*) return 0 ;;
+	*) return 1 ;;
+	esac
 }
 
 leader_is_not() {
-	has_leader && [ "$(field leader)" != "$1" ]
+	has_leader && [ "$seen_leader" != "$1" ]
 }
 
 is_dead() {

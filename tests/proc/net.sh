@@ -33,15 +33,15 @@ expect 0 sup start -n 5 --durability process
 for way in from to; do
 	say "the leader is cut off, one way: $way"
 	await "leader" has_leader
-	leader=$(field leader)
-	term=$(field term)
+	leader=$seen_leader
+	term=$seen_term
 	if [ "$way" = from ]; then
 		expect 0 sup net "$leader:all" --cut
 	else
 		expect 0 sup net "all:$leader" --cut
 	fi
 	await "another leader" leader_is_not "$leader"
-	[ "$(field term)" -gt "$term" ] || fail "the same term"
+	[ "$seen_term" -gt "$term" ] || fail "the same term"
 	expect 0 ctl -t 20s set "$way" 1
 	expect 0 sup heal
 	one_log
@@ -49,7 +49,7 @@ done
 
 say "the leader and another one are cut off: a minority commits nothing"
 await "leader" has_leader
-leader=$(field leader)
+leader=$seen_leader
 other=$((leader % 5 + 1))
 commit=$(node "$leader" commit)
 expect 0 sup partition "$leader,$other"
