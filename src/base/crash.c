@@ -56,8 +56,10 @@ crash_point(const char *name)
 		return;
 	}
 	if (atomic_fetch_sub(&order->left, 1) == 1) {
+		int number = atomic_load(&order->signal);
+
 		atomic_store(&order->pid, (int32_t)getpid());
-		(void)kill(getpid(), SIGKILL);
+		(void)kill(getpid(), number != 0 ? number : SIGKILL);
 	}
 }
 

@@ -7,7 +7,8 @@
  * --enable-crash-points.  Then the environment variable RAFTSUP_CRASH_FILE
  * names a file of one struct crash_order; the process that comes to the named
  * point for the left-th time, counted over all processes that map the file,
- * kills itself with SIGKILL.  One order kills once, or all.
+ * kills itself with SIGKILL, or stops itself with SIGSTOP if that is the
+ * order's signal.  One order strikes once, or all.
  *
  * The names are unique, and found by searching the sources for CRASH_POINT:
  * tests/crash visits all of them.
@@ -28,6 +29,7 @@ struct crash_order {
 	_Atomic int32_t pid;	/* who died of it; 0: nobody yet */
 	_Atomic int32_t all;	/* then everybody dies, each at the next
 				 * point that it comes to, whatever its name */
+	_Atomic int32_t signal;	/* instead of SIGKILL; 0: SIGKILL */
 };
 
 #ifdef RAFTSUP_CRASH_POINTS

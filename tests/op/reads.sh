@@ -68,6 +68,52 @@ lease_reads() {
 before=$(lease_reads)
 expect 0 ctl get k
 [ "$(lease_reads)" -gt "$before" ] || fail "not by the lease"
+expect 0 sup stop
+rm -r "$D"
+
+# Heartbeats are so rare that what the reads send shows.
+say "a read by the lease sends no message, one that asks a majority does"
+expect 0 sup start -n 3 --heartbeat 2s --election-timeout 8-10s --lease 6s
+expect 0 sup timeout 1
+await "leader" has_leader
+expect 0 ctl -t 20 set k v
+leader=$(field leader)
+sent() {
+	sup counters -j "$leader" | tr ',{' '\n\n' |
+	    sed -n 's/^"sent_[a-z_]*":\([0-9]*\).*/\1/p' |
+	    { sum=0; while read -r n; do sum=$((sum + n)); done; echo $sum; }
+}
+seconds() {
+	date +%s
+}
+some=500
+i=0
+while [ $i -lt $some ]; do
+	echo get k
+	i=$((i + 1))
+done >"$W/gets"
+by_lease=$(lease_reads)
+messages=$(sent)
+began=$(seconds)
+ctl -t 20 <"$W/gets" >"$W/out" || fail "reads"
+# Two messages a heartbeat, to whom it has nothing else to say.
+beats=$((2 * (($(seconds) - began) / 2 + 2)))
+[ $(($(lease_reads) - by_lease)) -ge $((some * 9 / 10)) ] ||
+    fail "$(($(lease_reads) - by_lease)) of $some reads by the lease"
+messages=$(($(sent) - messages))
+[ "$messages" -le "$beats" ] ||
+    fail "$messages messages for $some reads by the lease"
+messages=$(sent)
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	expect 0 ctl -t 20 get --read-index k
+done
+messages=$(($(sent) - messages))
+[ "$messages" -ge 20 ] || fail "$messages messages for 10 rounds"
+expect 0 sup stop
+rm -r "$D"
+expect 0 sup start --lease 4s -n 3 --durability process \
+    --election-timeout 200-400ms
+expect 0 ctl -t 20 set k v
 
 say "a voter that was killed keeps its promise"
 now_ms() {
