@@ -70,7 +70,7 @@ _raftctl_options() {
 	get) echo '--stale --read-index --raw' ;;
 	list | count) echo '--stale --read-index' ;;
 	bench)
-		echo '--set --get --mix -n --time -c -P -s -r --rate --keep -j'
+		echo '--set --get --mix -n --time -c -P -s -r --rate --keep --distribution -j'
 		;;
 	esac
 }

@@ -48,6 +48,7 @@ enum {
 	BENCH_KEYS,
 	BENCH_RATE,
 	BENCH_KEEP,
+	BENCH_DISTRIBUTION,
 };
 
 static const struct word_option bench_command_options[] = {
@@ -62,6 +63,7 @@ static const struct word_option bench_command_options[] = {
 	{ "--keys", 'r', true, false, BENCH_KEYS },
 	{ "--rate", 0, true, false, BENCH_RATE },
 	{ "--keep", 0, false, false, BENCH_KEEP },
+	{ "--distribution", 0, false, false, BENCH_DISTRIBUTION },
 	{ NULL },
 };
 
@@ -88,7 +90,7 @@ const struct command bench_command = {
 	.name = "bench",
 	.synopsis = "[--set | --get | --mix R:W] [-n OPS | --time T]"
 		    " [-c CLIENTS] [-P PIPELINE] [-s VALUE_SIZE] [-r KEYS]"
-		    " [--rate OPS] [--keep] [-j]",
+		    " [--rate OPS] [--keep] [--distribution] [-j]",
 	.options = bench_command_options,
 	.run = bench_run,
 };
@@ -205,6 +207,9 @@ set_option(struct bench_options *options, const struct word_option *option,
 		    "--rate", argument, 1, RATE_MAX, &options->rate, err);
 	case BENCH_KEEP:
 		options->keep = true;
+		return 0;
+	case BENCH_DISTRIBUTION:
+		options->distribution = true;
 		return 0;
 	}
 	assert(!"an option of bench");

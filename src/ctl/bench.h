@@ -40,6 +40,7 @@ struct bench_options {
 	uint64_t keys;
 	uint64_t rate; /* operations a second; 0: as fast as it goes */
 	bool keep;
+	bool distribution; /* report more percentiles */
 };
 
 /* A client gives up when nothing succeeded for so many timeouts. */

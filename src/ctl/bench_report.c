@@ -34,6 +34,10 @@ static const struct {
 	{ "max", "max_us", 100000 },
 };
 
+/* What --distribution adds, parts of 100000. */
+static const uint32_t distribution[] = { 1000, 5000, 10000, 25000, 50000,
+	75000, 90000, 95000, 99000, 99500, 99900, 99990, 100000 };
+
 static const struct {
 	const char *text;
 	const char *json;
@@ -49,6 +53,8 @@ static void report_text(struct dynbuf *, const struct bench_options *,
     const struct bench_result *, const struct figures *);
 static void report_json(struct dynbuf *, const struct bench_options *,
     const struct bench_result *, const struct figures *);
+static json_t *distribution_json(const struct bench_result *);
+static double percentile_us(const struct bench_result *, uint32_t);
 static void put(json_t *, const char *, json_t *);
 
 void
@@ -114,9 +120,12 @@ report_text(struct dynbuf *out, const struct bench_options *options,
 	    figures->seconds, figures->ops_per_s);
 	for (i = 0; i < COUNT_OF(percentiles); i++) {
 		dynbuf_printf(out, "%-9s %.1f us\n", percentiles[i].text,
-		    (double)hist_percentile(
-			&total->latency, percentiles[i].parts) /
-			(double)CLOCK_NS_PER_US);
+		    percentile_us(total, percentiles[i].parts));
+	}
+	for (i = 0; options->distribution && i < COUNT_OF(distribution); i++) {
+		dynbuf_printf(out, "%6.2f%%   %.1f us\n",
+		    distribution[i] / 1e3,
+		    percentile_us(total, distribution[i]));
 	}
 	dynbuf_printf(out, "errors    %" PRIu64 "\n", figures->errors);
 	for (i = 0; i < BENCH_ERROR_COUNT; i++) {
@@ -128,7 +137,7 @@ report_text(struct dynbuf *out, const struct bench_options *options,
 }
 
 static void
-report_json(struct dynbuf *out, const struct bench_options *options UNUSED,
+report_json(struct dynbuf *out, const struct bench_options *options,
     const struct bench_result *total, const struct figures *figures)
 {
 	json_t *object = json_object(), *kinds = json_object();
@@ -140,9 +149,7 @@ report_json(struct dynbuf *out, const struct bench_options *options UNUSED,
 	put(object, "ops_per_s", json_real(figures->ops_per_s));
 	for (i = 0; i < COUNT_OF(percentiles); i++) {
 		put(object, percentiles[i].json,
-		    json_real((double)hist_percentile(
-				  &total->latency, percentiles[i].parts) /
-			      (double)CLOCK_NS_PER_US));
+		    json_real(percentile_us(total, percentiles[i].parts)));
 	}
 	put(object, "errors", json_integer((json_int_t)figures->errors));
 	for (i = 0; i < BENCH_ERROR_COUNT; i++) {
@@ -150,6 +157,9 @@ report_json(struct dynbuf *out, const struct bench_options *options UNUSED,
 		    json_integer((json_int_t)total->errors[i]));
 	}
 	put(object, "errors_by_kind", kinds);
+	if (options->distribution) {
+		put(object, "distribution", distribution_json(total));
+	}
 	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	if (text == NULL) {
 		fatalx(err_exit_status(ERR_NOMEM), "out of memory");
@@ -157,6 +167,30 @@ report_json(struct dynbuf *out, const struct bench_options *options UNUSED,
 	dynbuf_printf(out, "%s\n", text);
 	free(text);
 	json_decref(object);
+}
+
+/* [[percent, microseconds], ...] */
+static json_t *
+distribution_json(const struct bench_result *total)
+{
+	json_t *points = json_array();
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(distribution); i++) {
+		if (json_array_append_new(points,
+			json_pack("[f,f]", distribution[i] / 1e3,
+			    percentile_us(total, distribution[i]))) != 0) {
+			fatalx(err_exit_status(ERR_NOMEM), "out of memory");
+		}
+	}
+	return points;
+}
+
+static double
+percentile_us(const struct bench_result *total, uint32_t parts)
+{
+	return (double)hist_percentile(&total->latency, parts) /
+	       (double)CLOCK_NS_PER_US;
 }
 
 /* Takes the value. */

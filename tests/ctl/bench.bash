@@ -67,6 +67,23 @@ expect 0 '*' '' set bench:mine v
 bench 0 -n 100 -r 5
 expect 0 'v\n' '' get bench:mine
 
+# ---- the distribution ends where the maximum is ----------------------------
+
+bench 0 -n 100
+check 'none unasked' [ "$(grep -c distribution "$dir/out")" -eq 0 ]
+bench 0 -n 1000 --distribution
+check 'thirteen points, rising' awk -F '"distribution":' '{
+	count = split($2, n, /[^0-9.]+/)
+	for (i = 4; i < count; i += 2)
+		if (n[i] + 0 <= n[i - 2] + 0 || n[i + 1] + 0 < n[i - 1] + 0)
+			exit 1
+	exit !(count == 28 && n[count - 2] == 100 && n[count - 1] > 0) }' \
+	"$dir/out"
+check 'the last is the maximum' \
+	grep -q "\[100.0,$(field max_us)[0-9.]*\]\]" "$dir/out"
+expect 0 '*' '' bench -n 100 --distribution
+check 'as text' grep -qE '^100\.00%   [0-9.]+ us$' "$dir/out"
+
 # ---- time and rate ----------------------------------------------------------
 
 bench 0 --time 60ms -c 2
