@@ -50,6 +50,11 @@ node_members_turn(struct node *node)
 
 	if (node->role != RAFT_LEADER) {
 		node->members_at_ns = 0;
+		if (node->status.wish_refused != 0) {
+			/* It was the leader's word. */
+			node->status.wish_refused = 0;
+			node->status_dirty = true;
+		}
 		return false;
 	}
 	if (node->now_ns < node->members_at_ns) {

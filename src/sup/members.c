@@ -31,9 +31,11 @@
 #include "sup/state.h"
 
 #define ASIDE_MAX	1000	/* directories of one name */
+/* Longer than the command waits that takes back what is refused. */
+#define REFUSED_NS	(5 * CLOCK_NS_PER_S)
 
-static int check_new(const struct sup *, uint32_t, enum segment_wish,
-    struct err_buf *);
+static int check_new(const struct sup *, uint32_t, uint32_t,
+    enum segment_wish, struct err_buf *);
 static int add_one(struct sup *, uint32_t, enum segment_wish,
     struct err_buf *);
 static int find_slot(const struct sup *, uint32_t *);
@@ -44,7 +46,9 @@ static void init_row(struct sup *, struct sup_node *);
 static int make_store(struct sup *, struct cluster_node *, struct err_buf *);
 static int put_aside(struct sup *, uint32_t, const char *, struct err_buf *);
 static int new_id(uint64_t *, struct err_buf *);
+static void publish_wishes(struct sup *, uint32_t);
 static void look(struct sup *, struct sup_node *);
+static bool is_refused(const struct sup *, const struct sup_node *);
 static void fulfilled(struct sup *, struct sup_node *);
 static bool retire(struct sup *, struct sup_node *);
 static bool is_locked(const struct sup *, uint32_t);
@@ -143,10 +147,8 @@ members_add(struct sup *sup, uint32_t ids, bool learner, char *text,
 {
 	enum segment_wish wish = learner ? SEGMENT_WISH_LEARN :
 	    SEGMENT_WISH_JOIN;
-	uint64_t seq = members_seq(sup);
-	struct sup_node *node;
-	uint32_t id;
-	int result;
+	uint32_t id, made = 0;
+	int result = ERR_OK;
 
 	if (ids == 0) {
 		for (id = 1; id <= OPTIONS_ID_MAX && (sup->cluster->ids_used &
@@ -162,50 +164,75 @@ members_add(struct sup *sup, uint32_t ids, bool learner, char *text,
 	/* All or none. */
 	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
 		if ((ids & OPTIONS_ID_BIT(id)) != 0) {
-			result = check_new(sup, id, wish, err);
+			result = check_new(sup, id,
+			    ids & (OPTIONS_ID_BIT(id) - 1), wish, err);
 			if (result != ERR_OK) {
 				return result;
 			}
 		}
 	}
 	text[0] = '\0';
-	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
+	for (id = 1; id <= OPTIONS_ID_MAX && result == ERR_OK; id++) {
 		if ((ids & OPTIONS_ID_BIT(id)) == 0) {
 			continue;
 		}
 		result = add_one(sup, id, wish, err);
-		if (result != ERR_OK) {
-			return result;
+		if (result == ERR_OK) {
+			made |= OPTIONS_ID_BIT(id);
+			snprintf(text + strlen(text), size - strlen(text),
+			    "%s%u", text[0] == '\0' ? "" : ",", id);
 		}
-		snprintf(text + strlen(text), size - strlen(text), "%s%u",
-		    text[0] == '\0' ? "" : ",", id);
 	}
 	/* Together, so that one step takes all of them. */
-	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
-		node = (ids & OPTIONS_ID_BIT(id)) == 0 ? NULL : find(sup, id);
-		if (node != NULL) {
+	publish_wishes(sup, made);
+	if (result != ERR_OK && made != 0) {
+		struct err_buf inner = *err;
+
+		return err_set(err, result, "%.160s (node %s goes on joining)",
+		    inner.text, text);
+	}
+	return result;
+}
+
+static void
+publish_wishes(struct sup *sup, uint32_t ids)
+{
+	uint64_t seq = members_seq(sup);
+	uint32_t i;
+
+	for (i = 0; i < sup->count; i++) {
+		struct sup_node *node = &sup->nodes[i];
+
+		if ((ids & OPTIONS_ID_BIT(node->record->id)) != 0) {
 			node->row.wish = node->record->wish;
 			node->row.wish_seq = seq;
 			nodes_publish(sup, node);
 		}
 	}
-	return ERR_OK;
 }
 
+/* before: those of the same list that come first. */
 static int
-check_new(const struct sup *sup, uint32_t id, enum segment_wish wish,
-    struct err_buf *err)
+check_new(const struct sup *sup, uint32_t id, uint32_t before,
+    enum segment_wish wish, struct err_buf *err)
 {
 	const struct cluster *cluster = sup->cluster;
+	uint32_t nodes = (uint32_t)__builtin_popcount(before);
+	uint32_t i, voters = wish == SEGMENT_WISH_JOIN ? nodes : 0;
 	char path[PATH_MAX];
 	struct stat info;
-	uint32_t i, voters = 0;
 
+	nodes += cluster->node_count;
 	for (i = 0; i < cluster->node_count; i++) {
 		const struct cluster_node *other = &cluster->nodes[i];
 
-		voters += !other->learner &&
+		nodes -= (before & OPTIONS_ID_BIT(other->id)) != 0;
+		voters += other->learner ? other->wish == SEGMENT_WISH_JOIN :
 		    other->wish != SEGMENT_WISH_LEARN;
+	}
+	for (i = 0; i < cluster->node_count; i++) {
+		const struct cluster_node *other = &cluster->nodes[i];
+
 		if (other->id == id && (other->wish != SEGMENT_WISH_NONE ||
 		    !other->learner || wish == SEGMENT_WISH_LEARN)) {
 			return err_set(err, ERR_NOT_APPLIED,
@@ -223,7 +250,7 @@ check_new(const struct sup *sup, uint32_t id, enum segment_wish wish,
 			    "%u voters are the most", CLUSTER_VOTERS_MAX);
 		}
 	}
-	if (cluster->node_count == CLUSTER_NODES_MAX) {
+	if (nodes >= CLUSTER_NODES_MAX) {
 		return err_set(err, ERR_NOT_APPLIED, "%u nodes are the most:"
 		    " remove one first", CLUSTER_NODES_MAX);
 	}
@@ -252,7 +279,11 @@ add_one(struct sup *sup, uint32_t id, enum segment_wish wish,
 
 	if (node != NULL) {
 		node->record->wish = wish;
-		return cluster_save(cluster, sup->options->dir, err);
+		result = cluster_save(cluster, sup->options->dir, err);
+		if (result != ERR_OK) {
+			node->record->wish = SEGMENT_WISH_NONE;
+		}
+		return result;
 	}
 	result = cluster->node_count == CLUSTER_NODES_MAX ? err_set(err,
 	    ERR_NOT_APPLIED, "%u nodes are the most", CLUSTER_NODES_MAX) :
@@ -334,7 +365,7 @@ int
 members_cancel(struct sup *sup, uint32_t ids, struct err_buf *err)
 {
 	struct sup_node *node;
-	uint32_t i;
+	uint32_t i, stay = 0;
 	int result;
 
 	for (i = 0; i < sup->count; i++) {
@@ -343,12 +374,27 @@ members_cancel(struct sup *sup, uint32_t ids, struct err_buf *err)
 		    node->record->wish == SEGMENT_WISH_LEAVE &&
 		    !node->retiring) {
 			node->record->wish = SEGMENT_WISH_NONE;
-			node->row.wish = SEGMENT_WISH_NONE;
-			nodes_publish(sup, node);
-			events_tell(sup, "Node %u stays", node->record->id);
+			stay |= OPTIONS_ID_BIT(node->record->id);
 		}
 	}
+	if (stay == 0) {
+		return ERR_OK;
+	}
 	result = cluster_save(sup->cluster, sup->options->dir, err);
+	for (i = 0; i < sup->count; i++) {
+		node = &sup->nodes[i];
+		if ((stay & OPTIONS_ID_BIT(node->record->id)) == 0) {
+			continue;
+		}
+		if (result != ERR_OK) {
+			node->record->wish = SEGMENT_WISH_LEAVE;
+			continue;
+		}
+		node->row.wish = SEGMENT_WISH_NONE;
+		node->refused_ns = 0;
+		nodes_publish(sup, node);
+		events_tell(sup, "Node %u stays", node->record->id);
+	}
 	return result;
 }
 
@@ -455,12 +501,16 @@ members_tick(struct sup *sup)
 	}
 }
 
-/* Some node's page says, as a leader, that it is fulfilled. */
+/*
+ * Some node's page says, as a leader, that it is fulfilled; or that it will
+ * not be, for so long that the command that would take it back is gone.
+ */
 static void
 look(struct sup *sup, struct sup_node *node)
 {
 	struct segment_status status;
 	uint32_t slot = node->record->slot, i;
+	struct err_buf err;
 
 	for (i = 0; i < SEGMENT_SLOTS; i++) {
 		if (segment_status_read(sup->segment, i, &status) == ERR_OK &&
@@ -470,6 +520,40 @@ look(struct sup *sup, struct sup_node *node)
 			return;
 		}
 	}
+	if (node->record->wish != SEGMENT_WISH_LEAVE ||
+	    !is_refused(sup, node)) {
+		node->refused_ns = 0;
+	} else if (node->refused_ns == 0) {
+		node->refused_ns = clock_now_ns();
+	} else if (clock_now_ns() - node->refused_ns >= REFUSED_NS) {
+		node->refused_ns = clock_now_ns();
+		if (members_cancel(sup, OPTIONS_ID_BIT(node->record->id),
+		    &err) != ERR_OK) {
+			events_tell(sup, "Node %u: %s", node->record->id,
+			    err.text);
+		}
+	}
+}
+
+/* By a leader in office: one that is not any more takes its word back. */
+static bool
+is_refused(const struct sup *sup, const struct sup_node *node)
+{
+	struct segment_status status;
+	uint32_t i;
+
+	for (i = 0; i < sup->count; i++) {
+		const struct sup_node *other = &sup->nodes[i];
+
+		if (other->state == MACHINE_UP && node->row.wish_seq != 0 &&
+		    segment_status_read(sup->segment, other->record->slot,
+		    &status) == ERR_OK &&
+		    status.run == other->row.run_granted &&
+		    status.wish_refused == node->row.wish_seq) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void

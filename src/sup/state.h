@@ -40,6 +40,7 @@ struct sup_node {
 					 * file; launch */
 	bool want_spawn;
 	bool retiring;			/* removed: its process ends */
+	uint64_t refused_ns;		/* its removal is, since; 0: is not */
 	uint64_t started_ns;
 	uint64_t ready_ns;		/* 0: not ready in this run */
 	uint64_t due_ns;		/* start at; 0: never */

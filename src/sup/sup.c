@@ -414,10 +414,16 @@ static uint32_t
 gather(struct sup *sup, struct pollfd *wait)
 {
 	uint32_t i, count = 0;
+	bool any_free = false;
 
+	for (i = 0; i < SUP_CONNECTIONS_MAX; i++) {
+		any_free = any_free || sup->connections[i].fd < 0;
+	}
 	wait[count++] = (struct pollfd){ sup->signal_fd, POLLIN, 0 };
 	wait[count++] = (struct pollfd){ sup->timer_fd, POLLIN, 0 };
-	wait[count++] = (struct pollfd){ sup->listen_fd, POLLIN, 0 };
+	/* Who cannot be let in yet is not to wake us for ever. */
+	wait[count++] = (struct pollfd){ any_free ? sup->listen_fd : -1,
+		POLLIN, 0 };
 	for (i = 0; i < SUP_CONNECTIONS_MAX; i++) {
 		if (sup->connections[i].fd >= 0) {
 			wait[count++] = (struct pollfd){

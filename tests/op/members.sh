@@ -185,3 +185,49 @@ for id in 20 21; do
 done
 expect 0 ctl set d 4
 check
+
+say "a list is done whole or not at all"
+expect 0 sup stop
+rm -rf "$D"
+expect 0 sup start -n 6 --durability process --election-timeout 200-400ms
+expect 69 sup add 7,8
+one_line '^raftsup: 7 voters are the most'
+expect 69 sup add --learner 7,8,9
+one_line '^raftsup: 8 nodes are the most'
+[ -z "$(node 7 state)" ] || fail "node 7 was made"
+expect 0 sup add --learner 7
+expect 69 sup add 7,8
+one_line '7 voters are the most'
+node_is 7 role learner || fail "node 7 is a $(node 7 role)"
+
+say "the command that asked for what is refused dies: it is taken back"
+expect 0 sup stop
+rm -rf "$D"
+expect 0 sup start -n 3 --durability process --election-timeout 200-400ms
+follower=$(sup status -j | tr '{' '\n' |
+    sed -n '/"role":"follower"/s/"id":\([0-9]*\).*/\1/p' | head -n 1)
+expect 0 sup stop "$follower"
+await "leader" has_leader
+other=$(sup status -j | tr '{' '\n' |
+    sed -n '/"role":"follower"/s/"id":\([0-9]*\).*/\1/p' | head -n 1)
+is_wished() {
+	grep -q '"wish": "leave"' "$D/cluster.json"
+}
+# It takes the wish back itself after a while: it must die before that.
+caught() {
+	"$BIN/raftsup" remove "$other" >/dev/null 2>&1 &
+	remove=$!
+	until is_wished || is_dead "$remove"; do
+		sleep 0.02
+	done
+	kill -9 "$remove" 2>/dev/null
+	wait "$remove"
+	[ $? -eq 137 ] && is_wished
+}
+await "a command that died" caught
+await "nothing is left to do" settled
+sup log | grep -q "Node $other stays" || fail "nobody says so"
+await "a leader" has_leader
+expect 0 ctl set e 5
+expect 0 sup start "$follower"
+check
