@@ -160,6 +160,37 @@ open_node(struct check_node *node, struct err_buf *err)
 }
 
 static int
+freeze_node(struct check_node *node, struct err_buf *err)
+{
+	int code = store_freeze(node->store);
+
+	if (code == ERR_OK) {
+		code = store_log_info(node->store, &node->log);
+	}
+	return code == ERR_OK
+	           ? ERR_OK
+	           : err_set(err, code, "%s: %s", node->dir,
+			 store_latched(node->store) != NULL
+			     ? store_latched(node->store)
+			     : err_text(code));
+}
+
+static int
+forgive(struct check_result *result, struct check_node *node, int code,
+    const struct err_buf *err)
+{
+	if (!result->lenient || (code != ERR_VERSION && code != ERR_IO &&
+				    code != ERR_CORRUPT &&
+				    code != ERR_MISMATCH)) {
+		return code;
+	}
+	node->damaged = true;
+	check_add(result, CHECK_DAMAGE, node, "node %u: %s", node->id,
+	    err->text);
+	return ERR_OK;
+}
+
+static int
 open_nodes(struct check_result *result, struct err_buf *err)
 {
 	struct check_node *node;
@@ -170,6 +201,9 @@ open_nodes(struct check_result *result, struct err_buf *err)
 		node = &result->nodes[i];
 		if (!node->missing && !node->damaged) {
 			code = open_node(node, err);
+			if (code != ERR_OK) {
+				code = forgive(result, node, code, err);
+			}
 		}
 	}
 	for (i = 0; i < result->node_count && code == ERR_OK; i++) {
@@ -177,15 +211,10 @@ open_nodes(struct check_result *result, struct err_buf *err)
 		if (!check_is_usable(node)) {
 			continue;
 		}
-		code = store_freeze(node->store);
-		if (code == ERR_OK) {
-			code = store_log_info(node->store, &node->log);
-		}
+		code = freeze_node(node, err);
 		if (code != ERR_OK) {
-			return err_set(err, code, "%s: %s", node->dir,
-			    store_latched(node->store) != NULL
-				? store_latched(node->store)
-				: err_text(code));
+			code = forgive(result, node, code, err);
+			continue;
 		}
 		if (node->log.last_index > result->entry_count) {
 			result->entry_count = node->log.last_index;
@@ -279,15 +308,20 @@ check_one_configuration(
 }
 
 int
-check_open(const char *dir, struct check_result *result, struct err_buf *err)
+check_open(const char *dir, bool lenient, struct check_result *result,
+    struct err_buf *err)
 {
 	uint32_t i, found = 0;
 	int code;
 
 	memset(result, 0, sizeof(*result));
+	result->lenient = lenient;
 	code = find_nodes(dir, result, err);
 	for (i = 0; i < result->node_count && code == ERR_OK; i++) {
 		code = check_damage(result, &result->nodes[i], err);
+		if (code != ERR_OK) {
+			code = forgive(result, &result->nodes[i], code, err);
+		}
 		found += !result->nodes[i].missing;
 	}
 	if (code == ERR_OK && found == 0) {
@@ -300,7 +334,7 @@ check_open(const char *dir, struct check_result *result, struct err_buf *err)
 int
 check_cluster(const char *dir, struct check_result *result, struct err_buf *err)
 {
-	int code = check_open(dir, result, err);
+	int code = check_open(dir, false, result, err);
 
 	if (code == ERR_OK) {
 		check_identities(result);

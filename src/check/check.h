@@ -73,6 +73,7 @@ struct check_result {
 	struct check_node nodes[CHECK_NODES_MAX];
 	uint32_t finding_count;		/* more are only counted */
 	struct check_finding findings[CHECK_FINDINGS_MAX];
+	bool lenient;			/* check_internal.h */
 	uint64_t entry_count;		/* the longest log's last index */
 };
 

@@ -34,10 +34,12 @@ bool	check_one_configuration(struct check_result *,
 
 /*
  * check.c: finds the nodes, looks at each, opens those that can be read:
- * frozen views, states first.  check_close() in any case.
+ * frozen views, states first.  check_close() in any case.  Lenient: a store
+ * of an unknown version, or one that cannot be read, counts as damaged; else
+ * it is an error.
  */
-int	check_open(const char *dir, struct check_result *, struct err_buf *)
-	    MUST_CHECK;
+int	check_open(const char *dir, bool lenient, struct check_result *,
+	    struct err_buf *) MUST_CHECK;
 void	check_close(struct check_result *);
 
 /*

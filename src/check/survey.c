@@ -149,7 +149,7 @@ survey_cluster(const char *dir, uint64_t cluster_id,
 	int code;
 
 	memset(survey, 0, sizeof(*survey));
-	code = check_open(dir, result, err);
+	code = check_open(dir, true, result, err);
 	for (i = 0; i < result->node_count && code == ERR_OK; i++) {
 		for (k = 0; k < member_count &&
 			    members[k].id != result->nodes[i].id;

@@ -12,6 +12,9 @@
  *
  * Of a stopped one: the best store of a quorum that can be read, up to the
  * last entry that can have been committed; nothing starts meanwhile.
+ *
+ * A store is read in a child: LMDB trusts the pages that it reads, and a
+ * damaged one may be the reader's death.
  */
 #include <bsd/string.h>
 #include <errno.h>
@@ -19,12 +22,16 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,9 +70,22 @@ struct backup {
 	char path_new[PATH_MAX];	/* FILE.new */
 	bool is_aside;			/* it is ours; else FILE is written */
 	uint64_t unsynced;
-	uint64_t written;
 	uint64_t growth_max;
+	struct told *told;
+	off_t begin;			/* in the file; -1: a pipe */
+	uint32_t complained;		/* of nodes, by place */
+	uint32_t damaged;		/* not to be tried again */
 	struct progress progress;
+};
+
+/* What the child that reads a store has to say, in memory that both have. */
+struct told {
+	bool is_whole;			/* it came to its end */
+	int result;
+	bool is_read;			/* the store could be opened */
+	struct backup_info info;
+	uint64_t written;
+	struct err_buf err;
 };
 
 static const struct option long_options[] = {
@@ -76,11 +96,17 @@ static const struct option long_options[] = {
 
 static int read_arguments(struct backup *, int *);
 static int run(struct backup *);
-static int image_of_running(struct backup *, struct err_buf *);
+static int copy_of_running(struct backup *, struct err_buf *);
 static int read_index(struct backup *, uint64_t *, struct err_buf *);
 static bool try_nodes(struct backup *, uint64_t, uint32_t, int *,
     struct err_buf *);
-static int image_of_stopped(struct backup *, struct err_buf *);
+static int copy_of_stopped(struct backup *, struct err_buf *);
+static int copy_node(struct backup *, const struct store_identity *, uint64_t,
+    struct err_buf *);
+static NORETURN void copy_in_child(struct backup *,
+    const struct store_identity *, uint64_t);
+static bool is_fault(int);
+static int rewind_file(struct backup *, struct err_buf *);
 static int write_file(struct backup *, struct err_buf *);
 static int file_failed(const char *, const char *, struct err_buf *);
 static int open_file(struct backup *, struct err_buf *);
@@ -103,6 +129,12 @@ op_backup(struct op *op)
 	backup->op = op;
 	backup->time_ns = TIME_DEFAULT_NS;
 	backup->fd = backup->lock_fd = -1;
+	backup->told = mmap(NULL, sizeof(*backup->told),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (backup->told == MAP_FAILED) {
+		free(backup);
+		return op_fail(70, "out of memory");
+	}
 	if (read_arguments(backup, &status) == 0) {
 		status = view_begin(&backup->view, op, false);
 		if (status == 0) {
@@ -110,6 +142,7 @@ op_backup(struct op *op)
 			view_close(&backup->view);
 		}
 	}
+	munmap(backup->told, sizeof(*backup->told));
 	free(backup);
 	return status;
 }
@@ -158,17 +191,17 @@ run(struct backup *backup)
 	int result;
 
 	result = open_file(backup, &err);
+	backup->begin = lseek(backup->fd, 0, SEEK_CUR);
 	if (result == ERR_OK && backup->view.running) {
 		/* The nodes first. */
 		(void)setpriority(PRIO_PROCESS, 0, NICENESS);
-		result = image_of_running(backup, &err);
+		result = copy_of_running(backup, &err);
 	} else if (result == ERR_OK) {
-		result = image_of_stopped(backup, &err);
+		result = copy_of_stopped(backup, &err);
 	}
 	if (result == ERR_OK) {
-		result = write_file(backup, &err);
+		result = finish_file(backup, &err);
 	}
-	image_close(backup->image);
 	close_file(backup);
 	if (backup->lock_fd >= 0) {
 		close(backup->lock_fd);
@@ -183,7 +216,7 @@ run(struct backup *backup)
 /* ---- whose contents, running */
 
 static int
-image_of_running(struct backup *backup, struct err_buf *err)
+copy_of_running(struct backup *backup, struct err_buf *err)
 {
 	struct timespec pause = clock_timespec(LOOK_NS);
 	uint64_t begin_ns = clock_now_ns(), now_ns, index = 0;
@@ -261,12 +294,12 @@ try_nodes(struct backup *backup, uint64_t index, uint32_t not_this,
 		.cluster_id = view->cluster.cluster_id };
 	struct segment_status status;
 	const struct view_node *node;
-	char path[PATH_MAX + 16];
 	uint32_t i;
 
 	for (i = 0; i < view->node_count; i++) {
 		node = &view->nodes[i];
-		if (!node->ready || node->learner || node->id == not_this ||
+		if (!node->ready || (backup->damaged >> i & 1) != 0 ||
+		    node->learner || node->id == not_this ||
 		    node->state != SEGMENT_NODE_UP ||
 		    segment_status_read(view->segment, node->slot, &status) !=
 		    ERR_OK || status.id != node->id ||
@@ -274,17 +307,22 @@ try_nodes(struct backup *backup, uint64_t index, uint32_t not_this,
 			continue;
 		}
 		expect.node_id = node->id;
-		snprintf(path, sizeof(path), "%s/node-%u", view->dir,
-		    node->id);
-		*result = image_open(&backup->image, path, &expect, index,
-		    err);
+		*result = copy_node(backup, &expect, index, err);
 		/* A store that cannot be read: another one may do. */
 		if (*result == ERR_OK || *result == ERR_PERMISSION ||
-		    *result == ERR_NOMEM) {
+		    *result == ERR_NOMEM ||
+		    (backup->told->is_read && *result != ERR_CORRUPT)) {
 			return true;
 		}
-		if (*result != ERR_AGAIN) {
+		if (*result != ERR_AGAIN &&
+		    (backup->complained >> i & 1) == 0) {
 			op_fail(0, "node %u: %s", node->id, err->text);
+			backup->complained |= 1u << i;
+		}
+		backup->damaged |= (uint32_t)(*result == ERR_CORRUPT) << i;
+		*result = rewind_file(backup, err);
+		if (*result != ERR_OK) {
+			return true;
 		}
 	}
 	return false;
@@ -293,12 +331,11 @@ try_nodes(struct backup *backup, uint64_t index, uint32_t not_this,
 /* ---- whose contents, stopped */
 
 static int
-image_of_stopped(struct backup *backup, struct err_buf *err)
+copy_of_stopped(struct backup *backup, struct err_buf *err)
 {
 	const struct cluster *cluster = &backup->view.cluster;
 	struct store_identity expect = { .cluster_id = cluster->cluster_id };
 	struct survey *survey;
-	char path[PATH_MAX + 16];
 	int result;
 
 	if (cluster->creating) {
@@ -323,13 +360,103 @@ image_of_stopped(struct backup *backup, struct err_buf *err)
 		    cluster->node_count : survey->voter_count);
 	} else {
 		expect.node_id = survey->best->id;
-		snprintf(path, sizeof(path), "%s/node-%u", backup->view.dir,
-		    expect.node_id);
-		result = image_open(&backup->image, path, &expect,
-		    survey->possible, err);
+		result = copy_node(backup, &expect, survey->possible, err);
 	}
 	free(survey);
 	return result;
+}
+
+/* ---- one store's contents */
+
+static int
+copy_node(struct backup *backup, const struct store_identity *expect,
+    uint64_t index, struct err_buf *err)
+{
+	struct told *told = backup->told;
+	int status;
+	pid_t pid;
+
+	memset(told, 0, sizeof(*told));
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		return err_set_errno(err, "cannot make a process");
+	}
+	if (pid == 0) {
+		copy_in_child(backup, expect, index);
+	}
+	while (waitpid(pid, &status, 0) != pid) {
+		if (errno != EINTR) {
+			return err_set_errno(err, "waitpid");
+		}
+	}
+	if (WIFSIGNALED(status) && is_fault(WTERMSIG(status))) {
+		return err_set(err, ERR_CORRUPT, "node-%u/store: its trees are"
+		    " damaged (signal %d while reading)", expect->node_id,
+		    WTERMSIG(status));
+	}
+	if (WIFSIGNALED(status)) {
+		told->is_read = true;	/* that it was not is not the reason */
+		return err_set(err, ERR_IO, "ended by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	}
+	if (!told->is_whole) {
+		return err_set(err, ERR_INTERNAL, "the process that reads the"
+		    " store of node %u failed", expect->node_id);
+	}
+	*err = told->err;
+	backup->info = told->info;
+	return told->result;
+}
+
+static bool
+is_fault(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGABRT ||
+	    number == SIGILL || number == SIGFPE;
+}
+
+static NORETURN void
+copy_in_child(struct backup *backup, const struct store_identity *expect,
+    uint64_t index)
+{
+	struct told *told = backup->told;
+	struct rlimit none = { 0, 0 };
+	char path[PATH_MAX + 16];
+
+	/* Nobody waits for it when its parent is gone. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	snprintf(path, sizeof(path), "%s/node-%u", backup->view.dir,
+	    expect->node_id);
+	told->result = image_open(&backup->image, path, expect, index,
+	    &told->err);
+	told->is_read = told->result == ERR_OK;
+	if (told->is_read) {
+		told->result = write_file(backup, &told->err);
+	}
+	image_close(backup->image);
+	told->info = backup->info;
+	told->is_whole = true;
+	_exit(0);
+}
+
+/* For another store's contents. What went to a pipe cannot be taken back. */
+static int
+rewind_file(struct backup *backup, struct err_buf *err)
+{
+	uint64_t written = backup->told->written;
+
+	if (backup->begin >= 0 ? lseek(backup->fd, 0, SEEK_CUR) ==
+	    backup->begin : written == 0) {
+		return ERR_OK;
+	}
+	if (!backup->is_aside || lseek(backup->fd, 0, SEEK_SET) != 0 ||
+	    ftruncate(backup->fd, 0) != 0) {
+		return err_set(err, ERR_IO, "%s has a part of a backup that"
+		    " cannot be finished", backup->file);
+	}
+	return ERR_OK;
 }
 
 /* ---- the file */
@@ -416,7 +543,7 @@ write_file(struct backup *backup, struct err_buf *err)
 	result = backup_write(image_table(backup->image), &backup->info,
 	    &target, err);
 	progress_end(&backup->progress);
-	return result == ERR_OK ? finish_file(backup, err) : result;
+	return result;
 }
 
 /* FILE is not the cluster's: no room there is an input/output error. */
@@ -458,7 +585,7 @@ write_bytes(void *arg, const void *data, size_t size, struct err_buf *err)
 	}
 	backup->progress.total = backup->info.stream_size;
 	progress_add(&backup->progress, size);
-	backup->written += size;
+	backup->told->written += size;
 	backup->unsynced += size;
 	/* A little at a time, so that no sync of a node waits for all. */
 	if (backup->unsynced >= SYNC_SIZE && backup->is_aside) {
@@ -512,7 +639,7 @@ print_done(const struct backup *backup)
 		    " %.1f MiB, as of entry %" PRIu64 " of term %" PRIu64
 		    ", from node %u%s\n", to_output ? "backup" : backup->file,
 		    info->key_count, info->session_count,
-		    (double)backup->written / (1 << 20), info->index,
+		    (double)backup->told->written / (1 << 20), info->index,
 		    info->term, info->node_id,
 		    backup->view.running ? "" : " (the cluster is stopped)");
 		return;
@@ -525,7 +652,7 @@ print_done(const struct backup *backup)
 	    "index", (json_int_t)info->index, "term", (json_int_t)info->term,
 	    "keys", (json_int_t)info->key_count,
 	    "sessions", (json_int_t)info->session_count,
-	    "bytes", (json_int_t)backup->written, "digest", digest,
+	    "bytes", (json_int_t)backup->told->written, "digest", digest,
 	    "running", (int)backup->view.running);
 	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
 	json_decref(root);

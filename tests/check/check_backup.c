@@ -6,12 +6,16 @@
 #include "tests/check/cluster.h"
 
 #include <fcntl.h>
+#include <lmdb.h>
+#include <stddef.h>
 
+#include "base/crc32c.h"
 #include "check/check.h"
 #include "check/image.h"
 #include "check/survey.h"
 #include "store/backup.h"
 #include "store/plant.h"
+#include "store/store_layout.h"
 
 static struct check_result result;
 static uint8_t *bytes;
@@ -366,6 +370,61 @@ START_TEST(test_survey_terms)
 }
 END_TEST
 
+/* Another program's store, which this one cannot read. */
+static void
+set_version(uint32_t id, uint32_t version)
+{
+	struct layout_format format = { LAYOUT_MAGIC, version, 0 };
+	char name[] = "format", dir[300], path[320];
+	MDB_val key = { strlen(name), name };
+	MDB_val value = { sizeof(format), &format };
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	format.checksum = crc32c(crc32c(0, name, strlen(name)), &format,
+	    offsetof(struct layout_format, checksum));
+	cluster_node_dir(dir, id);
+	snprintf(path, sizeof(path), "%s/store/log", dir);
+	ck_assert_int_eq(mdb_env_create(&env), 0);
+	ck_assert_int_eq(mdb_env_set_maxdbs(env, 8), 0);
+	ck_assert_int_eq(mdb_env_open(env, path, MDB_NOSYNC, 0600), 0);
+	ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	ck_assert_int_eq(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
+	ck_assert_int_eq(mdb_put(txn, dbi, &key, &value, 0), 0);
+	ck_assert_int_eq(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+/* It counts as one that cannot be read, and the others are looked at. */
+START_TEST(test_survey_version)
+{
+	static struct survey survey;
+	struct survey_member members[3] = { { 1, 1001, 0 }, { 2, 1002, 0 },
+		{ 3, 1003, 0 } };
+
+	CLUSTER_FILLED({ 80, 50 }, { 60, 40 }, { 55, 30 });
+	set_version(1, LAYOUT_VERSION + 7);
+	ck_assert_int_eq(survey_cluster(cluster_dir, CLUSTER_ID, members, 3,
+			     &survey, &cluster_err),
+	    ERR_OK);
+	ck_assert_uint_eq(survey.usable_count, 2);
+	ck_assert_uint_eq(survey.best->id, 2);
+	ck_assert(!survey_is_usable(survey_find(&survey, 1)));
+	ck_assert_ptr_nonnull(strstr(
+	    survey_why(&survey, survey_find(&survey, 1)), "a newer version"));
+	set_version(3, LAYOUT_VERSION - 1);
+	ck_assert_int_eq(survey_cluster(cluster_dir, CLUSTER_ID, members, 3,
+			     &survey, &cluster_err),
+	    ERR_OK);
+	ck_assert_uint_eq(survey.usable_count, 1);
+	ck_assert(!survey.has_quorum);
+	/* raftck has no verdict on what it cannot read. */
+	ck_assert_int_eq(
+	    check_cluster(cluster_dir, &result, &cluster_err), ERR_VERSION);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -383,6 +442,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_plant_refused);
 	tcase_add_test(tcase, test_survey);
 	tcase_add_test(tcase, test_survey_terms);
+	tcase_add_test(tcase, test_survey_version);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
