@@ -18,8 +18,10 @@ static void	status_configuration(struct segment_status *,
 void
 node_count_dropped(struct node *node, enum channel_verdict verdict)
 {
-	node->counters[verdict == CHANNEL_OLD ? SEGMENT_OLD_RECORDS :
-	    SEGMENT_BAD_RECORDS]++;
+	if (verdict != CHANNEL_PART) {
+		node->counters[verdict == CHANNEL_OLD ? SEGMENT_OLD_RECORDS :
+		    SEGMENT_BAD_RECORDS]++;
+	}
 }
 
 void

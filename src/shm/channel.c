@@ -26,6 +26,8 @@
 
 #define FLAG_FRAGMENT	1u
 #define TYPE_MAX	32767u
+/* Of one call: whoever sends nothing else, and fast, is not heard for ever. */
+#define FRAGMENTS_MAX	16
 /* A private buffer beyond this is given back when it is done with. */
 #define KEEP_SIZE_MAX	(1u << 20)
 
@@ -216,7 +218,7 @@ channel_receive(struct channel_rx *rx, struct channel_message *message)
 	enum ring_verdict verdict;
 
 	channel_release(rx);
-	for (;;) {
+	for (int fragments = 0;;) {
 		verdict = rx->copy != NULL ?
 		    ring_peek_copy(&rx->ring, &record, rx->copy) :
 		    ring_peek(&rx->ring, &record);
@@ -255,6 +257,9 @@ channel_receive(struct channel_rx *rx, struct channel_message *message)
 			message->data = rx->buffer.data;
 			message->in_ring = false;
 			break;
+		}
+		if (++fragments == FRAGMENTS_MAX) {
+			return CHANNEL_PART;
 		}
 	}
 	message->type = record.type;

@@ -81,6 +81,7 @@ bool	channel_is_pending(const struct channel_tx *);
 enum channel_verdict {
 	CHANNEL_EMPTY = 0,
 	CHANNEL_MESSAGE,
+	CHANNEL_PART,		/* of a large message: go on */
 	/* Dropped, go on: */
 	CHANNEL_OLD,		/* of or to a former run */
 	CHANNEL_BAD,		/* damaged */

@@ -312,6 +312,48 @@ START_TEST(test_large_torn)
 }
 END_TEST
 
+/* Beginnings of messages that never end: a call does not take all of them. */
+START_TEST(test_endless_fragments)
+{
+	struct channel_fragment_layout head = { 1, 1000, 0, 0 };
+	struct channel_tx *tx = link_tx(5);
+	struct channel_rx *rx = link_rx(8);
+	struct channel_message message;
+	enum channel_verdict verdict;
+	uint32_t calls = 0;
+	struct ring ring;
+	uint8_t *data = segment_map_ring(node->fd,
+	    layout_link_ring(&node->areas, 0, 1), LAYOUT_LINK_RING, true);
+
+	ck_assert_ptr_nonnull(data);
+	ring_init(&ring, segment_link(node, 0, 1), data, LAYOUT_LINK_RING,
+	    RING_PRODUCER);
+	for (uint32_t i = 0; i < 1000; i++) {
+		data = ring_claim(&ring, sizeof(head) + 1);
+		ck_assert_ptr_nonnull(data);
+		head.message = i;
+		memcpy(data, &head, sizeof(head));
+		data[sizeof(head)] = 'x';
+		ring_seal(&ring, 77, 1, sizeof(head) + 1, 5, 8);
+	}
+	ring_commit(&ring);
+	segment_unmap_ring(ring.data, LAYOUT_LINK_RING);
+	while ((verdict = channel_receive(rx, &message)) != CHANNEL_EMPTY) {
+		ck_assert_int_eq(verdict, CHANNEL_PART);
+		calls++;
+	}
+	ck_assert_uint_ge(calls, 1000 / 16);
+	channel_done(rx);
+	channel_tx_close(tx);
+	tx = link_tx(6);
+	ck_assert_int_eq(send_text(tx, 1, 8, "small"), ERR_OK);
+	ck_assert(channel_flush(tx));
+	expect_text(rx, 1, "small");
+	channel_tx_close(tx);
+	channel_rx_close(rx);
+}
+END_TEST
+
 /* Fragments written on purpose: dropped, and nothing is written beyond. */
 START_TEST(test_wild_fragments)
 {
@@ -571,6 +613,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_large_and_small);
 	tcase_add_test(tcase, test_large_torn);
 	tcase_add_test(tcase, test_wild_fragments);
+	tcase_add_test(tcase, test_endless_fragments);
 	tcase_add_test(tcase, test_client);
 	tcase_add_test(tcase, test_client_large);
 	tcase_add_test(tcase, test_client_scribbles);
