@@ -176,7 +176,7 @@ ask_to_stop(struct view *view, int lock_fd, uint64_t end_ns, char *text,
 }
 
 /*
- * Only a process that has the lock file open is meant: the pid file may be
+ * Only a process that holds the lock is meant: the pid file may be
  * an old one.  SIGTERM, or SIGCONT to one that is paused; whether it was sent.
  */
 static bool
@@ -194,7 +194,7 @@ signal_supervisor(struct view *view, bool only_wake)
 		return false;
 	}
 	snprintf(path, sizeof(path), "%s/" SUP_LOCK_FILE, view->dir);
-	count = proc_find_open(path, pids, COUNT_OF(pids));
+	count = proc_find_locker(path, pids, COUNT_OF(pids));
 	for (i = 0; i < count && i < COUNT_OF(pids); i++) {
 		if (pids[i] != view->supervisor ||
 		    (only_wake && !process_is_stopped(pids[i]))) {
@@ -280,7 +280,7 @@ stop_alone(struct view *view)
 
 /*
  * Nodes whose segment somebody removed: nobody can talk to them, so they are
- * found by the lock file that they have open.
+ * found by the lock that they hold.
  */
 static int
 end_lost_nodes(struct view *view, int held)
@@ -298,8 +298,8 @@ end_lost_nodes(struct view *view, int held)
 			killed = true;
 		}
 		if (clock_now_ns() - start_ns > STOP_TIME_NS) {
-			return op_fail(69, "nodes of %s do not end",
-			    view->dir);
+			return op_fail(69, "nodes of %s do not end, or another"
+			    " program is at work on them", view->dir);
 		}
 		nanosleep(&pause, NULL);
 		held = sup_locks_held(&view->cluster, view->dir, &err);
@@ -318,10 +318,12 @@ signal_lost(const struct view *view, int number)
 	for (i = 0; i < view->cluster.node_count; i++) {
 		snprintf(path, sizeof(path), "%s/node-%u/" SUP_NODE_LOCK,
 		    view->dir, view->cluster.nodes[i].id);
-		found = proc_find_open(path, pids, COUNT_OF(pids));
+		found = proc_find_locker(path, pids, COUNT_OF(pids));
 		for (n = 0; n < found && n < COUNT_OF(pids); n++) {
 			fd = proc_open(pids[n], process_start_time(pids[n]));
-			if (fd >= 0) {
+			if (fd >= 0 && !proc_is_node(pids[n])) {
+				close(fd);
+			} else if (fd >= 0) {
 				proc_signal(fd, number);
 				proc_signal(fd, SIGCONT);
 				close(fd);

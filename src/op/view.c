@@ -354,7 +354,7 @@ look_lost(struct view *view)
 		    view->dir, view->nodes[i].id);
 		view->nodes[i].alive = true;
 		view->nodes[i].state = SEGMENT_NODE_UP;
-		if (proc_find_open(path, &pid, 1) > 0) {
+		if (proc_find_locker(path, &pid, 1) > 0) {
 			view->nodes[i].pid = pid;
 		}
 	}

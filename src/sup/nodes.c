@@ -595,7 +595,7 @@ look_for_stray(struct sup *sup, struct sup_node *node)
 	if (held != 1) {
 		return;
 	}
-	count = proc_find_open(path, pids, COUNT_OF(pids));
+	count = proc_find_locker(path, pids, COUNT_OF(pids));
 	for (i = 0; i < count && i < COUNT_OF(pids); i++) {
 		if (pids[i] == node->row.pid) {
 			continue;
@@ -603,6 +603,17 @@ look_for_stray(struct sup *sup, struct sup_node *node)
 		start = process_start_time(pids[i]);
 		fd = proc_open(pids[i], start);
 		if (fd < 0) {
+			continue;
+		}
+		if (!proc_is_node(pids[i])) {
+			/* Once for each: it waits as long as that takes. */
+			if (node->waits_for != pids[i]) {
+				events_tell(sup, "Node %u waits for its"
+				    " directory: process %d is at work on it",
+				    node->record->id, (int)pids[i]);
+			}
+			node->waits_for = pids[i];
+			close(fd);
 			continue;
 		}
 		events_tell(sup, "Node %u: its directory is held by a stray"

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 
 #include "base/process.h"
 
-static bool has_open(pid_t, const struct stat *);
+static bool has_locked(pid_t, const struct stat *);
+static bool is_locked_by(pid_t, const char *fd);
 
 bool
 proc_is_alive(pid_t pid, uint64_t start)
@@ -57,7 +59,7 @@ proc_signal(int pidfd, int signal)
 }
 
 uint32_t
-proc_find_open(const char *path, pid_t *pids, uint32_t count_max)
+proc_find_locker(const char *path, pid_t *pids, uint32_t count_max)
 {
 	struct stat file, owner;
 	struct dirent *entry;
@@ -76,7 +78,7 @@ proc_find_open(const char *path, pid_t *pids, uint32_t count_max)
 		}
 		snprintf(name, sizeof(name), "/proc/%d", (int)pid);
 		if (stat(name, &owner) != 0 || owner.st_uid != geteuid() ||
-		    !has_open(pid, &file)) {
+		    !has_locked(pid, &file)) {
 			continue;
 		}
 		if (count < count_max) {
@@ -88,8 +90,28 @@ proc_find_open(const char *path, pid_t *pids, uint32_t count_max)
 	return count;
 }
 
+bool
+proc_is_node(pid_t pid)
+{
+	char name[64], words[256] = "";
+	size_t first;
+	ssize_t size;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/cmdline", (int)pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	size = read(fd, words, sizeof(words) - 1);
+	close(fd);
+	first = strlen(words) + 1;
+	return size > 0 && (size_t)size > first &&
+	    strcmp(words + first, "serve") == 0;
+}
+
 static bool
-has_open(pid_t pid, const struct stat *file)
+has_locked(pid_t pid, const struct stat *file)
 {
 	struct dirent *entry;
 	struct stat open_file;
@@ -105,8 +127,27 @@ has_open(pid_t pid, const struct stat *file)
 	while (!found && (entry = readdir(dir)) != NULL) {
 		found = fstatat(dirfd(dir), entry->d_name, &open_file, 0) ==
 		    0 && open_file.st_dev == file->st_dev &&
-		    open_file.st_ino == file->st_ino;
+		    open_file.st_ino == file->st_ino &&
+		    is_locked_by(pid, entry->d_name);
 	}
 	closedir(dir);
+	return found;
+}
+
+static bool
+is_locked_by(pid_t pid, const char *fd)
+{
+	char name[64], line[256];
+	bool found = false;
+	FILE *in;
+
+	if (snprintf(name, sizeof(name), "/proc/%d/fdinfo/%s", (int)pid, fd) >=
+	    (int)sizeof(name) || (in = fopen(name, "re")) == NULL) {
+		return false;
+	}
+	while (!found && fgets(line, sizeof(line), in) != NULL) {
+		found = strncmp(line, "lock:", 5) == 0;
+	}
+	fclose(in);
 	return found;
 }

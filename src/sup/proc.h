@@ -27,10 +27,13 @@ int	proc_open_child(pid_t) MUST_CHECK;
 int	proc_signal(int pidfd, int signal);
 
 /*
- * Processes of this user that have the file open, the caller left out: those
- * that may hold an OFD lock on it, of which the kernel does not tell the
- * owner.  Returns how many there are; stores up to count_max.
+ * Processes of this user that hold a lock on the file, the caller left out.
+ * Of an OFD lock the kernel tells no owner, but which descriptors have it.
+ * Returns how many there are; stores up to count_max.
  */
-uint32_t proc_find_open(const char *path, pid_t *pids, uint32_t count_max);
+uint32_t proc_find_locker(const char *path, pid_t *pids, uint32_t count_max);
+
+/* It is a node that serves, and not an offline tool at work on a store. */
+bool	proc_is_node(pid_t);
 
 #endif

@@ -156,26 +156,50 @@ expect 0 sup stop
 say "a stray process that holds a node's lock is put away"
 "$BIN/raftnode" serve --segment /raftsup-none --slot 0 --dir "$D/node-1" \
     2>/dev/null
+cat >"$W/serve" <<'PERL'
+use Fcntl;
+open my $f, "+>>", $ARGV[0] or die;
+# struct flock for F_OFD_SETLK (37): type whence pad start len pid
+my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
+fcntl($f, 37, $l) or die "$!";
+open my $g, ">", $ARGV[1]; close $g;
+sleep 60;
+PERL
+cp "$W/serve" "$W/compact" || exit 99
+# flock_holder NAME: a node is known by its first argument.
 flock_holder() {
-	exec perl -e '
-		use Fcntl;
-		open my $f, "+>>", $ARGV[0] or die;
-		# struct flock for F_OFD_SETLK (37): type whence pad start len pid
-		my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
-		fcntl($f, 37, $l) or die "$!";
-		open my $g, ">", $ARGV[1]; close $g;
-		sleep 60;' "$1" "$2"
+	cd "$W" && exec perl "$1" "$D/node-1/lock" "$W/locked"
 }
 # Behind the supervisor's back, after it has looked at the locks.
 expect 0 sup start
 expect 0 sup kill 1 --hold
 await "held" node_is 1 state held
-flock_holder "$D/node-1/lock" "$W/locked" &
+flock_holder serve &
 stray=$!
 await "lock" test -e "$W/locked"
 expect 0 sup start 1
 wait "$stray" 2>/dev/null
 grep -q "held by a stray process, pid $stray: killed" "$D/raftsup.log" ||
     fail "not put away"
+
+say "a tool that holds it, and who only reads the file, are let be"
+rm "$W/locked"
+expect 0 sup kill 1 --hold
+await "held" node_is 1 state held
+flock_holder compact &
+tool=$!
+sleep 60 3<"$D/node-1/lock" &
+reader=$!
+await "lock" test -e "$W/locked"
+sup start 1 >/dev/null 2>&1 &
+start=$!
+await "told" grep -q "process $tool is at work on it" "$D/raftsup.log"
+kill -0 "$tool" && kill -0 "$reader" || fail "killed"
+kill "$tool"
+wait "$tool" 2>/dev/null
+wait "$start" || fail "not started"
+kill -0 "$reader" || fail "killed"
+kill "$reader"
+wait "$reader" 2>/dev/null
 expect 0 sup stop
 exit 0

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "base/process.h"
 #include "sup/control.h"
 #include "tests/base/check_run.h"
@@ -88,17 +89,21 @@ START_TEST(stopped)
 }
 END_TEST
 
-START_TEST(finds_who_has_a_file_open)
+START_TEST(finds_who_has_a_file_locked)
 {
 	char path[] = "/tmp/check_proc.XXXXXX";
 	int fd = mkstemp(path);
 	pid_t pid, found[2] = { 0 };
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_uint_eq(proc_find_open(path, found, 2), 0);
+	ck_assert_uint_eq(proc_find_locker(path, found, 2), 0);
 	pid = spawn();
-	ck_assert_uint_eq(proc_find_open(path, found, 2), 1);
+	/* Who only has it open, as a program that copies it, is left out. */
+	ck_assert_uint_eq(proc_find_locker(path, found, 2), 0);
+	ck_assert_int_eq(fs_lock_try(fd, 0, 1), ERR_OK);
+	ck_assert_uint_eq(proc_find_locker(path, found, 2), 1);
 	ck_assert_int_eq(found[0], pid);
+	ck_assert(!proc_is_node(pid));
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	close(fd);
@@ -169,7 +174,7 @@ main(void)
 	tcase_add_test(tcase, another_birth_is_another_process);
 	tcase_add_test(tcase, zombie_is_dead);
 	tcase_add_test(tcase, stopped);
-	tcase_add_test(tcase, finds_who_has_a_file_open);
+	tcase_add_test(tcase, finds_who_has_a_file_locked);
 	tcase_add_test(tcase, control_in_a_deep_directory);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);
