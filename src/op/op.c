@@ -110,8 +110,9 @@ op_fail(int status, const char *fmt, ...)
 int
 op_fail_code(int code, const struct err_buf *err)
 {
-	return op_fail(err_exit_status(code), "%s",
-	    err->text[0] != '\0' ? err->text : err_text(code));
+	/* A file that is not there is no answer to what was asked. */
+	return op_fail(err_exit_status(code == ERR_NOT_FOUND ? ERR_IO : code),
+	    "%s", err->text[0] != '\0' ? err->text : err_text(code));
 }
 
 int

@@ -56,6 +56,8 @@ expect 64 sup export 1 2 3
 touch "$W/file"
 expect 74 sup export "$W/file"
 expect 74 sup export "$W/file/below"
+expect 74 sup export /proc/none
+one_line "cannot make directory"
 [ ! -e "$W/two" ] || fail 'a directory was made'
 rm -r "$D/node-2/store"
 expect 74 sup export "$W/three"
