@@ -123,7 +123,11 @@ orders_serve(struct sup *sup, char *line, char *reply, size_t size)
 		uint32_t bit = OPTIONS_ID_BIT(sup->nodes[n].record->id);
 
 		known |= bit;
-		if ((ids & bit) != 0) {
+		if ((ids & bit) != 0 && sup->nodes[n].retiring) {
+			/* It ends for good; nothing starts it again. */
+			tell(&order, 69, "node %u is being removed",
+			    sup->nodes[n].record->id);
+		} else if ((ids & bit) != 0) {
 			verbs[i].serve(sup, &sup->nodes[n], &order);
 		}
 	}
