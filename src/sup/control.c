@@ -79,6 +79,9 @@ int
 control_ask(const char *dir, const char *request, uint64_t timeout_ns,
     char *text, size_t text_size, struct err_buf *err)
 {
+	struct timespec patience = clock_timespec(timeout_ns);
+	struct timeval limit = { patience.tv_sec,
+		patience.tv_nsec / 1000 };
 	struct sockaddr_un address;
 	int dir_fd, fd, result;
 
@@ -92,10 +95,14 @@ control_ask(const char *dir, const char *request, uint64_t timeout_ns,
 		return err_set_errno(err, "cannot make a socket");
 	}
 	control_address(&address, dir_fd);
+	/* One that is paused takes nobody in: others may wait there already. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		result = errno == ENOENT || errno == ECONNREFUSED ?
 		    err_set(err, ERR_NOT_FOUND, "no supervisor listens in %s",
-		    dir) : err_set_errno(err, "cannot reach the supervisor");
+		    dir) : errno == EAGAIN ? err_set(err, ERR_TIMEOUT,
+		    "the supervisor takes no connection: is it paused?") :
+		    err_set_errno(err, "cannot reach the supervisor");
 	} else {
 		result = exchange(fd, request, timeout_ns, text, text_size,
 		    err);

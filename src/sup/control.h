@@ -31,7 +31,8 @@ int	control_accept(int listen_fd) MUST_CHECK;
 /*
  * Asks and waits for the reply.  Returns the status that the supervisor gave
  * (not negative) and its text, or a negative code: ERR_NOT_FOUND when nobody
- * listens, ERR_MAYBE, ERR_IO.
+ * listens, ERR_TIMEOUT when it takes no connection and nothing was asked,
+ * ERR_MAYBE, ERR_IO.
  */
 int	control_ask(const char *dir, const char *request, uint64_t timeout_ns,
 	    char *text, size_t text_size, struct err_buf *) MUST_CHECK;

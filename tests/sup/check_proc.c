@@ -111,6 +111,30 @@ START_TEST(finds_who_has_a_file_locked)
 }
 END_TEST
 
+/* One that is paused: those who gave up are still in its queue. */
+START_TEST(control_that_takes_nobody)
+{
+	char dir[] = "/tmp/check_control.XXXXXX", path[64], text[64];
+	struct err_buf err;
+	int dir_fd, fd, result = ERR_MAYBE;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(control_listen(dir_fd, &fd, &err), ERR_OK);
+	for (int i = 0; i < 100 && result == ERR_MAYBE; i++) {
+		result = control_ask(dir, "x", 5 * CLOCK_NS_PER_MS, text,
+		    sizeof(text), &err);
+	}
+	ck_assert_int_eq(result, ERR_TIMEOUT);
+	ck_assert_ptr_nonnull(strstr(err.text, "is it paused?"));
+	close(fd);
+	close(dir_fd);
+	snprintf(path, sizeof(path), "%s/" CONTROL_NAME, dir);
+	unlink(path);
+	rmdir(dir);
+}
+END_TEST
+
 /* A path longer than a socket's address may be. */
 START_TEST(control_in_a_deep_directory)
 {
@@ -176,6 +200,7 @@ main(void)
 	tcase_add_test(tcase, stopped);
 	tcase_add_test(tcase, finds_who_has_a_file_locked);
 	tcase_add_test(tcase, control_in_a_deep_directory);
+	tcase_add_test(tcase, control_that_takes_nobody);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);
 }
