@@ -101,7 +101,9 @@ append_propose(struct raft *r, struct raft_entry *entries, uint32_t count)
 
 /*
  * The log is durable up to the reported entry if it is still in the log: an
- * index alone could have been overwritten since (T41).
+ * index alone could have been overwritten since (T41).  Nor is index and term
+ * enough: a later leader may have brought back what one between had cut, and
+ * its second write is not done when the first one is.
  */
 void
 append_persisted(struct raft *r, uint64_t seq, uint64_t last_index,
@@ -116,7 +118,7 @@ append_persisted(struct raft *r, uint64_t seq, uint64_t last_index,
 		return;
 	}
 	r->durable_seq = seq;
-	if (last_index > r->durable_index &&
+	if (seq >= r->cut_seq && last_index > r->durable_index &&
 	    history_has(&r->log, last_index, last_term)) {
 		r->durable_index = last_index;
 	}
@@ -398,6 +400,7 @@ take_entries(struct raft *r, const struct raft_message *m, uint32_t first,
 		history_truncate(&r->log, from);
 		configuration_truncate(r, from);
 		r->update->truncate_from = from;
+		r->cut_seq = r->log_seq;
 		if (r->durable_index >= from) {
 			r->durable_index = from - 1;
 		}

@@ -148,6 +148,7 @@ struct raft {
 	uint64_t durable_seq;	/* all up to this are durable */
 	uint64_t hard_seq;	/* last one that changed the hard state */
 	uint64_t log_seq;	/* last one that changed the log */
+	uint64_t cut_seq;	/* last one that took entries away */
 	uint64_t durable_index;	/* our log is durable up to this */
 
 	/* The log. */

@@ -497,6 +497,30 @@ START_TEST(t50_conflicting_log)
 }
 END_TEST
 
+/* T41: what was cut is durable by the install that brings it back, and not by
+ * its first write. */
+START_TEST(t41_brought_back)
+{
+	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
+
+	solo_open(&s, 3, 3, 1, 0, "1");
+	solo_append(&s, 1, 4, 1, 1, "2 2 4", 0);	/* persist 1 */
+	solo_append(&s, 2, 5, 1, 1, "3", 0);		/* persist 2 */
+	recv_chunk(1, 6, 4, 4, 1, 0, 60, 60);		/* persist 3 */
+	s.raft->cut_seq = 1;			/* the install alone counts */
+	received(s.update.receive_id, 60, true, false);
+	ck_assert(s.update.drop_log);
+	ck_assert_uint_eq(s.update.persist_seq, 4);
+	e.persisted.seq = 3;
+	e.persisted.last_index = 4;
+	e.persisted.last_term = 4;
+	solo_step(&s, &e);
+	ck_assert_uint_eq(s.raft->durable_index, 0);
+	solo_persisted(&s);
+	ck_assert_uint_eq(s.raft->durable_index, 4);
+}
+END_TEST
+
 START_TEST(log_goes_on)
 {
 	solo_open(&s, 3, 3, 4, 0, "1 1 4 4 4 4");
@@ -657,6 +681,7 @@ add_all(Suite *suite)
 	tcase_add_test(tc, t58_chunks);
 	tcase_add_test(tc, bad_chunks);
 	tcase_add_test(tc, t50_conflicting_log);
+	tcase_add_test(tc, t41_brought_back);
 	tcase_add_test(tc, log_goes_on);
 	tcase_add_test(tc, t51_stale);
 	tcase_add_test(tc, t55_roles);

@@ -262,6 +262,36 @@ START_TEST(t41_aba)
 }
 END_TEST
 
+/*
+ * Nor by index and term, when the very same entries were cut and came back:
+ * they are durable when their second write is.
+ */
+START_TEST(t41_brought_back)
+{
+	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
+	struct raft_status status;
+
+	solo_open(&s, 1, 3, 1, 0, "1");
+	solo_append(&s, 2, 2, 1, 1, "2 2 2", 0);	/* persist 1 */
+	solo_append(&s, 3, 3, 1, 1, "3", 0);		/* persist 2 */
+	solo_heartbeat(&s, 2, 4, 0);			/* persist 3 */
+	solo_append(&s, 2, 4, 1, 1, "2 2 2", 0);	/* persist 4 */
+	ck_assert_uint_eq(s.update.persist_seq, 4);
+	e.persisted.seq = 1;
+	e.persisted.last_index = 4;
+	e.persisted.last_term = 2;
+	solo_step(&s, &e);
+	raft_status(s.raft, &status);
+	ck_assert_uint_eq(status.durable_index, 1);
+	/* a death between persists 3 and 4 would take them away */
+	solo_append(&s, 2, 4, 1, 1, "2 2 2", 0);
+	ck_assert_uint_eq(s.update.messages[0].after_seq, 4);
+	solo_persisted(&s);
+	raft_status(s.raft, &status);
+	ck_assert_uint_eq(status.durable_index, 4);
+}
+END_TEST
+
 START_TEST(t41_truncated)
 {
 	struct raft_status status;
@@ -674,6 +704,7 @@ add_log(Suite *suite)
 	tcase_add_test(tc, t38_disk_fails);
 	tcase_add_test(tc, t39_ack_waits);
 	tcase_add_test(tc, t41_aba);
+	tcase_add_test(tc, t41_brought_back);
 	tcase_add_test(tc, t41_truncated);
 	tcase_add_test(tc, t41_never_given_out);
 	tcase_add_test(tc, t42_own_match);
