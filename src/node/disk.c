@@ -427,6 +427,11 @@ disk_make_room(struct disk *disk)
 		(void)store_cut(disk->store, batch->first_index);
 	}
 	result = store_commit(disk->store);
+	for (size_t i = 0; i < batch->op_count && result == ERR_OK; i++) {
+		/* Recorded; a later one may be too. */
+		free(batch->ops[i].snapshot);
+		batch->ops[i].snapshot = NULL;
+	}
 	return result == ERR_OK ? ERR_FULL : result;
 }
 

@@ -152,10 +152,13 @@ store_truncate(struct store *store, uint64_t from_index)
 	int rc, code;
 
 	assert(store->txn != NULL);
+	if (store->sticky != ERR_OK) {
+		return; /* next lacks what came before */
+	}
 	assert(from_index > next->base_index);
 	assert(from_index > next->snapshot_index);
 	assert(from_index <= next->last_index + 1);
-	if (store->sticky != ERR_OK || from_index > next->last_index) {
+	if (from_index > next->last_index) {
 		return;
 	}
 	store_close_cursor(store);

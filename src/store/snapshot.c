@@ -139,11 +139,11 @@ store_snapshot(struct store *store, const struct raft_snapshot *snapshot)
 	int code;
 
 	assert(store->txn != NULL);
-	assert(snapshot->index >= next->snapshot_index);
-	assert(snapshot->index > 0 && snapshot->index <= next->last_index);
 	if (store->sticky != ERR_OK) {
 		return;
 	}
+	assert(snapshot->index >= next->snapshot_index);
+	assert(snapshot->index > 0 && snapshot->index <= next->last_index);
 	store_chain_decode(snapshot->chain, &chain, &digest);
 	code = match_entry(store, snapshot->index, snapshot->term, chain);
 	if (code == ERR_OK) {
@@ -266,10 +266,10 @@ store_cut(struct store *store, uint64_t first_index)
 	int code;
 
 	assert(store->txn != NULL);
-	assert(first_index <= next->snapshot_index + 1);
 	if (store->sticky != ERR_OK) {
 		return false;
 	}
+	assert(first_index <= next->snapshot_index + 1);
 	if (first_index <= next->first_index) {
 		/* Something to commit: see store_cut_is_settled(). */
 		if (next->unsettled) {
@@ -356,11 +356,11 @@ store_install(struct store *store, const struct raft_snapshot *snapshot,
 	assert(store->txn != NULL);
 	assert(receive->finished && receive->index == snapshot->index);
 	assert(memcmp(receive->chain, snapshot->chain, RAFT_CHAIN_SIZE) == 0);
-	assert(snapshot->index > next->snapshot_index);
-	assert(snapshot->term <= next->hard_state.term);
 	if (store->sticky != ERR_OK) {
 		return;
 	}
+	assert(snapshot->index > next->snapshot_index);
+	assert(snapshot->term <= next->hard_state.term);
 	store_close_cursor(store);
 	store_chain_decode(snapshot->chain, &chain, &digest);
 	code = drop_log ? drop_all(store, snapshot, chain)
