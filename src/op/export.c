@@ -9,6 +9,7 @@
  *
  * Read from the stores, as raftsup entries does; the state is that of the last
  * checkpoint, carried forward in memory by the committed entries after it.
+ * Each store is read in a child: a damaged one may be the reader's death.
  */
 #include <bsd/string.h>
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -48,6 +51,7 @@ struct export {
 	int code;			/* of what was applied */
 };
 
+static int export_in_child(struct view *, struct view_node *, const char *);
 static int open_node(struct export *, struct err_buf *);
 static void close_node(struct export *);
 static int write_file(struct export *, const char *,
@@ -125,13 +129,45 @@ op_export(struct op *op)
 			continue;
 		}
 		/* What can be read of the others is still worth having. */
-		if (export_node(&view, &view.nodes[i], dir, &err) != ERR_OK) {
-			status = op_fail(74, "node %u: %s", view.nodes[i].id,
-			    err.text);
+		if (export_in_child(&view, &view.nodes[i], dir) != 0) {
+			status = 74;
 		}
 	}
 	view_close(&view);
 	return status;
+}
+
+/* 0, or the exit status, and it was said why. */
+static int
+export_in_child(struct view *view, struct view_node *node, const char *dir)
+{
+	struct rlimit none = { 0, 0 };
+	struct err_buf err;
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		return op_fail(74, "cannot make a process: %s",
+		    strerror(errno));
+	}
+	if (pid == 0) {
+		(void)setrlimit(RLIMIT_CORE, &none);
+		if (export_node(view, node, dir, &err) != ERR_OK) {
+			status = op_fail(74, "node %u: %s", node->id,
+			    err.text);
+		}
+		_exit(status);
+	}
+	while (waitpid(pid, &status, 0) != pid) {
+		if (errno != EINTR) {
+			return op_fail(74, "waitpid: %s", strerror(errno));
+		}
+	}
+	return WIFSIGNALED(status) ? op_fail(74, "node %u: its store cannot be"
+	    " read: damaged, perhaps (signal %d)", node->id,
+	    WTERMSIG(status)) : WEXITSTATUS(status);
 }
 
 /* The state first: the log then has all that it applied. */

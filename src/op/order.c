@@ -62,7 +62,9 @@ order_send(struct view *view, const char *text, const char *verb,
 int
 order_await(struct view *view, uint32_t ids, enum order_wait wait)
 {
-	uint64_t end_ns = clock_now_ns() + AWAIT_NS, runs[CLUSTER_NODES_MAX];
+	uint64_t end_ns = clock_now_ns() + AWAIT_NS;
+	/* By id: nodes may come and go meanwhile. */
+	uint64_t runs[OPTIONS_ID_MAX + 1] = { 0 };
 	struct timespec pause = clock_timespec(LOOK_NS);
 	const struct view_node *node;
 	struct err_buf err;
@@ -70,7 +72,8 @@ order_await(struct view *view, uint32_t ids, enum order_wait wait)
 	int status = 0;
 
 	for (i = 0; i < view->node_count; i++) {
-		runs[i] = view->nodes[i].alive ? view->nodes[i].run : 0;
+		node = &view->nodes[i];
+		runs[node->id] = node->alive ? node->run : 0;
 	}
 	for (;;) {
 		missing = 0;
@@ -80,7 +83,7 @@ order_await(struct view *view, uint32_t ids, enum order_wait wait)
 		for (i = 0; i < view->node_count; i++) {
 			node = &view->nodes[i];
 			missing += (ids & OPTIONS_ID_BIT(node->id)) != 0 &&
-			    !is_there(node, runs[i], wait);
+			    !is_there(node, runs[node->id], wait);
 		}
 		if (missing == 0 || clock_now_ns() >= end_ns ||
 		    !view->running) {
@@ -93,7 +96,7 @@ order_await(struct view *view, uint32_t ids, enum order_wait wait)
 		if ((ids & OPTIONS_ID_BIT(node->id)) == 0) {
 			continue;
 		}
-		if (!is_there(node, runs[i], wait) ||
+		if (!is_there(node, runs[node->id], wait) ||
 		    node->state == SEGMENT_NODE_REFUSED) {
 			status = op_fail(69, "node %u is %s%s%s", node->id,
 			    view_state_name(node->state),

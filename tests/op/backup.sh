@@ -263,6 +263,11 @@ expect 0 sup backup "$W/b1"
 expect 0 "$BIN/raftck" "$W/b1"
 sup backup - 2>/dev/null | cat >"$W/b2"
 expect 0 "$BIN/raftck" "$W/b2"
+expect 74 sup export "$W/export"
+grep -q "its store cannot be read: damaged, perhaps (signal" "$W/err" ||
+    fail "$(cat "$W/err")"
+grep -q '^large-value' "$W/export/logs_node_$leader/state.txt" ||
+    fail "what could be read is not there"
 # Nobody takes it: no store is blamed.
 { sup backup - 2>"$W/err"; echo $? >"$W/status"; } | true
 [ "$(cat "$W/status")" -eq 74 ] || fail "$(cat "$W/status" "$W/err")"
