@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -255,6 +256,7 @@ run(const char *const *argv, char *output, size_t size)
 {
 	int pipes[2], status;
 	size_t used = 0;
+	sigset_t signals, before;
 	char sink[4096];
 	ssize_t got;
 	pid_t pid;
@@ -262,7 +264,13 @@ run(const char *const *argv, char *output, size_t size)
 	if (pipe2(pipes, O_CLOEXEC) != 0) {
 		die("pipe: %s", strerror(errno));
 	}
+	/* A signal that comes in the middle ends this by another fork. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, &before);
 	pid = fork();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (pid == -1) {
 		die("fork: %s", strerror(errno));
 	}

@@ -7,11 +7,13 @@
  *
  * Each round cuts the links of whoever leads: both ways, only those to it,
  * only those from it; in every other round it is stopped as well, at some
- * moment between two instructions, or, in a build with crash points, behind
- * the reading of the state and before the look at its lease, or behind that
- * look and before the reply.  Clients ask that node all the time, as a leader
- * and by ReadIndex.  The others elect another one, which takes writes to the
- * same keys; then the old one goes on, still cut off.  What everybody was
+ * moment between two instructions, or, in a build with crash points, between
+ * the look at the clock and the reads that wait for it, behind the reading of
+ * the state and before the look at the lease, or behind that and before the
+ * reply.  Clients ask that node all the time, as a leader and by ReadIndex.
+ * The others elect another one (every other time at once, inside the lease,
+ * since an operator says so), which takes writes to the same keys; then the
+ * old one goes on, still cut off.  What everybody was
  * told must be linearizable (history.h).
  *
  * A round that shows nothing fails: while it was cut off the node has refused
@@ -55,6 +57,7 @@ static void	map_order(const struct cluster *);
 static uint64_t	play(struct cluster *, struct history *, int round);
 static void	cut(struct cluster *, int leader, enum cut);
 static void	stop_somewhere(pid_t, int round);
+static void	await_stopped(pid_t, uint64_t end_ns);
 static void	run(struct cluster *, const char *word, const char *argument,
 		    const char *option);
 static int	leader_of(struct cluster *, int other_than, int64_t *term);
@@ -176,6 +179,9 @@ play(struct cluster *cluster, struct history *history, int round)
 	}
 	history_counts(history, &cut_off);
 	cut(cluster, leader, how);
+	if (round % 2 == 1) {
+		run(cluster, "timeout", leader == 1 ? "2" : "1", NULL);
+	}
 	(void)leader_of(cluster, leader, &term);
 	await_writes(history);
 	if (stopped && kill(pid, SIGCONT) != 0) {
@@ -226,8 +232,8 @@ cut(struct cluster *cluster, int leader, enum cut how)
 static void
 stop_somewhere(pid_t pid, int round)
 {
-	static const char *const points[] = { "apply: results taken",
-	    "reply: before publishing" };
+	static const char *const points[] = { "loop: messages taken",
+	    "apply: results taken", "reply: before publishing" };
 	uint64_t end = now_ns() + WAIT_NS;
 
 	if (order == NULL) {
@@ -238,25 +244,46 @@ stop_somewhere(pid_t pid, int round)
 		return;
 	}
 	snprintf(order->name, sizeof(order->name), "%s",
-	    points[round % 2]);
-	atomic_store(&order->pid, 0);
+	    points[(round + round / 3) % 3]);
 	atomic_store(&order->signal, SIGSTOP);
-	atomic_store(&order->left, 1 + (int32_t)prng_below(&choices, 200));
-	while (atomic_load(&order->pid) == 0 && now_ns() < end) {
-		usleep(200);
-	}
-	atomic_store(&order->left, 0);
-	if (atomic_load(&order->pid) == pid) {
-		stops++;
-		return;
-	}
-	/* It was a follower that came there: it goes on. */
-	if (atomic_load(&order->pid) != 0) {
+	for (;;) {
+		atomic_store(&order->pid, 0);
+		atomic_store(&order->left,
+		    1 + (int32_t)prng_below(&choices, 200));
+		while (atomic_load(&order->pid) == 0 && now_ns() < end) {
+			usleep(200);
+		}
+		if (atomic_load(&order->pid) == pid) {
+			await_stopped(pid, end);
+			stops++;
+			return;
+		}
+		if (atomic_load(&order->pid) == 0) {
+			die("nobody comes to: %s", order->name);
+		}
+		/* Another one came there: once it stands, it goes on. */
+		await_stopped(atomic_load(&order->pid), end);
 		(void)kill(atomic_load(&order->pid), SIGCONT);
 	}
-	if (kill(pid, SIGSTOP) != 0) {
-		die("the leader has died");
-	}
+}
+
+static void
+await_stopped(pid_t pid, uint64_t end_ns)
+{
+	char path[32], name[32], state = '\0';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	do {
+		usleep(200);
+		file = fopen(path, "r");
+		if (file == NULL ||
+		    fscanf(file, "%*d %31s %c", name, &state) != 2 ||
+		    now_ns() > end_ns) {
+			die("process %d does not stop", (int)pid);
+		}
+		fclose(file);
+	} while (state != 'T');
 }
 
 static void
