@@ -15,6 +15,7 @@ say "start"
 expect 0 sup start -n 3 --durability process
 
 say "nodes outlive their supervisor"
+await "all nodes" all_up
 before=$(node 1 pid)
 kill_supervisor
 expect 0 sup status
@@ -27,18 +28,16 @@ say "start adopts them without a restart, and restarts what died meanwhile"
 dead=$(node 2 pid)
 kill -9 "$dead"
 await "death" is_dead "$dead"
-node_is 2 state down || fail "status does not see the death"
+await "status sees the death" node_is 2 state down
 expect 64 sup start --lease 5s
 expect 0 sup start
 [ "$(node 1 pid)" = "$before" ] || fail "node 1 was restarted"
-node_is 2 state up || fail "node 2 is not up"
+await "node 2" is_new 2 "$dead"
 grep -q "Node 1 is adopted: pid $before" "$D/raftsup.log" || fail "no line"
 
 say "an adopted node that dies is noticed and restarted"
 kill -9 "$before"
-await "up again" node_is 1 state up
-await "in a new process" sh -c "! grep -q x /proc/$before/comm 2>/dev/null"
-[ "$(node 1 pid)" != "$before" ] || fail "node 1 is not a new process"
+await "up again in a new process" is_new 1 "$before"
 
 say "a supervisor that hangs is named"
 kill -STOP "$(field supervisor)"
@@ -59,9 +58,8 @@ all=$(pids)
 segment=$(field segment)
 kill_supervisor
 expect 0 sup stop
-for p in $all; do
-	is_dead "$p" || fail "process $p is left"
-done
+# shellcheck disable=SC2086
+all_dead $all
 [ ! -e "/dev/shm$segment" ] || fail "the segment is left"
 grep -q '"clean": true' "$D/cluster.json" || fail "not clean"
 
@@ -71,9 +69,8 @@ term=$(field term)
 all=$(pids)
 # shellcheck disable=SC2086
 kill -9 $all
-for p in $all; do
-	await "death" is_dead "$p"
-done
+# shellcheck disable=SC2086
+all_dead $all
 [ -e "/dev/shm$segment" ] || fail "no leftover: the test is wrong"
 expect 1 sup status
 grep -q 'not cleanly' "$W/out" || fail "$(cat "$W/out")"
@@ -103,9 +100,8 @@ await "death of the supervisor" is_dead "$p"
 expect 74 sup start
 grep -q 'its* shared memory\|their shared memory' "$W/err" || fail "no word"
 expect 0 sup stop
-for p in $all; do
-	await "end of $p" is_dead "$p"
-done
+# shellcheck disable=SC2086
+all_dead $all
 expect 0 sup start
 
 say "the directory is removed under a running cluster"
@@ -115,9 +111,8 @@ expect 69 sup start -n 3
 one_line 'whose directory was removed still run: kill -9'
 # shellcheck disable=SC2046
 kill -9 $(sed -n 's/.*kill -9 //p' "$W/err")
-for p in $all; do
-	await "death of $p" is_dead "$p"
-done
+# shellcheck disable=SC2086
+all_dead $all
 expect 0 sup start -n 3
 expect 0 sup stop
 rm -r "$D"

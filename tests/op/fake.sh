@@ -126,9 +126,8 @@ deaf=$(node 2 pid)
 all=$(pids)
 expect 0 sup stop
 await "dead" is_dead "$deaf"
-for p in $all; do
-	is_dead "$p" || fail "process $p is left"
-done
+# shellcheck disable=SC2086
+all_dead $all
 grep -q 'Node 2 does not end: killed' "$D/raftsup.log" || fail "not killed"
 grep -q '"clean": true' "$D/cluster.json" || fail "not clean"
 behave 2 good
@@ -139,7 +138,7 @@ behave 2 slow
 expect 69 sup start --wait 300ms
 grep -q 'no leader within 300ms; the nodes are left running' "$W/err" ||
     fail "$(cat "$W/err")"
-node_is 3 state up || fail "node 3"
+await "node 3" node_is 3 state up
 expect 0 sup stop
 
 say "--no-restart only reports"

@@ -7,9 +7,6 @@
 # shellcheck source=tests/op/lib.sh
 . "${RAFTSUP_SRCDIR:?run by make check}/tests/op/lib.sh"
 
-ctl() {
-	"$BIN/raftctl" "$@"
-}
 
 say "what makes no sense"
 expect 69 sup start --force-new-cluster 1 --yes
@@ -32,9 +29,10 @@ done | ctl >/dev/null || fail "set"
 old=$(sed -n 's/.*"cluster_id": "\(.*\)".*/\1/p' "$D/cluster.json")
 
 say "nodes 1 and 2 fall behind, then the others are lost"
-await "a leader" has_leader
+await "all have it" level 1 2 3 4 5
 expect 0 sup stop 1
 ctl set for-four yes >/dev/null || fail "set"
+await "node 2 has it" level 2
 expect 0 sup stop 2
 ctl set for-three yes >/dev/null || fail "set"
 expect 0 sup stop
@@ -97,6 +95,7 @@ expect 0 sup stop
 cp -a "$D/node-4" "$W/copy-4" || exit 99
 expect 0 sup start
 ctl set later yes >/dev/null || fail "set"
+await "node 5 has it" level 5
 expect 0 sup stop
 rm -rf "$D/node-4" "$D/node-1" "$D/node-2" "$D/node-3"
 mv "$W/copy-4" "$D/node-4" || exit 99

@@ -64,14 +64,19 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
-# await WHAT COMMAND...: until the command succeeds, at most 20 s.
+# raftctl, with the patience that a busy machine asks for; -t T shortens it.
+ctl() {
+	"$BIN/raftctl" -t 60s "$@"
+}
+
+# await WHAT COMMAND...: until the command succeeds, at most 60 s.
 await() {
 	what=$1
 	shift
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 400 ] || fail "waited in vain for: $what"
+		[ "$tries" -lt 1200 ] || fail "waited in vain for: $what"
 		sleep 0.05
 	done
 }
@@ -84,6 +89,35 @@ expect() {
 	got=$?
 	[ "$got" -eq "$want" ] ||
 	    fail "$*: exit status $got, expected $want: $(cat "$W/err")"
+}
+
+# by_role COMMAND...: raftsup COMMAND succeeds, whose nodes are named by their
+# role: given again while no node has that role. $id is the node it was.
+by_role() {
+	await "raftsup $*" has_role "$@"
+	[ "$got" -eq 0 ] ||
+	    fail "$*: exit status $got: $(cat "$W/err")"
+	id=$(sed -n '1s/^node \([0-9]*\).*/\1/p' "$W/out")
+}
+
+has_role() {
+	sup "$@" >"$W/out" 2>"$W/err"
+	got=$?
+	[ "$got" -ne 69 ] || ! grep -q 'there is no [a-z]* now' "$W/err"
+}
+
+# transfer_to NODE: until it leads. One that gets no time in which to take
+# over leaves the leadership where it was, and says so.
+transfer_to() {
+	await "node $1 to take over" takes_over "$1"
+	[ "$got" -eq 0 ] || fail "transfer $1: exit $got: $(cat "$W/err")"
+}
+
+takes_over() {
+	sup transfer "$1" >"$W/out" 2>"$W/err"
+	got=$?
+	[ "$got" -ne 69 ] || ! grep -q \
+	    'has not taken over in time\|there is no [a-z]* now' "$W/err"
 }
 
 # one_line PATTERN: standard error was one line, and it says that.
@@ -108,6 +142,39 @@ node_is() {
 	[ "$(node "$1" "$2")" = "$3" ]
 }
 
+# is_new NODE PID: it is up, and another process than that one.
+is_new() {
+	seen=$(sup status -j 2>/dev/null | sed 's/.*"nodes"://' | tr '{' '\n' |
+	    grep "^\"id\":$1,")
+	case $seen in
+	*"\"pid\":$2,"*) return 1 ;;
+	*'"state":"up"'*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# All nodes are up and somebody leads them.
+all_up() {
+	sup status 2>/dev/null |
+	    grep -Eq ': leader [0-9]+, .* ([0-9]) of \1 nodes up, quorum'
+}
+
+# level NODE...: they have applied all that the leader has committed.
+level() {
+	sup status -j 2>/dev/null | tr '{' '\n' | sed -n \
+	    's/^"id":\([0-9]*\),.*"role":"*\([a-z]*\).*"commit":\([0-9]*\),"applied":\([0-9]*\),.*/\1 \2 \3 \4/p' |
+	    awk -v nodes="$*" '
+		$2 == "leader" { commit = $3; leaders++ }
+		{ applied[$1] = $4 }
+		END {
+			count = split(nodes, id, " ")
+			for (i = 1; i <= count; i++) {
+				behind += applied[id[i]] < commit
+			}
+			exit leaders != 1 || behind != 0
+		}'
+}
+
 # has_leader: one look at the cluster finds a leader and a quorum; that leader
 # and its term are then in $seen_leader and $seen_term, which stay what they
 # were whatever the cluster does next.
@@ -129,9 +196,17 @@ leader_is_not() {
 	has_leader && [ "$seen_leader" != "$1" ]
 }
 
+# With its last thread: before that one ends, its locks are held.
 is_dead() {
-	! kill -0 "$1" 2>/dev/null ||
-	    grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+	! kill -0 "$1" 2>/dev/null || [ "$(grep -Ec \
+	    '^(State:.Z|Threads:.1$)' "/proc/$1/status" 2>/dev/null)" = 2 ]
+}
+
+# all_dead PID...: waits for it.
+all_dead() {
+	for p; do
+		await "the end of process $p" is_dead "$p"
+	done
 }
 
 # pids: the supervisor's and all nodes'.
