@@ -347,6 +347,7 @@ launch(struct sup *sup, struct sup_node *node)
 	row->pid_start = 0;
 	row->stop = 0;
 	node->asked = false;
+	node->met_stray = false;
 	node->ready_ns = 0;
 	node->kill_ns = 0;
 	node->started_ns = clock_now_ns();
@@ -619,6 +620,7 @@ look_for_stray(struct sup *sup, struct sup_node *node)
 		events_tell(sup, "Node %u: its directory is held by a stray"
 		    " process, pid %d: killed", node->record->id,
 		    (int)pids[i]);
+		node->met_stray = true;
 		proc_signal(fd, SIGKILL);
 		close(fd);
 	}
@@ -642,6 +644,8 @@ nodes_died(struct sup *sup, struct sup_node *node)
 	nodes_ring_all(sup);
 
 	find_ending(sup, node, &ending);
+	/* A stray process may have taken its run: the next one is another. */
+	ending.final = ending.final && !node->met_stray;
 	close(node->pidfd);
 	node->pidfd = -1;
 	node->child = false;

@@ -47,6 +47,7 @@ struct sup_node {
 	uint64_t kill_ns;		/* SIGKILL at; 0: never */
 	uint64_t look_ns;		/* look for a stray process at */
 	pid_t waits_for;		/* who is no stray, and was told of */
+	bool met_stray;			/* which may have used up this run */
 	struct backoff backoff;
 };
 

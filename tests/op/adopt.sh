@@ -119,4 +119,33 @@ rm -r "$D"
 mv "$W/away" "$D"
 expect 0 sup start
 expect 0 sup stop
+
+say "a stray node takes the run of one that comes late"
+rm -rf "$D"
+mkdir "$W/bin" && cp "$BIN/raftsup" "$W/bin/raftsup" || exit 99
+cat >"$W/bin/raftnode" <<SH
+#!/bin/sh
+while [ -e "$W/late" ]; do
+	sleep 0.05
+done
+exec "$BIN/raftnode" "\$@"
+SH
+chmod +x "$W/bin/raftnode"
+expect 0 "$W/bin/raftsup" start -n 3 --durability process
+expect 0 sup kill 2 --hold
+await "held" node_is 2 state held
+: >"$W/late"
+sup start 2 >"$W/start" 2>&1 &
+start=$!
+await "its next run" grep -q 'Node 2 is started: .*run 2$' "$D/raftsup.log"
+"$BIN/raftnode" serve --segment "$(field segment)" --slot 1 \
+    --dir "$D/node-2" >/dev/null 2>&1 &
+stray=$!
+await "the stray's end" grep -q "stray process, pid $stray: killed" \
+    "$D/raftsup.log"
+wait "$stray" 2>/dev/null
+rm "$W/late"
+wait "$start" || fail "$(cat "$W/start")"
+await "node 2" node_is 2 state up
+expect 0 sup stop
 exit 0
