@@ -26,6 +26,10 @@ _raftsup_options() {
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
 	scenario) echo '--list --timing' ;;
+	torture)
+		echo '--time --seed -n --clients --faults' \
+		    '--durability -j --json'
+		;;
 	net) echo '--loss --delay --dup --reorder --cut --seed' ;;
 	disk) echo '--delay --fail --heal' ;;
 	top) echo '-i --once --size' ;;
@@ -55,7 +59,8 @@ _raftsup_operands() {
 
 _raftsup_commands='start stop status kill pause resume restart timeout
 add remove refill transfer snapshot partition net heal disk log loglevel
-entries backup restore counters export scenario top draw'
+entries backup restore counters export scenario torture
+top draw'
 
 _raftctl_commands='set get del cas incr append list count noop submit
 outcome txn watch lock bench'

@@ -52,6 +52,7 @@ static const char *const timings[][5] = {
 };
 
 static int	run(struct lab *, struct order *);
+static pid_t	begin(struct lab *, const struct order *, int);
 static void	order_begin(struct lab *, struct order *, const char *);
 static void	order_add(struct lab *, struct order *, const char *);
 static void	order_add_list(struct lab *, struct order *, va_list);
@@ -212,14 +213,67 @@ order_must(struct lab *lab, struct order *order)
 	return true;
 }
 
+pid_t
+lab_ask_later(struct lab *lab, const char *word, ...)
+{
+	struct order order;
+	va_list ap;
+
+	order_begin(lab, &order, word);
+	va_start(ap, word);
+	order_add_list(lab, &order, ap);
+	va_end(ap);
+	return begin(lab, &order, STDOUT_FILENO);
+}
+
+int
+lab_answer(struct lab *lab, pid_t pid)
+{
+	int status;
+
+	switch (waitpid(pid, &status, WNOHANG)) {
+	case 0:
+		return -1;
+	case -1:
+		lab_fail(lab, "waitpid: %s", strerror(errno));
+	default:
+		return WIFEXITED(status) ? WEXITSTATUS(status) :
+		    128 + WTERMSIG(status);
+	}
+}
+
 /* Its exit status; what it says is in `output`.  No pipe: what it leaves
  * running would hold that open. */
 static int
 run(struct lab *lab, struct order *order)
 {
-	int i, fd, status, result;
-	posix_spawn_file_actions_t actions;
+	int fd, status;
 	ssize_t size;
+	pid_t pid;
+
+	fd = memfd_create("order", MFD_CLOEXEC);
+	if (fd < 0) {
+		lab_fail(lab, "memfd_create: %s", strerror(errno));
+	}
+	pid = begin(lab, order, fd);
+	while (waitpid(pid, &status, 0) != pid) {
+		if (errno != EINTR) {
+			lab_fail(lab, "waitpid: %s", strerror(errno));
+		}
+	}
+	size = pread(fd, order->output, sizeof(order->output) - 1, 0);
+	order->output[size > 0 ? size : 0] = '\0';
+	close(fd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) :
+	    128 + WTERMSIG(status);
+}
+
+/* What it says goes to fd. */
+static pid_t
+begin(struct lab *lab, const struct order *order, int fd)
+{
+	posix_spawn_file_actions_t actions;
+	int i, result;
 	pid_t pid;
 
 	fputs("$ raftsup", stdout);
@@ -228,10 +282,6 @@ run(struct lab *lab, struct order *order)
 	}
 	putchar('\n');
 	fflush(stdout);
-	fd = memfd_create("order", MFD_CLOEXEC);
-	if (fd < 0) {
-		lab_fail(lab, "memfd_create: %s", strerror(errno));
-	}
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY,
 	    0);
@@ -243,16 +293,7 @@ run(struct lab *lab, struct order *order)
 	if (result != 0) {
 		lab_fail(lab, "cannot run raftsup: %s", strerror(result));
 	}
-	while (waitpid(pid, &status, 0) != pid) {
-		if (errno != EINTR) {
-			lab_fail(lab, "waitpid: %s", strerror(errno));
-		}
-	}
-	size = pread(fd, order->output, sizeof(order->output) - 1, 0);
-	order->output[size > 0 ? size : 0] = '\0';
-	close(fd);
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-	    128 + WTERMSIG(status);
+	return pid;
 }
 
 static char *

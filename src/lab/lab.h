@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "base/err.h"
@@ -88,6 +89,13 @@ void	lab_fail(struct lab *, const char *fmt, ...) PRINTF_LIKE(2, 3)
  * in a term, no term went back; then, stopped, all stores agree.
  */
 void	lab_verdict(struct lab *);
+/*
+ * Parts of it. By the event logs since the cluster was made: leaders, votes,
+ * terms; returns how many terms had a leader. Of the stores: the cluster is
+ * stopped before, unless it is to run on; returns the entries they agree on.
+ */
+uint32_t lab_verdict_events(struct lab *);
+uint64_t lab_verdict_stores(struct lab *, bool runs_on);
 
 /* ------------------------------------------------------------------ orders */
 
@@ -102,7 +110,12 @@ void	lab_order(struct lab *, const char *word, ...)
 /* The same, for its exit status. */
 int	lab_ask(struct lab *, const char *word, ...)
 	    __attribute__((sentinel)) MUST_CHECK;
-/* The same, and what it says is shown. */
+/* The same, and does not wait: the process, for lab_answer(). */
+pid_t	lab_ask_later(struct lab *, const char *word, ...)
+	    __attribute__((sentinel)) MUST_CHECK;
+/* Its exit status; -1: it is still at work. */
+int	lab_answer(struct lab *, pid_t) MUST_CHECK;
+/* raftsup WORD ..., and what it says is shown. */
 void	lab_show(struct lab *, const char *word, ...)
 	    __attribute__((sentinel));
 

@@ -13,6 +13,7 @@
 #include "lab/lab.h"
 
 #define VOID	UINT32_MAX
+#define OTHER_STORE 64		/* added: a voter that had another store */
 
 /* Somebody is elected, or chosen by a voter, in a term. */
 struct choice {
@@ -22,40 +23,58 @@ struct choice {
 };
 
 static size_t	find_choices(struct lab *, struct choice *);
-static void	check_choices(struct lab *, const struct choice *, size_t);
+static uint32_t	check_choices(struct lab *, const struct choice *, size_t);
 static void	check_terms(struct lab *);
-static void	check_stores(struct lab *);
 
 void
 lab_verdict(struct lab *lab)
 {
-	struct choice *choices;
-	size_t i, count;
+	uint32_t leaders;
+	uint64_t entries;
+	size_t i;
 
 	lab_await_level(lab, lab_all(lab));
 	for (i = 0; i < lab->key_count; i++) {
 		lab_expect(lab, lab->keys[i].key);
 	}
+	leaders = lab_verdict_events(lab);
+	lab_say(lab, "%u terms had a leader, none had two, and nobody voted "
+	    "twice in one", leaders);
+	entries = lab_verdict_stores(lab, false);
+	lab_say(lab, "all %u stores agree on %" PRIu64 " entries, %zu keys "
+	    "have what was acknowledged", lab->view.node_count, entries,
+	    lab->key_count);
+}
+
+uint32_t
+lab_verdict_events(struct lab *lab)
+{
+	struct choice *choices;
+	uint32_t leaders;
+	size_t count;
+
 	choices = reallocarray(NULL, (lab->line_count + 1) * CLUSTER_NODES_MAX,
 	    sizeof(*choices));
 	if (choices == NULL) {
 		lab_fail(lab, "no memory");
 	}
 	count = find_choices(lab, choices);
-	check_choices(lab, choices, count);
+	leaders = check_choices(lab, choices, count);
 	free(choices);
 	check_terms(lab);
-	check_stores(lab);
+	return leaders;
 }
 
 /* "votes of 1, 4, 5 are a majority -> Node 4 leads term 4": these count. */
 static size_t
-take_majority(const char *text, struct choice *choices)
+take_majority(const char *text, const uint32_t *stores,
+    struct choice *choices)
 {
 	const char *arrow = strstr(text, " are a majority -> ");
 	unsigned long long term;
 	unsigned int whom;
 	size_t count = 0;
+	uint32_t by;
 	char *end;
 
 	if (strncmp(text, "votes of ", 9) != 0 || arrow == NULL ||
@@ -65,7 +84,9 @@ take_majority(const char *text, struct choice *choices)
 	}
 	for (text += 9; text < arrow && count < CLUSTER_NODES_MAX;
 	    count++) {
-		choices[count].by = (uint32_t)strtoul(text, &end, 10);
+		by = (uint32_t)strtoul(text, &end, 10);
+		choices[count].by = by > OPTIONS_ID_MAX ? VOID :
+		    by + OTHER_STORE * stores[by];
 		choices[count].whom = whom;
 		choices[count].term = term;
 		text = end + 2;
@@ -75,12 +96,14 @@ take_majority(const char *text, struct choice *choices)
 
 /*
  * A vote is told when it is decided, before it is on the disk: of a run that
- * was killed, the last one may never have been given.
+ * was killed, the last one may never have been given.  Who starts with a new
+ * store is another voter under the same id.
  */
 static size_t
 find_choices(struct lab *lab, struct choice *choices)
 {
 	struct choice *last[OPTIONS_ID_MAX + 1] = { NULL };
+	uint32_t stores[OPTIONS_ID_MAX + 1] = { 0 };
 	const struct lab_line *line;
 	struct choice *choice;
 	unsigned long long term;
@@ -97,7 +120,7 @@ find_choices(struct lab *lab, struct choice *choices)
 		    "%llu", &by, &whom, &term) == 3 ||
 		    (sscanf(line->text, "Node %u becomes candidate in term "
 		    "%llu", &whom, &term) == 2 && (by = whom) != 0)) {
-			choice->by = by;
+			choice->by = by + OTHER_STORE * stores[line->node];
 			choice->whom = whom;
 			choice->term = term;
 			last[line->node] = choice;
@@ -112,8 +135,11 @@ find_choices(struct lab *lab, struct choice *choices)
 			last[line->node]->by = VOID;
 			last[line->node]->whom = VOID;
 			last[line->node] = NULL;
+		} else if (strstr(line->text, " starts: run ") != NULL) {
+			stores[line->node]++;
+			last[line->node] = NULL;
 		} else {
-			count += take_majority(line->text, choice);
+			count += take_majority(line->text, stores, choice);
 		}
 	}
 	return count;
@@ -130,7 +156,7 @@ compare_choices(const void *a, const void *b)
 	return x->by < y->by ? -1 : x->by > y->by;
 }
 
-static void
+static uint32_t
 check_choices(struct lab *lab, const struct choice *unsorted, size_t count)
 {
 	struct choice *choices = reallocarray(NULL, count + 1,
@@ -157,14 +183,13 @@ check_choices(struct lab *lab, const struct choice *unsorted, size_t count)
 			    a->whom, b->whom, a->term);
 		}
 		lab_fail(lab, "node %u voted for %u and for %u in term %"
-		    PRIu64, a->by, a->whom, b->whom, a->term);
+		    PRIu64, a->by % OTHER_STORE, a->whom, b->whom, a->term);
 	}
 	free(choices);
 	if (leaders == 0) {
 		lab_fail(lab, "the event logs tell of no leader");
 	}
-	lab_say(lab, "%u terms had a leader, none had two, and nobody voted "
-	    "twice in one", leaders);
+	return leaders;
 }
 
 static void
@@ -180,7 +205,8 @@ check_terms(struct lab *lab)
 			continue;
 		}
 		if (line->term < terms[line->node] &&
-		    strstr(line->text, " rejoins: run ") == NULL) {
+		    strstr(line->text, " rejoins: run ") == NULL &&
+		    strstr(line->text, " starts: run ") == NULL) {
 			lab_fail(lab, "node %u went back from term %" PRIu64
 			    " to %" PRIu64, line->node, terms[line->node],
 			    line->term);
@@ -189,11 +215,12 @@ check_terms(struct lab *lab)
 	}
 }
 
-static void
-check_stores(struct lab *lab)
+uint64_t
+lab_verdict_stores(struct lab *lab, bool runs_on)
 {
 	struct check_result *result = calloc(1, sizeof(*result));
 	uint32_t i, whole = 0;
+	uint64_t entries;
 	struct err_buf err;
 
 	if (result == NULL) {
@@ -203,7 +230,9 @@ check_stores(struct lab *lab)
 		raftsup_close(lab->client);
 		lab->client = NULL;
 	}
-	lab_order(lab, "stop", NULL);
+	if (!runs_on) {
+		lab_order(lab, "stop", NULL);
+	}
 	if (check_cluster(lab->dir, result, &err) != ERR_OK) {
 		lab_fail(lab, "the stores cannot be compared: %s", err.text);
 	}
@@ -219,8 +248,7 @@ check_stores(struct lab *lab)
 		lab_fail(lab, "%u stores of %u can be read", whole,
 		    lab->view.node_count);
 	}
-	lab_say(lab, "all %u stores agree on %" PRIu64 " entries, %zu keys "
-	    "have what was acknowledged", whole, result->entry_count,
-	    lab->key_count);
+	entries = result->entry_count;
 	free(result);
+	return entries;
 }

@@ -1,37 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * raftsup scenario: each runs in a process and a process group of its own,
- *
- *	raftsup scenario --- scenario --- raftsup start, kill, ...
- *	      |                 |
- *	      |<-- the reason --+
- *	      +--- raftsup stop, rm -r
- *
- * so that whatever becomes of it, this process is left to stop and to remove
- * the cluster, also after Ctrl-C.  The directory is made here, and nothing
- * else is ever stopped or removed.
+ * raftsup scenario: the table of scenarios.  Each is played on a stage of its
+ * own (stage.h).
  */
 #include "lab/scenario.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bsd/string.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/options.h"
+#include "lab/stage.h"
 #include "op/op.h"
 
 #define WAITS_MAX	20		/* a scenario takes less than so many */
@@ -107,24 +90,16 @@ struct run {
 	const char *keep_dir;		/* of -d; NULL: not given */
 	bool wanted[COUNT_OF(scenarios)];
 	uint32_t wanted_count;
-	sigset_t signals, before;	/* blocked here; as it was */
-	bool interrupted;
 	uint32_t passed, failed;
-	/* the one that runs */
-	const struct scenario *scenario;
-	char dir[PATH_MAX];
-	char reason[600];
+	const struct scenario *scenario;	/* the one that runs */
+	struct stage stage;
 };
 
 static int	read_options(struct run *, struct op *, struct err_buf *);
 static int	choose(struct run *, const char *, struct err_buf *);
 static int	list(void);
-static int	check_keep_dir(const struct run *, struct err_buf *);
 static void	run_one(struct run *);
-static bool	make_dir(struct run *);
-static void	play(struct run *, int) NORETURN;
-static void	follow(struct run *, pid_t, int);
-static void	tidy_up(struct run *);
+static void	play(void *, int);
 
 int
 op_scenario(struct op *op)
@@ -141,20 +116,15 @@ op_scenario(struct op *op)
 	if (status != 0) {
 		goto out;
 	}
-	sigemptyset(&run->signals);
-	sigaddset(&run->signals, SIGCHLD);
-	sigaddset(&run->signals, SIGINT);
-	sigaddset(&run->signals, SIGTERM);
-	sigaddset(&run->signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &run->signals, &run->before);
-	for (i = 0; i < COUNT_OF(scenarios) && !run->interrupted; i++) {
+	stage_begin(&run->stage);
+	for (i = 0; i < COUNT_OF(scenarios) && !run->stage.interrupted; i++) {
 		if (run->wanted[i]) {
 			run->scenario = &scenarios[i];
 			run_one(run);
 		}
 	}
 	printf("%u passed, %u failed\n", run->passed, run->failed);
-	sigprocmask(SIG_SETMASK, &run->before, NULL);
+	stage_end(&run->stage);
 	status = fflush(stdout) != 0 ? op_fail(74, "cannot write") :
 	    run->failed > 0 ? 1 : 0;
 out:
@@ -197,7 +167,7 @@ read_options(struct run *run, struct op *op, struct err_buf *err)
 		    "some of raftsup scenario --list)");
 	}
 	if (result == ERR_OK && run->keep_dir != NULL) {
-		result = check_keep_dir(run, err);
+		result = stage_check_dir(run->keep_dir, "scenario", err);
 	}
 	return result == ERR_OK ? 0 : op_fail_code(result, err);
 }
@@ -239,120 +209,52 @@ list(void)
 	return fflush(stdout) == 0 ? 0 : op_fail(74, "cannot write");
 }
 
-/* Absent or empty: what is in there is not ours to stop or to remove. */
-static int
-check_keep_dir(const struct run *run, struct err_buf *err)
-{
-	const struct dirent *entry;
-	bool empty = true;
-	DIR *dir;
-
-	dir = opendir(run->keep_dir);
-	if (dir == NULL) {
-		return errno == ENOENT ? ERR_OK :
-		    err_set_errno(err, "%s", run->keep_dir);
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		empty = empty && (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0);
-	}
-	closedir(dir);
-	return empty ? ERR_OK : err_set(err, ERR_USAGE,
-	    "%s is not empty: a scenario makes a cluster of its own",
-	    run->keep_dir);
-}
-
 /* ----------------------------------------------------------------- running */
 
 static void
 run_one(struct run *run)
 {
 	uint64_t begin_ns = clock_now_ns();
-	int fds[2];
-	pid_t pid;
+	struct stage *stage = &run->stage;
+	char path[PATH_MAX];
 
-	run->reason[0] = '\0';
 	printf("== %s: %s\n", run->scenario->name, run->scenario->summary);
 	fflush(stdout);
-	if (!make_dir(run)) {
-		goto out;
+	stage->name = run->scenario->name;
+	stage->keep = run->keep_dir != NULL;
+	if (stage->keep) {
+		snprintf(path, sizeof(path), "%s%s%s", run->keep_dir,
+		    run->wanted_count > 1 ? "/" : "", run->wanted_count > 1 ?
+		    run->scenario->name : "");
 	}
-	if (pipe2(fds, O_CLOEXEC) != 0) {
-		snprintf(run->reason, sizeof(run->reason), "pipe: %s",
-		    strerror(errno));
-		goto out;
+	if (stage_make_dir(stage, stage->keep ? path : NULL)) {
+		stage_run(stage, play, run, (run->timing == LAB_SLOW ? 240 :
+		    60) * WAITS_MAX * CLOCK_NS_PER_S);
+		if (stage->keep) {
+			printf("  kept: %s\n", stage->dir);
+		}
 	}
-	pid = fork();
-	if (pid == 0) {
-		close(fds[0]);
-		play(run, fds[1]);
-	}
-	close(fds[1]);
-	if (pid < 0) {
-		snprintf(run->reason, sizeof(run->reason), "fork: %s",
-		    strerror(errno));
-	} else {
-		follow(run, pid, fds[0]);
-	}
-	close(fds[0]);
-	tidy_up(run);
-out:
-	if (run->reason[0] == '\0') {
+	if (stage->reason[0] == '\0') {
 		run->passed++;
 		printf("PASS %s (%.1f s)\n", run->scenario->name,
 		    (double)(clock_now_ns() - begin_ns) / 1e9);
 	} else {
 		run->failed++;
-		printf("FAIL %s: %s\n", run->scenario->name, run->reason);
+		printf("FAIL %s: %s\n", run->scenario->name, stage->reason);
 	}
 	fflush(stdout);
 }
 
-static bool
-make_dir(struct run *run)
-{
-	const char *tmp = getenv("TMPDIR");
-	char path[PATH_MAX];
-	struct err_buf err;
-
-	if (run->keep_dir != NULL) {
-		snprintf(path, sizeof(path), "%s%s%s", run->keep_dir,
-		    run->wanted_count > 1 ? "/" : "", run->wanted_count > 1 ?
-		    run->scenario->name : "");
-		if (fs_make_dir(path, &err) != ERR_OK) {
-			strlcpy(run->reason, err.text, sizeof(run->reason));
-			return false;
-		}
-	} else {
-		snprintf(path, sizeof(path), "%s/raftsup-%s.XXXXXX",
-		    tmp != NULL && *tmp != '\0' ? tmp : "/tmp",
-		    run->scenario->name);
-		if (mkdtemp(path) == NULL) {
-			snprintf(run->reason, sizeof(run->reason), "%.400s: "
-			    "%s", path, strerror(errno));
-			return false;
-		}
-	}
-	if (realpath(path, run->dir) == NULL) {
-		snprintf(run->reason, sizeof(run->reason), "%.400s: %s", path,
-		    strerror(errno));
-		return false;
-	}
-	return true;
-}
-
 /* In the scenario's process. */
 static void
-play(struct run *run, int reason_fd)
+play(void *arg, int reason_fd)
 {
 	static const uint64_t limits_s[] = {
 		[LAB_FAST] = 60, [LAB_LAB] = 90, [LAB_SLOW] = 240,
 	};
 	struct lab *lab = calloc(1, sizeof(*lab));
+	const struct run *run = arg;
 
-	/* The terminal's Ctrl-C is for the one who tidies up. */
-	setpgid(0, 0);
-	sigprocmask(SIG_SETMASK, &run->before, NULL);
 	if (lab == NULL) {
 		_exit(70);
 	}
@@ -361,125 +263,7 @@ play(struct run *run, int reason_fd)
 	lab->nodes = run->scenario->nodes;
 	lab->reason_fd = reason_fd;
 	lab->limit_ns = limits_s[run->timing] * CLOCK_NS_PER_S;
-	strlcpy(lab->dir, run->dir, sizeof(lab->dir));
+	strlcpy(lab->dir, run->stage.dir, sizeof(lab->dir));
 	run->scenario->run(lab);
 	lab_verdict(lab);
-	fflush(stdout);
-	_exit(0);
-}
-
-static void
-follow(struct run *run, pid_t pid, int reason_fd)
-{
-	struct timespec limit = clock_timespec((run->timing == LAB_SLOW ?
-	    240 : 60) * WAITS_MAX * CLOCK_NS_PER_S);
-	int got, status = 0;
-	ssize_t size;
-
-	setpgid(pid, pid);	/* whoever comes first */
-	for (;;) {
-		got = sigtimedwait(&run->signals, NULL, &limit);
-		if (got == -1 && errno == EINTR) {
-			continue;
-		}
-		if (got == SIGCHLD) {
-			if (waitpid(pid, &status, WNOHANG) == pid) {
-				break;
-			}
-			continue;
-		}
-		/* With the orders that it has under way. */
-		kill(-pid, SIGKILL);
-		while (waitpid(pid, &status, 0) != pid && errno == EINTR) {
-		}
-		run->interrupted = got != -1;
-		strlcpy(run->reason, got == -1 ? "it does not come to an end" :
-		    "interrupted", sizeof(run->reason));
-		return;
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		return;
-	}
-	size = read(reason_fd, run->reason, sizeof(run->reason) - 1);
-	run->reason[size > 0 ? size : 0] = '\0';
-	if (size <= 0) {
-		snprintf(run->reason, sizeof(run->reason),
-		    "its process ended with %s %d", WIFSIGNALED(status) ?
-		    "signal" : "status", WIFSIGNALED(status) ?
-		    WTERMSIG(status) : WEXITSTATUS(status));
-	}
-}
-
-/* ------------------------------------------------------------------- after */
-
-/* raftsup WORD in the directory, with standard output to a file there, or
- * to nowhere. Its exit status. */
-static int
-run_order(const struct run *run, const char *word, const char *option,
-    const char *file)
-{
-	const char *argv[] = { "raftsup", "-d", run->dir, word, option, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	char path[PATH_MAX + 32] = "/dev/null";
-	int status, result;
-	pid_t pid;
-
-	if (file != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", run->dir, file);
-	}
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setsigmask(&attributes, &run->before);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK |
-	    POSIX_SPAWN_SETPGROUP);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY,
-	    0);
-	posix_spawn_file_actions_addopen(&actions, 1, path, O_WRONLY |
-	    O_CREAT | O_TRUNC, 0600);
-	posix_spawn_file_actions_adddup2(&actions, 1, 2);
-	result = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes,
-	    (char *const *)(uintptr_t)argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	if (result != 0) {
-		return 70;
-	}
-	while (waitpid(pid, &status, 0) != pid) {
-		if (errno != EINTR) {
-			return 70;
-		}
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 70;
-}
-
-/* Stops the cluster; removes it, unless somebody wants to see it. */
-static void
-tidy_up(struct run *run)
-{
-	char path[PATH_MAX + 16];
-	struct err_buf err;
-	int status;
-
-	snprintf(path, sizeof(path), "%s/" CLUSTER_FILE, run->dir);
-	if (access(path, F_OK) == 0) {
-		if (run->reason[0] != '\0' && !run->interrupted) {
-			(void)run_order(run, "status", NULL, "status.txt");
-			(void)run_order(run, "log", "--recorder",
-			    "recorder.txt");
-		}
-		status = run_order(run, "stop", NULL, NULL);
-		if (status != 0 && status != 69 && run->reason[0] == '\0') {
-			snprintf(run->reason, sizeof(run->reason),
-			    "its cluster does not stop: exit status %d",
-			    status);
-		}
-	}
-	if (run->keep_dir != NULL || (run->reason[0] != '\0' &&
-	    !run->interrupted)) {
-		printf("  kept: %s\n", run->dir);
-	} else if (fs_remove_tree(run->dir, &err) != ERR_OK) {
-		strlcpy(run->reason, err.text, sizeof(run->reason));
-	}
 }

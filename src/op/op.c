@@ -83,6 +83,11 @@ const struct op_command op_commands[] = {
 	{ "scenario", "[--list] [--timing fast|lab|slow] [NAME ...|all]\0",
 	    "break a cluster of its own in a known way, and check it",
 	    op_scenario },
+	{ "torture",
+	    "[--time T] [--seed N] [-n NODES] [--clients N]\n"
+	    "[--faults LIST] [--durability power|process] [-j]\0",
+	    "clients, random faults, and a verdict on what they saw",
+	    op_torture },
 	{ "top", "[-i T] [--once [--size COLUMNSxROWS]]\0",
 	    "nodes and events on a screen, with keys to break them", op_top },
 	{ "draw",

@@ -57,6 +57,7 @@ int	op_entries(struct op *);
 int	op_counters(struct op *);
 int	op_export(struct op *);
 int	op_scenario(struct op *);	/* src/lab */
+int	op_torture(struct op *);	/* src/lab */
 int	op_top(struct op *);		/* src/lab */
 int	op_draw(struct op *);		/* src/lab */
 int	op_backup(struct op *);

@@ -1,0 +1,104 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# raftsup torture: bad usage; ten seconds that pass, in a directory that is
+# kept, as text and as JSON; what it leaves; a broken node is found out, and
+# everything that tells why is kept; Ctrl-C.
+
+. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
+TMPDIR=$W/tmp
+export TMPDIR
+mkdir "$TMPDIR" || exit 99
+printf '%s' "$TMPDIR" >"$W/pattern"
+
+nothing_left() {
+	[ -z "$(ls -A "$TMPDIR")" ] || fail "left in $TMPDIR: $(ls "$TMPDIR")"
+	! grep -qsaF -f "$W/pattern" /proc/[0-9]*/cmdline ||
+	    fail "a process of $TMPDIR is left"
+}
+
+# said PATTERN: a line of the report
+said() {
+	grep -Eq -e "$1" "$W/out" || fail "no \"$1\" in: $(cat "$W/out")"
+}
+
+say "bad usage"
+expect 64 sup torture 3
+one_line 'no operands'
+expect 64 sup torture --time 1ms
+one_line '--time'
+expect 64 sup torture -n 8
+expect 64 sup torture --clients 65
+expect 64 sup torture --faults kill,flood
+one_line 'flood'
+expect 64 sup torture --durability none
+mkdir "$W/full" && touch "$W/full/file" || exit 99
+expect 64 sup -d "$W/full" torture
+one_line 'is not empty'
+nothing_left
+
+say "ten seconds of everything, kept"
+expect 0 sup -d "$W/kept" torture --time 10s --seed 1
+[ "$(tail -n 1 "$W/out")" = 'PASS torture, seed 1' ] ||
+    fail "$(cat "$W/out")"
+said '^ +[0-9.]+ s  round 1: .* leads term [0-9]+, [0-9]+ operations$'
+said '^clients +8: [1-9][0-9]* answers in '
+said '^kill -9 +[1-9][0-9]* processes'
+said '^history +[1-9][0-9]* parts judged, 0 of them unknown$'
+said '^stores +[3-8] agree on [1-9][0-9]* entries$'
+said '^unavailable +[0-9.]+ s of [0-9.]+ s '
+"$BIN/raftck" "$W/kept" >"$W/ck" || fail "$(cat "$W/ck")"
+grep -q '^\$ raftsup ' "$W/kept/torture.txt" || fail 'no orders are kept'
+lines=$(wc -l <"$W/kept/history.ndjson")
+[ "$lines" -gt 100 ] || fail "$lines lines of history"
+for op in get set cas incr append txn; do
+	grep -q "\"op\":\"$op" "$W/kept/history.ndjson" || fail "no $op"
+done
+if command -v python3 >/dev/null; then
+	python3 -c 'import json, sys
+for line in sys.stdin:
+    op = json.loads(line)
+    assert op["outcome"] in ("done", "not done", "unknown"), op' \
+	    <"$W/kept/history.ndjson" || fail 'the history is no JSON'
+fi
+nothing_left
+
+say "as JSON, some faults only"
+expect 0 sup torture --time 2s --seed 5 -n 3 --clients 2 --faults kill -j
+[ "$(wc -l <"$W/out")" -eq 1 ] || fail "$(cat "$W/out")"
+for pattern in '"verdict": "PASS"' '"seed": 5,' '"nodes": 3,' \
+    '"pause": 0,' '"unavailable_ms_by_fault":' '"increments":'; do
+	said "$pattern"
+done
+nothing_left
+
+say "a node that commits alone is found out"
+sh "$RAFTSUP_SRCDIR/tests/lab/mutants.sh" -t 600 -k torture lost-ack \
+    >"$W/out" 2>&1 || fail "$(cat "$W/out")"
+said '^lost-ack	torture --seed [0-9]+	[0-9]+ s	FAIL torture: '
+
+say "what is kept of a failure"
+mkdir "$W/bin" && cp "$BIN/raftsup" "$W/bin/raftsup" &&
+    cp /bin/false "$W/bin/raftnode" || exit 99
+expect 1 "$W/bin/raftsup" torture --time 1s --seed 7
+said '^FAIL torture: raftsup start: exit status '
+said '^again +raftsup torture --seed 7 --time 1s '
+kept=$(sed -n 's/^kept  *//p' "$W/out")
+[ -e "$kept/raftsup.log" ] || fail "not kept: $kept"
+rm -rf "$kept"
+nothing_left
+
+say "interrupted"
+"$BIN/raftsup" torture --time 5m >"$W/out" 2>&1 &
+torture=$!
+rounds() {
+	grep -q ' round 1: ' "$W/out"
+}
+await 'a round' rounds
+kill -INT "$torture"
+wait "$torture"
+got=$?
+[ "$got" -eq 1 ] || fail "exit status $got: $(cat "$W/out")"
+said '^FAIL torture: interrupted$'
+nothing_left
+exit 0
