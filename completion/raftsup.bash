@@ -16,7 +16,7 @@ _raftsup_options() {
 		echo '-n -f --durability --election-timeout --heartbeat' \
 		    '--lease --log --no-restart --no-death-hint' \
 		    '--clients --seed --wait --accept-loss' \
-		    '--force-new-cluster --yes'
+		    '--export --force-new-cluster --yes'
 		;;
 	status) echo '-j --json -w' ;;
 	kill) echo '-s --hold' ;;
@@ -25,6 +25,7 @@ _raftsup_options() {
 	log) echo '-f --kind --recorder' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
+	export) echo '-f' ;;
 	scenario) echo '--list --timing' ;;
 	torture)
 		echo '--time --seed -n --clients --faults' \

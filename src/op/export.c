@@ -13,27 +13,37 @@
  */
 #include <bsd/string.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <inttypes.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/options.h"
 #include "check/image.h"
 #include "check/overlay.h"
 #include "kv/kv.h"
 #include "op/entry_text.h"
+#include "op/export.h"
 #include "op/merge.h"
 #include "op/op.h"
 #include "op/view.h"
 #include "store/state.h"
+#include "sup/sup.h"
 
 #define READ_SIZE	(4u << 20)
+#define FOLLOW_NS	(200 * CLOCK_NS_PER_MS)
+#define FOLLOW_RESTS	4
 
 struct export {
 	struct view *view;
@@ -51,6 +61,23 @@ struct export {
 	int code;			/* of what was applied */
 };
 
+/* What an export was made of, in the slot's place. */
+struct seen {
+	uint32_t id;
+	uint32_t state, role;
+	uint64_t term, commit, first_index, last_index;
+	int64_t log_size;
+};
+
+static const struct option long_options[] = {
+	{ "follow", no_argument, NULL, 'f' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int export_nodes(struct view *, uint32_t, const char *, struct seen *);
+static bool has_changed(const struct view *, const struct view_node *,
+    struct seen *);
+static int follow(struct view *, uint32_t, const char *);
 static int export_in_child(struct view *, struct view_node *, const char *);
 static int open_node(struct export *, struct err_buf *);
 static void close_node(struct export *);
@@ -96,22 +123,25 @@ export_node(struct view *view, struct view_node *node, const char *dir,
 int
 op_export(struct op *op)
 {
-	uint32_t i, ids = UINT32_MAX;
+	uint32_t ids = UINT32_MAX;
 	const char *argument, *dir;
 	int letter, status, count, result;
 	struct err_buf err;
 	struct view view;
+	bool follows = false;
 
-	while ((letter = op_option(op, "", NULL, &argument, &status)) != -1) {
+	while ((letter = op_option(op, "f", long_options, &argument,
+	    &status)) != -1) {
 		if (letter == OP_DONE) {
 			return status;
 		}
+		follows = true;
 	}
 	count = op->argc - op_operands();
 	if (count < 1 || count > 2) {
 		return op_fail(64, "export: name a directory to write to");
 	}
-	status = view_begin(&view, op, false);
+	status = view_begin(&view, op, follows);
 	if (status != 0) {
 		return status;
 	}
@@ -123,18 +153,129 @@ op_export(struct op *op)
 	}
 	if (result != ERR_OK) {
 		status = op_fail_code(result, &err);
-	}
-	for (i = 0; i < view.node_count && result == ERR_OK; i++) {
-		if ((ids & OPTIONS_ID_BIT(view.nodes[i].id)) == 0) {
-			continue;
-		}
-		/* What can be read of the others is still worth having. */
-		if (export_in_child(&view, &view.nodes[i], dir) != 0) {
-			status = 74;
-		}
+	} else if (follows) {
+		status = follow(&view, ids, dir);
+	} else {
+		status = export_nodes(&view, ids, dir, NULL);
 	}
 	view_close(&view);
 	return status;
+}
+
+/* What can be read of one is worth having without the others. With `seen`,
+ * only those that are not as they were. */
+static int
+export_nodes(struct view *view, uint32_t ids, const char *dir,
+    struct seen *seen)
+{
+	struct view_node *node;
+	int status = 0;
+	uint32_t i;
+
+	for (i = 0; i < view->node_count; i++) {
+		node = &view->nodes[i];
+		if ((ids & OPTIONS_ID_BIT(node->id)) != 0 &&
+		    (seen == NULL || has_changed(view, node, seen)) &&
+		    export_in_child(view, node, dir) != 0) {
+			status = 74;
+		}
+	}
+	return status;
+}
+
+static bool
+has_changed(const struct view *view, const struct view_node *node,
+    struct seen *all)
+{
+	struct seen *seen = &all[node->slot], now;
+	char path[PATH_MAX + 32];
+	struct stat info;
+
+	memset(&now, 0, sizeof(now));
+	now.id = node->id;
+	now.state = node->state;
+	now.role = node->role;
+	now.term = node->term;
+	now.commit = node->commit;
+	now.first_index = node->first_index;
+	now.last_index = node->last_index;
+	snprintf(path, sizeof(path), "%s/node-%u/node.log", view->dir,
+	    node->id);
+	now.log_size = stat(path, &info) == 0 ? info.st_size : 0;
+	if (memcmp(seen, &now, sizeof(now)) == 0) {
+		return false;
+	}
+	*seen = now;
+	return true;
+}
+
+/*
+ * Until the cluster runs no more.  All of a log is written at each change, so
+ * there are rests in between, longer than the work was.
+ */
+static int
+follow(struct view *view, uint32_t ids, const char *dir)
+{
+	struct seen seen[CLUSTER_NODES_MAX] = { 0 };
+	char path[PATH_MAX];
+	struct timespec rest;
+	uint64_t began_ns;
+	struct err_buf err;
+	int fd, result;
+
+	if (snprintf(path, sizeof(path), "%s/export.lock", dir) >=
+	    (int)sizeof(path)) {
+		return op_fail(64, "path too long: %.64s", dir);
+	}
+	result = fs_lock_open(path, &fd, &err);
+	if (result != ERR_OK) {
+		return op_fail_code(result, &err);
+	}
+	if (fs_lock_try(fd, 0, 1) != ERR_OK) {
+		close(fd);
+		return op_fail(69, "another export keeps %s up to date", dir);
+	}
+	do {
+		began_ns = clock_now_ns();
+		/* A store may be begun anew at this very moment: next time. */
+		(void)export_nodes(view, ids, dir, seen);
+		rest = clock_timespec(FOLLOW_NS + FOLLOW_RESTS *
+		    (clock_now_ns() - began_ns));
+		nanosleep(&rest, NULL);
+		result = view_refresh(view, false, &err);
+	} while (result == ERR_OK && view->running);
+	if (result == ERR_OK) {
+		result = export_nodes(view, ids, dir, seen);
+	}
+	close(fd);
+	return result == ERR_OK ? 0 : op_fail(74, "the export has ended");
+}
+
+int
+export_begin(const char *dir, const char *path, struct err_buf *err)
+{
+	const char *argv[] = { "raftsup", "-d", dir, "export", "-f", path,
+		NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	char log[PATH_MAX + 16];
+	int result;
+	pid_t pid;
+
+	snprintf(log, sizeof(log), "%s/" SUP_LOG_FILE, dir);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&actions, 0, 1);
+	posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY |
+	    O_APPEND | O_CREAT, 0600);
+	result = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes,
+	    (char *const *)(uintptr_t)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return result == 0 ? ERR_OK : err_set(err, ERR_IO,
+	    "cannot start the export: %s", strerror(result));
 }
 
 /* 0, or the exit status, and it was said why. */

@@ -31,7 +31,7 @@ const struct op_command op_commands[] = {
 	    "[--election-timeout MIN-MAX] [--heartbeat T] [--lease T]\n"
 	    "[--log info|rpc] [--no-restart] [--no-death-hint]\n"
 	    "[--clients N] [--seed N] [--wait T] [--accept-loss]\n"
-	    "[--force-new-cluster ID [--yes]]\0"
+	    "[--export DIR] [--force-new-cluster ID [--yes]]\0"
 	    "IDS\0",
 	    "start the cluster, or nodes that are held down", op_start },
 	{ "stop", "[IDS]\0",
@@ -78,7 +78,7 @@ const struct op_command op_commands[] = {
 	    "make a new cluster of a backup", op_restore },
 	{ "counters", "[-j] [IDS]\0", "messages, syncs, wakes, bytes",
 	    op_counters },
-	{ "export", "[IDS] DIR\0",
+	{ "export", "[-f] [IDS] DIR\0",
 	    "logs, state and events of every node as text files", op_export },
 	{ "scenario", "[--list] [--timing fast|lab|slow] [NAME ...|all]\0",
 	    "break a cluster of its own in a known way, and check it",

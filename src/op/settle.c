@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/options.h"
+#include "op/export.h"
 #include "op/op.h"
 #include "op/start.h"
 #include "sup/control.h"
@@ -291,6 +292,11 @@ start_await_leader(const struct start *start, struct view *view)
 	uint64_t leader_ns = 0;
 	uint32_t up, i;
 
+	/* It is of use without a leader, too. */
+	if (start->export_dir[0] != '\0' && export_begin(view->dir,
+	    start->export_dir, &err) != ERR_OK) {
+		return op_fail(74, "%s", err.text);
+	}
 	for (;;) {
 		if (view_refresh(view, false, &err) != ERR_OK) {
 			return op_fail(74, "%s", err.text);

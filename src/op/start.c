@@ -45,7 +45,7 @@ enum {
 	OPTION_DURABILITY = 256, OPTION_ELECTION, OPTION_HEARTBEAT,
 	OPTION_LEASE, OPTION_LOG, OPTION_NO_RESTART, OPTION_NO_DEATH_HINT,
 	OPTION_CLIENTS, OPTION_SEED, OPTION_WAIT, OPTION_ACCEPT_LOSS,
-	OPTION_FORCE, OPTION_YES,
+	OPTION_FORCE, OPTION_YES, OPTION_EXPORT,
 };
 
 static const struct option long_options[] = {
@@ -64,11 +64,13 @@ static const struct option long_options[] = {
 	{ "accept-loss", no_argument, NULL, OPTION_ACCEPT_LOSS },
 	{ "force-new-cluster", required_argument, NULL, OPTION_FORCE },
 	{ "yes", no_argument, NULL, OPTION_YES },
+	{ "export", required_argument, NULL, OPTION_EXPORT },
 	{ NULL, 0, NULL, 0 },
 };
 
 static int read_options(struct op *, struct start *, int *);
 static int read_option(struct start *, int, const char *, struct err_buf *);
+static int read_export(struct start *, const char *, struct err_buf *);
 static int read_word(int, const char *, struct start *, struct err_buf *);
 static int start_nodes(struct op *, const char *);
 static int start_cluster(struct op *, struct start *);
@@ -97,7 +99,8 @@ op_start(struct op *op)
 		return op_fail(64, "start: one list of nodes, as 1,3");
 	}
 	if (op->argc - first == 1) {
-		if (start.given != 0 || start.force_id != 0) {
+		if (start.given != 0 || start.force_id != 0 ||
+		    start.export_dir[0] != '\0') {
 			return op_fail(64, "start %s: options are for the"
 			    " whole cluster, not for single nodes",
 			    op->argv[first]);
@@ -126,7 +129,8 @@ read_options(struct op *op, struct start *start, int *status)
 			return OP_DONE;
 		}
 		if (read_option(start, letter, argument, &err) != ERR_OK) {
-			*status = op_fail(64, "%s", err.text);
+			*status = op_fail(letter == OPTION_EXPORT ? 74 : 64,
+			    "%s", err.text);
 			return OP_DONE;
 		}
 	}
@@ -204,9 +208,23 @@ read_option(struct start *start, int letter, const char *argument,
 	case OPTION_YES:
 		start->yes = true;
 		return ERR_OK;
+	case OPTION_EXPORT:
+		return read_export(start, argument, err);
 	default:
 		return read_word(letter, argument, start, err);
 	}
+}
+
+/* By its real path: it is written from elsewhere. */
+static int
+read_export(struct start *start, const char *path, struct err_buf *err)
+{
+	int result = fs_make_dir(path, err);
+
+	if (result == ERR_OK && realpath(path, start->export_dir) == NULL) {
+		result = err_set_errno(err, "%s", path);
+	}
+	return result;
 }
 
 static int

@@ -42,6 +42,7 @@ struct start {
 	bool yes;
 	bool wait_given;
 	uint64_t wait_ns;
+	char export_dir[PATH_MAX];	/* --export; "": not given */
 	struct cluster cluster;
 	bool is_new;
 	bool adopts;			/* nodes live, their supervisor died */

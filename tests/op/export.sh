@@ -58,6 +58,45 @@ done
     fail 'not one line an entry'
 [ -z "$(find "$W/one" -name '*.new')" ] || fail 'something is left behind'
 
+say "kept up to date"
+expect 0 sup start --export "$W/live"
+holds() {
+	grep -qx "$1" "$W/live"/logs_node_[123]/"$2" 2>/dev/null
+}
+all_hold() {
+	[ "$(cat "$W/live"/logs_node_[123]/"$2" 2>/dev/null |
+	    grep -cx -- "$1")" -eq 3 ]
+}
+tab=$(printf '\t')
+await 'the files of all nodes' all_hold "color${tab}red" state.txt
+ctl set color green || fail 'raftctl'
+await 'the new value everywhere' all_hold "color${tab}green" state.txt
+expect 0 sup kill 3 --hold
+await 'a node that is held' holds 'state held' metadata.txt
+expect 0 sup start 3
+await 'and started' all_hold 'state up' metadata.txt
+expect 69 sup export -f "$W/live"
+one_line 'another export'
+# Once more: the first one goes on.
+expect 0 sup start --export "$W/live"
+supervisor=$(field supervisor)
+kill -9 "$supervisor" || fail 'no supervisor'
+await 'its death' is_dead "$supervisor"
+ctl set color blue || fail 'raftctl'
+await 'an export without a supervisor' all_hold "color${tab}blue" state.txt
+expect 0 sup stop
+await 'the last state' all_hold 'state down' metadata.txt
+ended() {
+	# By a file, so that grep does not find itself.
+	printf '%s' "$W/live" >"$W/pattern"
+	! grep -qsaF -f "$W/pattern" /proc/[0-9]*/cmdline
+}
+await 'the end of the export' ended
+expect 69 sup export -f "$W/live"
+expect 64 sup start 1 --export "$W/live"
+expect 74 sup start --export /proc/none
+expect 1 sup status
+
 say "refused"
 expect 64 sup export
 expect 64 sup export 1,9 "$W/two"
