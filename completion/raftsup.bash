@@ -22,7 +22,7 @@ _raftsup_options() {
 	kill) echo '-s --hold' ;;
 	add) echo '-t --learner' ;;
 	remove | refill | transfer | snapshot) echo '-t' ;;
-	log) echo '-f --kind --recorder' ;;
+	log) echo '-f --kind --recorder --debug' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
 	export) echo '-f' ;;

@@ -7,6 +7,7 @@
 #include <bsd/string.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,20 @@
 
 #define LOOK_NS	(50 * CLOCK_NS_PER_MS)
 
-enum { OPTION_KIND = 256, OPTION_RECORDER };
+enum { OPTION_KIND = 256, OPTION_RECORDER, OPTION_DEBUG };
 
 static const struct option long_options[] = {
 	{ "follow", no_argument, NULL, 'f' },
 	{ "kind", required_argument, NULL, OPTION_KIND },
 	{ "recorder", no_argument, NULL, OPTION_RECORDER },
+	{ "debug", no_argument, NULL, OPTION_DEBUG },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct request {
 	bool follow;
 	bool recorder;
+	bool debug;
 	const char *kind;
 	uint32_t ids;
 };
@@ -51,6 +54,7 @@ struct tape {
 };
 
 static int find_kind(const char *, const char **, struct err_buf *);
+static int print_debug(struct view *, const struct request *);
 static int print_files(struct view *, const struct request *);
 static int print_recorders(struct view *, const struct request *);
 static void take_line(void *, const struct recorder_line *);
@@ -75,6 +79,7 @@ op_log(struct op *op)
 		request.follow = request.follow || letter == 'f';
 		request.recorder = request.recorder ||
 		    letter == OPTION_RECORDER;
+		request.debug = request.debug || letter == OPTION_DEBUG;
 		if (letter == OPTION_KIND &&
 		    find_kind(argument, &request.kind, &err) != ERR_OK) {
 			return op_fail(64, "%s", err.text);
@@ -84,7 +89,11 @@ op_log(struct op *op)
 	if (op->argc - first > 1) {
 		return op_fail(64, "log: one list of nodes, as 1,3");
 	}
-	status = view_begin(&view, op, false);
+	if (request.debug && request.recorder) {
+		return op_fail(64, "log: --debug is of the files, --recorder"
+		    " is not");
+	}
+	status = view_begin(&view, op, request.debug);
 	if (status != 0) {
 		return status;
 	}
@@ -95,8 +104,8 @@ op_log(struct op *op)
 	if (status != 0) {
 		status = op_fail_code(status, &err);
 	} else {
-		status = request.recorder ?
-		    print_recorders(&view, &request) :
+		status = request.debug ? print_debug(&view, &request) :
+		    request.recorder ? print_recorders(&view, &request) :
 		    print_files(&view, &request);
 	}
 	view_close(&view);
@@ -119,6 +128,54 @@ find_kind(const char *text, const char **kind, struct err_buf *err)
 	}
 	*kind = names[which];
 	return ERR_OK;
+}
+
+/*
+ * From now on, with every RPC, until a signal ends it; then the nodes write
+ * as much as before.
+ */
+static int
+print_debug(struct view *view, const struct request *request)
+{
+	struct timespec pause = clock_timespec(LOOK_NS);
+	struct merge *merge;
+	struct segment_row row;
+	uint32_t i, quiet = 0;
+	struct err_buf err;
+	sigset_t signals;
+	int status;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);	/* stdout has an error then */
+	for (i = 0; i < view->node_count; i++) {
+		if ((request->ids & OPTIONS_ID_BIT(view->nodes[i].id)) != 0 &&
+		    view->segment != NULL && segment_row_read(view->segment,
+		    view->nodes[i].slot, &row) == ERR_OK && !row.log_rpc) {
+			quiet |= OPTIONS_ID_BIT(view->nodes[i].id);
+		}
+	}
+	if (merge_open(&merge, view->dir, &view->cluster, request->ids,
+	    &err) != ERR_OK) {
+		return op_fail_code(ERR_IO, &err);
+	}
+	merge_skip(merge);
+	status = quiet == 0 ? 0 :
+	    op_order(view->dir, "loglevel", quiet, "rpc", true);
+	if (status == 0) {
+		do {
+			merge_print(merge, request->kind, stdout);
+		} while (!ferror(stdout) &&
+		    sigtimedwait(&signals, NULL, &pause) == -1);
+		status = quiet == 0 ? 0 :
+		    op_order(view->dir, "loglevel", quiet, "info", true);
+	}
+	merge_close(merge);
+	return status != 0 ? status :
+	    ferror(stdout) ? op_fail(74, "cannot write") : 0;
 }
 
 static int

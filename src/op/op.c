@@ -66,7 +66,7 @@ const struct op_command op_commands[] = {
 	{ "disk",
 	    "IDS [--delay T] [--fail append|sync|full]\0IDS --heal\0",
 	    "slow or failing disks of nodes", op_disk },
-	{ "log", "[-f] [--kind KIND] [--recorder] [IDS]\0",
+	{ "log", "[-f] [--kind KIND] [--recorder] [--debug] [IDS]\0",
 	    "the event logs, merged by time", op_log },
 	{ "loglevel", "info|rpc [IDS]\0", "how much nodes write down",
 	    op_loglevel },

@@ -280,6 +280,20 @@ start_print_promise(const struct start *start)
 
 /* ---- the wait */
 
+/* It is of use without a leader, too. */
+static bool
+begin_export(const struct start *start, const struct view *view)
+{
+	struct err_buf err;
+
+	if (start->export_dir[0] != '\0' && export_begin(view->dir,
+	    start->export_dir, &err) != ERR_OK) {
+		op_fail(74, "%s", err.text);
+		return false;
+	}
+	return true;
+}
+
 int
 start_await_leader(const struct start *start, struct view *view)
 {
@@ -292,10 +306,8 @@ start_await_leader(const struct start *start, struct view *view)
 	uint64_t leader_ns = 0;
 	uint32_t up, i;
 
-	/* It is of use without a leader, too. */
-	if (start->export_dir[0] != '\0' && export_begin(view->dir,
-	    start->export_dir, &err) != ERR_OK) {
-		return op_fail(74, "%s", err.text);
+	if (!begin_export(start, view)) {
+		return 74;
 	}
 	for (;;) {
 		if (view_refresh(view, false, &err) != ERR_OK) {

@@ -131,6 +131,24 @@ rpc_is_logged() {
 }
 await "an RPC in the log" rpc_is_logged
 expect 0 sup loglevel info
+expect 64 sup log --debug --recorder
+"$BIN/raftsup" log --debug 2,3 >"$W/debug" &
+debug=$!
+both_ways() {
+	grep -q '^[^ ]* 2 .* RPC ' "$W/debug" &&
+	    grep -q '^[^ ]* 3 .* RPC ' "$W/debug"
+}
+await 'RPCs of two nodes' both_ways
+kill -INT "$debug"
+wait "$debug" || fail "log --debug ends with $?"
+grep '^[^ ]* 1 .* RPC ' "$W/debug" && fail 'RPCs of a third'
+# It is quiet again: what is under way is written soon, and no more comes.
+is_quiet() {
+	before=$(wc -l <"$D/node-3/node.log")
+	sleep 0.5
+	[ "$(wc -l <"$D/node-3/node.log")" -eq "$before" ]
+}
+await 'quiet nodes' is_quiet
 "$BIN/raftsup" log -f >"$W/follow" &
 follow=$!
 lines() {
