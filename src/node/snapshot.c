@@ -66,8 +66,9 @@ trailing(struct node *node, const struct store_log_info *info)
 	return most;
 }
 
-/* One at index would let enough go: many entries, or many bytes, if they are
- * half of the log.  When not even a deletion fits, anything is enough. */
+/* One at index would let enough go: many entries, or (unless it was said how
+ * many, more than usual) many bytes, if they are half of the log.  When not
+ * even a deletion fits, anything is enough. */
 static bool
 is_due(struct node *node, uint64_t index, struct store_log_info *info)
 {
@@ -82,8 +83,9 @@ is_due(struct node *node, uint64_t index, struct store_log_info *info)
 	}
 	return asked || since >= entries_due(node) ||
 	    node->room > STORE_ROOM_FEW ||
-	    (info->size >= (node->little_room ? LITTLE_LOG_SIZE :
-	    SNAPSHOT_LOG_SIZE) &&
+	    ((node->little_room ? info->size >= LITTLE_LOG_SIZE :
+	    info->size >= SNAPSHOT_LOG_SIZE &&
+	    entries_due(node) <= SNAPSHOT_ENTRIES) &&
 	    since >= (info->last_index + 1 - info->first_index) / 2);
 }
 

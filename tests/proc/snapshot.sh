@@ -111,6 +111,51 @@ agree
 rm -r "$D"
 unset RAFTSUP_VIEW_GROWTH
 
+say 'a second snapshot is complete while the first is being installed'
+RAFTSUP_SNAPSHOT_ENTRIES=100
+# Entries without events: the state is one chunk, which needs no answer.
+fill() {
+	yes noop | head -n "$1" | "$BIN/raftctl" -t 20s -P 64 >"$W/bench" ||
+	    fail "noop: $(tail -n 1 "$W/bench")"
+}
+sup start -n 3 --durability power --election-timeout 200-400ms \
+    >"$W/out" 2>&1 || fail 'start'
+[ "$(field leader)" != 3 ] || {
+	sup timeout 1 >"$W/out"
+	await 'another leader' leader_is_not 3
+}
+sup kill --hold 3 >"$W/out" || fail 'kill'
+await 'a leader' has_leader
+fill 20000
+await 'the log is cut' has_cut "$(field leader)" 15000
+# Its writes take longer than ten election timeouts: the leader gives the
+# first one up, and begins anew with its latest snapshot; so does another
+# leader.
+sup disk 3 --delay 6s >"$W/out" || fail "disk: $(cat "$W/out")"
+sup start 3 >"$W/out" || fail 'start 3'
+# The second one is received while the first one is being written.
+second_comes() {
+	[ "$(told 3 'installs it')" -ge 1 ] &&
+	    [ "$(told 3 'receives the snapshot')" -gt \
+	    "$(told 3 'installs it')" ]
+}
+tries=0
+until second_comes; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 200 ] || fail 'there was no second one'
+	[ $((tries % 5)) -ne 0 ] || fill 150
+	sleep 0.1
+done
+sup disk 3 --heal >"$W/out" || fail 'heal'
+fill 150
+await 'node 3 is level' is_level 3
+[ "$(told 3 'installs it')" -ge 2 ] || fail 'node 3 installed one only'
+sup log >"$W/log" && [ "$(grep -c 'Node 3 is dead: ' "$W/log")" -eq 1 ] ||
+    fail 'node 3 has died of it'
+sup stop >"$W/out" || fail 'stop'
+agree
+rm -r "$D"
+
 say 'what lies on the disk is bounded'
 RAFTSUP_SNAPSHOT_ENTRIES=4000
 sup start -n 3 --durability process >"$W/out" 2>&1 || fail 'start'
