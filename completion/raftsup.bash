@@ -26,7 +26,7 @@ _raftsup_options() {
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
 	export) echo '-f' ;;
-	scenario) echo '--list --timing' ;;
+	scenario) echo '--list --timing --log' ;;
 	torture)
 		echo '--time --seed -n --clients --faults' \
 		    '--durability -j --json'

@@ -111,6 +111,10 @@ lab_start(struct lab *lab, ...)
 	while (*option != NULL) {
 		order_add(lab, &order, *option++);
 	}
+	if (lab->log_level != NULL) {
+		order_add(lab, &order, "--log");
+		order_add(lab, &order, lab->log_level);
+	}
 	va_start(ap, lab);
 	order_add_list(lab, &order, ap);
 	va_end(ap);

@@ -59,6 +59,7 @@ struct lab_key {
 struct lab {
 	const char *name;
 	enum lab_timing timing;
+	const char *log_level;		/* of its nodes; NULL: the default */
 	uint32_t nodes;			/* how many it needs */
 	char dir[PATH_MAX];
 	int reason_fd;			/* what lab_fail() says goes here */

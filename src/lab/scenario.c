@@ -19,11 +19,12 @@
 
 #define WAITS_MAX	20		/* a scenario takes less than so many */
 
-enum { OPTION_LIST = 256, OPTION_TIMING };
+enum { OPTION_LIST = 256, OPTION_TIMING, OPTION_LOG };
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, OPTION_LIST },
 	{ "timing", required_argument, NULL, OPTION_TIMING },
+	{ "log", required_argument, NULL, OPTION_LOG },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -87,6 +88,7 @@ static const struct scenario {
 
 struct run {
 	enum lab_timing timing;
+	const char *log_level;		/* NULL: the default */
 	const char *keep_dir;		/* of -d; NULL: not given */
 	bool wanted[COUNT_OF(scenarios)];
 	uint32_t wanted_count;
@@ -139,6 +141,7 @@ static int
 read_options(struct run *run, struct op *op, struct err_buf *err)
 {
 	static const char *const timings[] = { "fast", "lab", "slow" };
+	static const char *const levels[] = { "info", "rpc" };
 	const char *argument;
 	int letter, status, i, result = ERR_OK;
 
@@ -151,12 +154,17 @@ read_options(struct run *run, struct op *op, struct err_buf *err)
 			status = list();
 			return status == 0 ? OP_DONE : status;
 		}
-		result = options_word("--timing", argument, timings,
-		    COUNT_OF(timings), err);
-		if (result >= 0) {
-			run->timing = (enum lab_timing)result;
-			result = ERR_OK;
+		if (letter == OPTION_LOG) {
+			result = options_word("--log", argument, levels,
+			    COUNT_OF(levels), err);
+			run->log_level = result < 0 ? NULL : levels[result];
+		} else {
+			result = options_word("--timing", argument, timings,
+			    COUNT_OF(timings), err);
+			run->timing = (enum lab_timing)(result < 0 ? 0 :
+			    result);
 		}
+		result = result < 0 ? result : ERR_OK;
 	}
 	run->keep_dir = op->dir;
 	for (i = op_operands(); i < op->argc && result == ERR_OK; i++) {
@@ -261,6 +269,7 @@ play(void *arg, int reason_fd)
 	lab->name = run->scenario->name;
 	lab->timing = run->timing;
 	lab->nodes = run->scenario->nodes;
+	lab->log_level = run->log_level;
 	lab->reason_fd = reason_fd;
 	lab->limit_ns = limits_s[run->timing] * CLOCK_NS_PER_S;
 	strlcpy(lab->dir, run->stage.dir, sizeof(lab->dir));

@@ -80,7 +80,9 @@ const struct op_command op_commands[] = {
 	    op_counters },
 	{ "export", "[-f] [IDS] DIR\0",
 	    "logs, state and events of every node as text files", op_export },
-	{ "scenario", "[--list] [--timing fast|lab|slow] [NAME ...|all]\0",
+	{ "scenario",
+	    "[--list] [--timing fast|lab|slow] [--log info|rpc]\n"
+	    "[NAME ...|all]\0",
 	    "break a cluster of its own in a known way, and check it",
 	    op_scenario },
 	{ "torture",
