@@ -2,13 +2,14 @@
 /*
  * How long writes stand still when the leader is killed.
  *
- *	bench_failover [-n NODES] [-k KILLS] [-D power|process]
+ *	bench_failover [-n NODES] [-k KILLS] [-D power|process] [-j]
  *
  * One client sets keys one after another through libraftsup.  The leader is
  * killed with -9; the figure is the time from the kill to the end of the
  * first `set` that began after it, which is a little more than to the first
  * OK.  Then the node is let back, and the next leader is killed.  Once with
- * the death hint and once without, in the same run, in turn.
+ * the death hint and once without, in the same run, in turn.  With -j: with
+ * it alone, every figure, as one JSON object.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,7 +28,8 @@
 static struct {
 	int nodes, kills;
 	const char *durability;
-} options = { 5, 25, "process" };
+	bool json;
+} options = { 5, 25, "process", false };
 
 /* The writer's latest finished set: when it began and when it ended. */
 static _Atomic uint64_t killed_at, first_ok_at;
@@ -45,7 +47,7 @@ main(int argc, char **argv)
 	static double with[KILLS_MAX], without[KILLS_MAX];
 	int option;
 
-	while ((option = getopt(argc, argv, "n:k:D:")) != -1) {
+	while ((option = getopt(argc, argv, "n:k:D:j")) != -1) {
 		switch (option) {
 		case 'n':
 			options.nodes = atoi(optarg);
@@ -56,14 +58,21 @@ main(int argc, char **argv)
 		case 'D':
 			options.durability = optarg;
 			break;
+		case 'j':
+			options.json = true;
+			break;
 		default:
 			die("usage: bench_failover [-n NODES] [-k KILLS] "
-			    "[-D power|process]");
+			    "[-D power|process] [-j]");
 		}
 	}
 	if (options.nodes < 3 || options.nodes > 7 || options.kills < 1 ||
 	    options.kills > KILLS_MAX) {
 		die("bench_failover: an option is out of range");
+	}
+	if (options.json) {
+		measure("with the death hint", NULL, with);
+		return 0;
 	}
 	printf("%d nodes, %s durability, default timeouts (election 500 ms "
 	    "to 1 s), %d kills of the leader each\n", options.nodes,
@@ -167,6 +176,14 @@ static void
 report(const char *name, double *figures)
 {
 	qsort(figures, (size_t)options.kills, sizeof(*figures), compare);
+	if (options.json) {
+		printf("{\"ms\":[");
+		for (int i = 0; i < options.kills; i++) {
+			printf("%s%.3f", i > 0 ? "," : "", figures[i]);
+		}
+		printf("]}\n");
+		return;
+	}
 	printf("%-25s %10.2f %8.2f %8.2f\n", name,
 	    figures[options.kills / 2], figures[options.kills * 9 / 10],
 	    figures[options.kills - 1]);
