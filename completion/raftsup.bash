@@ -29,7 +29,7 @@ _raftsup_options() {
 	scenario) echo '--list --timing --log' ;;
 	torture)
 		echo '--time --seed -n --clients --faults' \
-		    '--durability -j --json'
+		    '--durability --attach -j --json'
 		;;
 	net) echo '--loss --delay --dup --reorder --cut --seed' ;;
 	disk) echo '--delay --fail --heal' ;;

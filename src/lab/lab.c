@@ -124,6 +124,14 @@ lab_start(struct lab *lab, ...)
 }
 
 void
+lab_attach(struct lab *lab)
+{
+	open_view(lab);
+	(void)lab_leader(lab);
+	lab->judged = lab->line_count;
+}
+
+void
 lab_order(struct lab *lab, const char *word, ...)
 {
 	struct order order;

@@ -73,6 +73,7 @@ struct lab {
 	struct lab_line *lines;
 	size_t line_count, line_room;
 	size_t mark;			/* the first line of this step */
+	size_t judged;			/* the first one of the verdict */
 	char part[1024];		/* of a line that is not whole yet */
 	size_t part_size;
 	struct lab_key keys[LAB_KEYS_MAX];
@@ -105,6 +106,8 @@ void	lab_say(const struct lab *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* raftsup start with the timing's options and these, NULL at the end: the
  * first start makes the cluster. Then a leader serves. */
 void	lab_start(struct lab *, ...) __attribute__((sentinel));
+/* A cluster that runs, instead: its event logs count from here on. */
+void	lab_attach(struct lab *);
 /* raftsup WORD ..., NULL at the end. It must succeed. */
 void	lab_order(struct lab *, const char *word, ...)
 	    __attribute__((sentinel));

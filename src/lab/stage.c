@@ -21,7 +21,7 @@
 #include "op/view.h"
 
 static void	follow(struct stage *, pid_t, int, uint64_t);
-static int	run_order(const struct stage *, const char *, const char *,
+static int	run_order(const struct stage *, const char *const *,
 		    const char *);
 static void	tidy_up(struct stage *);
 
@@ -171,14 +171,21 @@ follow(struct stage *stage, pid_t pid, int reason_fd, uint64_t limit_ns)
 
 /* ------------------------------------------------------------------- after */
 
-/* raftsup WORD in the directory, with standard output to a file there, or
- * to nowhere. Its exit status. */
+int
+stage_order(const struct stage *stage, const char *dir, const char *word,
+    const char *option, const char *more)
+{
+	const char *argv[] = { "raftsup", "-d", dir, word, option,
+		option == NULL ? NULL : more, NULL };
+
+	return run_order(stage, argv, NULL);
+}
+
+/* With standard output to a file of the directory, or to nowhere. */
 static int
-run_order(const struct stage *stage, const char *word, const char *option,
+run_order(const struct stage *stage, const char *const *argv,
     const char *file)
 {
-	const char *argv[] = { "raftsup", "-d", stage->dir, word, option,
-		NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	char path[PATH_MAX + 32] = "/dev/null";
@@ -218,6 +225,10 @@ run_order(const struct stage *stage, const char *word, const char *option,
 static void
 tidy_up(struct stage *stage)
 {
+	const char *const status_argv[] = { "raftsup", "-d", stage->dir,
+		"status", NULL };
+	const char *const log_argv[] = { "raftsup", "-d", stage->dir, "log",
+		"--recorder", NULL };
 	bool failed = stage->reason[0] != '\0' && !stage->interrupted;
 	char path[PATH_MAX + 16];
 	struct err_buf err;
@@ -226,11 +237,10 @@ tidy_up(struct stage *stage)
 	snprintf(path, sizeof(path), "%s/" CLUSTER_FILE, stage->dir);
 	if (access(path, F_OK) == 0) {
 		if (failed) {
-			(void)run_order(stage, "status", NULL, "status.txt");
-			(void)run_order(stage, "log", "--recorder",
-			    "recorder.txt");
+			(void)run_order(stage, status_argv, "status.txt");
+			(void)run_order(stage, log_argv, "recorder.txt");
 		}
-		status = run_order(stage, "stop", NULL, NULL);
+		status = stage_order(stage, stage->dir, "stop", NULL, NULL);
 		if (status != 0 && status != 69 && stage->reason[0] == '\0') {
 			snprintf(stage->reason, sizeof(stage->reason),
 			    "its cluster does not stop: exit status %d",

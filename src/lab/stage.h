@@ -41,6 +41,10 @@ void	stage_begin(struct stage *);
 void	stage_end(struct stage *);
 /* Makes the directory, `path` or a temporary one (NULL); false: reason. */
 bool	stage_make_dir(struct stage *, const char *path) MUST_CHECK;
+/* raftsup -d dir WORD [OPTION [OPTION]], what it says to nowhere. Its exit
+ * status. */
+int	stage_order(const struct stage *, const char *dir, const char *word,
+	    const char *option, const char *more);
 /*
  * Calls play(arg, reason_fd) in a process of its own, which has failed when
  * it writes a reason there or ends with another status than 0; then stops the

@@ -24,10 +24,14 @@
 #define TIME_MAX_NS	(24 * 60 * 60 * CLOCK_NS_PER_S)
 #define END_NS		(600 * CLOCK_NS_PER_S)	/* behind that time */
 #define FAULTS_ALL	((1u << TORTURE_FAULTS) - 1)
+/* What leaves a cluster of somebody else's as it was. */
+#define FAULTS_ATTACHED	(1u << TORTURE_KILL | 1u << TORTURE_PAUSE | \
+	1u << TORTURE_PARTITION | 1u << TORTURE_NET | \
+	1u << TORTURE_TRANSFER | 1u << TORTURE_SNAPSHOT)
 
 enum {
 	OPTION_TIME = 256, OPTION_SEED, OPTION_FAULTS, OPTION_CLIENTS,
-	OPTION_DURABILITY,
+	OPTION_DURABILITY, OPTION_ATTACH,
 };
 
 static const struct option long_options[] = {
@@ -37,6 +41,7 @@ static const struct option long_options[] = {
 	{ "faults", required_argument, NULL, OPTION_FAULTS },
 	{ "clients", required_argument, NULL, OPTION_CLIENTS },
 	{ "durability", required_argument, NULL, OPTION_DURABILITY },
+	{ "attach", no_argument, NULL, OPTION_ATTACH },
 	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -45,13 +50,15 @@ static int	read_options(struct torture *, struct op *);
 static int	read_option(struct torture *, int, const char *,
 		    struct err_buf *);
 static int	read_faults(struct torture *, const char *, struct err_buf *);
+static int	find_cluster(struct torture *, const struct op *);
+static void	leave(const struct torture *);
 static int	finish(struct torture *);
 
 int
 op_torture(struct op *op)
 {
 	struct torture torture = { .time_ns = TIME_DEFAULT_NS,
-		.nodes = 5, .clients = 8, .faults = FAULTS_ALL };
+		.nodes = 5, .clients = 8 };
 	struct err_buf err;
 	int status;
 
@@ -60,8 +67,13 @@ op_torture(struct op *op)
 	if (status != 0) {
 		return status == OP_DONE ? 0 : status;
 	}
-	if (op->dir != NULL && stage_check_dir(op->dir, "torture", &err) !=
-	    ERR_OK) {
+	if (torture.attach) {
+		status = find_cluster(&torture, op);
+		if (status != 0) {
+			return status;
+		}
+	} else if (op->dir != NULL && stage_check_dir(op->dir, "torture",
+	    &err) != ERR_OK) {
 		return op_fail(64, "%s", err.text);
 	}
 	torture.report = mmap(NULL, sizeof(*torture.report), PROT_READ |
@@ -73,16 +85,23 @@ op_torture(struct op *op)
 	torture.terminal = torture.json ? NULL : fdopen(dup(STDOUT_FILENO),
 	    "w");
 	torture.stage.name = "torture";
-	torture.stage.keep = op->dir != NULL;
+	torture.stage.keep = op->dir != NULL && !torture.attach;
 	stage_begin(&torture.stage);
 	if (!torture.json) {
 		torture_print_command(&torture, stdout);
 		putchar('\n');
 		fflush(stdout);
 	}
-	if (stage_make_dir(&torture.stage, op->dir)) {
+	if (stage_make_dir(&torture.stage, torture.attach ? NULL : op->dir)) {
+		if (!torture.attach) {
+			strlcpy(torture.cluster, torture.stage.dir,
+			    sizeof(torture.cluster));
+		}
 		stage_run(&torture.stage, torture_play, &torture,
 		    torture.time_ns + END_NS);
+		if (torture.attach && torture.stage.reason[0] != '\0') {
+			leave(&torture);
+		}
 	}
 	stage_end(&torture.stage);
 	status = finish(&torture);
@@ -110,7 +129,47 @@ read_options(struct torture *torture, struct op *op)
 	if (op_operands() != op->argc) {
 		return op_fail(64, "torture: it takes no operands");
 	}
+	if (torture->attach && (torture->durability != NULL ||
+	    torture->nodes_given)) {
+		return op_fail(64, "torture: --attach takes the cluster as "
+		    "it is");
+	}
+	if (!torture->faults_given) {
+		torture->faults = torture->attach ? FAULTS_ATTACHED :
+		    FAULTS_ALL;
+	}
 	return 0;
+}
+
+/* The one that runs. 0, or the exit status. */
+static int
+find_cluster(struct torture *torture, const struct op *op)
+{
+	struct view view;
+	int status = view_begin(&view, op, true);
+
+	if (status == 0) {
+		strlcpy(torture->cluster, view.dir, sizeof(torture->cluster));
+		view_close(&view);
+	}
+	return status;
+}
+
+/* It ended half way: the cluster of somebody else's is mended. */
+static void
+leave(const struct torture *torture)
+{
+	static const char *const orders[][3] = {
+		{ "start", "--wait", "0" }, { "resume", "all", NULL },
+		{ "heal", NULL, NULL }, { "disk", "all", "--heal" },
+		{ "start", "all", NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(orders); i++) {
+		(void)stage_order(&torture->stage, torture->cluster,
+		    orders[i][0], orders[i][1], orders[i][2]);
+	}
 }
 
 static int
@@ -132,6 +191,7 @@ read_option(struct torture *torture, int letter, const char *argument,
 		result = options_u64("--nodes", argument, 1,
 		    CLUSTER_VOTERS_MAX, &number, err);
 		torture->nodes = (uint32_t)number;
+		torture->nodes_given = true;
 		return result;
 	case OPTION_CLIENTS:
 		result = options_u64("--clients", argument, 1,
@@ -146,6 +206,9 @@ read_option(struct torture *torture, int letter, const char *argument,
 		torture->durability = result < 0 ? NULL :
 		    durabilities[result];
 		return result < 0 ? result : ERR_OK;
+	case OPTION_ATTACH:
+		torture->attach = true;
+		return ERR_OK;
 	case 'j':
 		torture->json = true;
 		return ERR_OK;
@@ -169,6 +232,7 @@ read_faults(struct torture *torture, const char *list, struct err_buf *err)
 		    "long");
 	}
 	torture->faults = 0;
+	torture->faults_given = true;
 	while ((word = strsep(&rest, ",")) != NULL) {
 		which = options_word("fault", word, names, COUNT_OF(names),
 		    err);

@@ -87,7 +87,10 @@ struct torture {
 	uint32_t nodes;
 	uint32_t clients;
 	uint32_t faults;		/* set of 1 << enum torture_fault */
+	bool faults_given, nodes_given;
 	const char *durability;		/* NULL: by the seed */
+	bool attach;
+	char cluster[PATH_MAX];		/* its directory; the stage's */
 	bool json;
 	/* */
 	struct stage stage;

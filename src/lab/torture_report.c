@@ -128,9 +128,14 @@ torture_print_command(const struct torture *torture, FILE *out)
 	bool first = true;
 	size_t i;
 
-	fprintf(out, "raftsup torture --seed %" PRIu64 " --time %s --nodes %u"
-	    " --clients %u", torture->seed, options_format_time(
-	    torture->time_ns, text), torture->nodes, torture->clients);
+	fprintf(out, "raftsup torture --seed %" PRIu64 " --time %s --clients "
+	    "%u", torture->seed, options_format_time(torture->time_ns, text),
+	    torture->clients);
+	if (torture->attach) {
+		fputs(" --attach", out);
+	} else {
+		fprintf(out, " --nodes %u", torture->nodes);
+	}
 	if (torture->durability != NULL) {
 		fprintf(out, " --durability %s", torture->durability);
 	}

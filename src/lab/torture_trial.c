@@ -21,6 +21,7 @@
 #include "lab/torture.h"
 
 #define LIMIT_NS	(60 * CLOCK_NS_PER_S)	/* of a wait */
+#define REMOVED_AT_ONCE	100
 
 struct trial {
 	struct torture *torture;
@@ -33,6 +34,8 @@ struct trial {
 
 static void	open_story(struct lab *, const char *);
 static void	begin_cluster(struct trial *);
+static void	attach(struct trial *);
+static void	remove_keys(struct trial *);
 static void	work(struct trial *);
 static void	tell_round(struct trial *, uint64_t, uint64_t);
 static void	judge(struct trial *);
@@ -54,11 +57,16 @@ torture_play(void *arg, int reason_fd)
 	lab->nodes = torture->nodes;
 	lab->reason_fd = reason_fd;
 	lab->limit_ns = LIMIT_NS;
-	strlcpy(lab->dir, torture->stage.dir, sizeof(lab->dir));
+	strlcpy(lab->dir, torture->cluster, sizeof(lab->dir));
 	/* The directory must be empty until the cluster is there. */
 	open_story(lab, "/dev/null");
-	begin_cluster(trial);
-	snprintf(path, sizeof(path), "%s/" TORTURE_STORY, lab->dir);
+	if (torture->attach) {
+		attach(trial);
+	} else {
+		begin_cluster(trial);
+	}
+	snprintf(path, sizeof(path), "%s/" TORTURE_STORY,
+	    torture->stage.dir);
 	open_story(lab, path);
 	torture_print_command(torture, stdout);
 	printf("\n%s\n", torture->report->settings);
@@ -109,6 +117,18 @@ begin_cluster(struct trial *trial)
 	    "--election-timeout", timing, "--clients", clients, long_lease ?
 	    "--lease" : NULL, "1500ms", NULL);
 	lab_await_up(trial->lab, lab_all(trial->lab));
+}
+
+static void
+attach(struct trial *trial)
+{
+	struct torture *torture = trial->torture;
+
+	lab_attach(trial->lab);
+	lab_await_up(trial->lab, lab_all(trial->lab));
+	torture->nodes = trial->lab->view.node_count;
+	snprintf(torture->report->settings, sizeof(torture->report->settings),
+	    "%u nodes, of %.120s", torture->nodes, torture->cluster);
 }
 
 static uint64_t
@@ -181,7 +201,10 @@ judge(struct trial *trial)
 	lab_await_level(lab, lab_all(lab));
 	report->leaders = lab_verdict_events(lab);
 	report->stores = lab->view.node_count;
-	report->entries = lab_verdict_stores(lab, false);
+	if (trial->torture->attach) {
+		remove_keys(trial);
+	}
+	report->entries = lab_verdict_stores(lab, trial->torture->attach);
 	if (operations(report) == 0) {
 		lab_fail(lab, "no client was ever answered");
 	}
@@ -195,4 +218,42 @@ judge(struct trial *trial)
 		    "history could not be judged: that is not known to be "
 		    "right", report->epochs_unknown, report->epochs);
 	}
+}
+
+/* In a cluster that goes on nothing is left: a page of the list at a time. */
+static void
+remove_keys(struct trial *trial)
+{
+	struct raftsup *client = lab_client(trial->lab, 0,
+	    trial->lab->limit_ns);
+	const void *key, *value;
+	struct raftsup_request list = { .operation = RAFTSUP_LIST };
+	struct raftsup_answer answer;
+	char prefix[64], keys[REMOVED_AT_ONCE][HISTORY_KEY_SIZE];
+	size_t key_size, value_size, at, count, i;
+
+	snprintf(prefix, sizeof(prefix), "torture:%" PRIu64 ":",
+	    trial->torture->seed);
+	list.key = prefix;
+	list.key_size = strlen(prefix);
+	do {
+		if (raftsup_call(client, &list, &answer) != RAFTSUP_OK) {
+			lab_fail(trial->lab, "list %s: %s", prefix,
+			    raftsup_error(client));
+		}
+		at = count = 0;
+		while (count < REMOVED_AT_ONCE && raftsup_answer_next(
+		    &answer, &at, &key, &key_size, &value, &value_size)) {
+			snprintf(keys[count++], HISTORY_KEY_SIZE, "%.*s",
+			    (int)key_size, (const char *)key);
+		}
+		for (i = 0; i < count; i++) {
+			if (raftsup_del(client, keys[i], strlen(keys[i])) !=
+			    RAFTSUP_OK) {
+				lab_fail(trial->lab, "del %s: %s", keys[i],
+				    raftsup_error(client));
+			}
+		}
+	} while (count > 0);
+	raftsup_close(client);
 }

@@ -87,7 +87,7 @@ const struct op_command op_commands[] = {
 	    op_scenario },
 	{ "torture",
 	    "[--time T] [--seed N] [-n NODES] [--clients N]\n"
-	    "[--faults LIST] [--durability power|process] [-j]\0",
+	    "[--faults LIST] [--durability power|process] [--attach] [-j]\0",
 	    "clients, random faults, and a verdict on what they saw",
 	    op_torture },
 	{ "top", "[-i T] [--once [--size COLUMNSxROWS]]\0",

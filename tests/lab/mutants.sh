@@ -52,10 +52,12 @@ break_node() {
 		archives="$archives $build/.libs/librs-$room.a"
 	done
 	# shellcheck disable=SC2086
+	main=$build/src/node/main.o
+	[ "$1" != src/node/main.c ] || main=
 	$compile -I"$source/src" -I"$source/$(dirname "$1")" \
 	    -c "$work/broken.c" -o "$work/broken.o" &&
 	    $link -o "$work/bin/raftnode" "$work/broken.o" \
-	    "$build/src/node/main.o" -Wl,--start-group $archives \
+	    $main -Wl,--start-group $archives \
 	    -Wl,--end-group $(var LMDB_LIBS) $(var LIBBSD_LIBS) || exit 70
 }
 

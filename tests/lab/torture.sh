@@ -22,6 +22,10 @@ said() {
 	grep -Eq -e "$1" "$W/out" || fail "no \"$1\" in: $(cat "$W/out")"
 }
 
+rounds() {
+	grep -q ' round 1: ' "$W/out"
+}
+
 say "bad usage"
 expect 64 sup torture 3
 one_line 'no operands'
@@ -72,6 +76,32 @@ for pattern in '"verdict": "PASS"' '"seed": 5,' '"nodes": 3,' \
 done
 nothing_left
 
+say "of a cluster that runs"
+expect 69 sup torture --attach
+expect 0 sup start -n 3 --durability process
+"$BIN/raftctl" set mine yes >/dev/null || fail 'raftctl set'
+expect 64 sup torture --attach -n 3
+expect 0 sup torture --attach --time 3s --seed 8
+said '^PASS torture, seed 8$'
+said '^cluster +3 nodes, of '
+expect 0 sup status
+[ "$("$BIN/raftctl" list)" = "mine$(printf '\t')yes" ] ||
+    fail "left: $("$BIN/raftctl" list | head -n 5)"
+"$BIN/raftsup" torture --attach --time 5m --faults pause,partition \
+    >"$W/out" 2>&1 &
+torture=$!
+await 'a round' rounds
+kill -INT "$torture"
+wait "$torture"
+said '^FAIL torture: interrupted$'
+all_up() {
+	has_leader && [ "$(sup status -j | grep -o '"state":"up"' |
+	    wc -l)" -eq 3 ] && sup status -j | grep -q '"faults":\[\]'
+}
+await 'a cluster that is mended' all_up
+expect 0 sup stop
+nothing_left
+
 say "a node that commits alone is found out"
 sh "$RAFTSUP_SRCDIR/tests/lab/mutants.sh" -t 600 -k torture lost-ack \
     >"$W/out" 2>&1 || fail "$(cat "$W/out")"
@@ -91,9 +121,6 @@ nothing_left
 say "interrupted"
 "$BIN/raftsup" torture --time 5m >"$W/out" 2>&1 &
 torture=$!
-rounds() {
-	grep -q ' round 1: ' "$W/out"
-}
 await 'a round' rounds
 kill -INT "$torture"
 wait "$torture"
