@@ -20,8 +20,8 @@ _raftsup_options() {
 		;;
 	status) echo '-j --json -w' ;;
 	kill) echo '-s --hold' ;;
-	add) echo '-t --learner' ;;
-	remove | refill | transfer | snapshot) echo '-t' ;;
+	add) echo '-j --json -t --learner' ;;
+	remove | refill | transfer | snapshot) echo '-j --json -t' ;;
 	log) echo '-f --kind --recorder --debug' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;

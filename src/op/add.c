@@ -18,31 +18,34 @@
 enum { OPTION_LEARNER = 256 };
 
 static const struct option long_options[] = {
+	{ "json", no_argument, NULL, 'j' },
 	{ "learner", no_argument, NULL, OPTION_LEARNER },
 	{ NULL, 0, NULL, 0 },
 };
 
-static int add(struct view *, uint32_t, bool, uint64_t);
+static int add(struct view *, uint32_t, bool, bool, uint64_t);
 static int not_done(struct view *, uint32_t, const char *, int, const char *);
 
 int
 op_add(struct op *op)
 {
 	uint64_t wait_ns = WAIT_NS;
-	bool learner = false;
+	bool learner = false, json = false;
 	const char *argument;
 	struct err_buf err;
 	struct view view;
 	int status, letter, count;
 	uint32_t ids = 0;
 
-	while ((letter = op_option(op, "t:", long_options, &argument,
+	while ((letter = op_option(op, "t:j", long_options, &argument,
 	    &status)) != -1) {
 		if (letter == OP_DONE) {
 			return status;
 		}
 		if (letter == OPTION_LEARNER) {
 			learner = true;
+		} else if (letter == 'j') {
+			json = true;
 		} else if (options_time("-t", argument, CLOCK_NS_PER_MS,
 		    60 * 60 * CLOCK_NS_PER_S, &wait_ns, &err) != ERR_OK) {
 			return op_fail(64, "%s", err.text);
@@ -58,14 +61,15 @@ op_add(struct op *op)
 	}
 	status = view_begin(&view, op, true);
 	if (status == 0) {
-		status = add(&view, ids, learner, clock_now_ns() + wait_ns);
+		status = add(&view, ids, learner, json,
+		    clock_now_ns() + wait_ns);
 		view_close(&view);
 	}
 	return status;
 }
 
 static int
-add(struct view *view, uint32_t ids, bool learner, uint64_t end_ns)
+add(struct view *view, uint32_t ids, bool learner, bool json, uint64_t end_ns)
 {
 	char list[CONTROL_REPLY_SIZE], why[160];
 	struct err_buf err;
@@ -86,6 +90,10 @@ add(struct view *view, uint32_t ids, bool learner, uint64_t end_ns)
 	    &err);
 	if (status < 0) {
 		return op_fail_code(status, &err);
+	}
+	if (status == MEMBERS_DONE && json) {
+		members_print_json("added", ids);
+		return 0;
 	}
 	if (status == MEMBERS_DONE) {
 		puts(list);

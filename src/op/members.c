@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/options.h"
 #include "sup/control.h"
 
@@ -106,6 +107,25 @@ members_await(struct view *view, uint32_t ids, bool patient, uint64_t end_ns,
 		}
 		nanosleep(&pause, NULL);
 	}
+}
+
+void
+members_print_json(const char *name, uint32_t ids)
+{
+	struct json json;
+	uint32_t id;
+
+	json_init(&json, stdout);
+	json_begin_object(&json, NULL);
+	json_begin_array(&json, name);
+	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
+		if ((ids & OPTIONS_ID_BIT(id)) != 0) {
+			json_put_u64(&json, NULL, id);
+		}
+	}
+	json_end_array(&json);
+	json_end_object(&json);
+	putchar('\n');
 }
 
 /* Some wish of theirs is not fulfilled; its number. */

@@ -37,4 +37,7 @@ int	members_await(struct view *, uint32_t ids, bool patient,
 	    uint64_t end_ns, char *why, size_t size, struct err_buf *)
 	    MUST_CHECK;
 
+/* One JSON object with their ids under this name. */
+void	members_print_json(const char *name, uint32_t ids);
+
 #endif

@@ -45,16 +45,16 @@ const struct op_command op_commands[] = {
 	    op_restart },
 	{ "timeout", "IDS\0", "fire election timers now, all at once",
 	    op_timeout },
-	{ "add", "[-t T] [--learner] [IDS]\0",
+	{ "add", "[-j] [-t T] [--learner] [IDS]\0",
 	    "add nodes to the running cluster", op_add },
-	{ "remove", "[-t T] IDS\0", "take nodes out of the cluster",
+	{ "remove", "[-j] [-t T] IDS\0", "take nodes out of the cluster",
 	    op_remove },
-	{ "refill", "[-t T] ID\0", "begin a node's store anew, from the others",
-	    op_refill },
-	{ "transfer", "[-t T] ID\0", "move the leadership to a node",
+	{ "refill", "[-j] [-t T] ID\0",
+	    "begin a node's store anew, from the others", op_refill },
+	{ "transfer", "[-j] [-t T] ID\0", "move the leadership to a node",
 	    op_transfer },
-	{ "snapshot", "[-t T] [IDS]\0", "checkpoint now and compact the log",
-	    op_snapshot },
+	{ "snapshot", "[-j] [-t T] [IDS]\0",
+	    "checkpoint now and compact the log", op_snapshot },
 	{ "partition", "GROUP/GROUP...\0",
 	    "let groups of nodes not hear each other: 1,2/3,4,5",
 	    op_partition },
@@ -166,18 +166,26 @@ op_option(struct op *op, const char *letters, const struct option *more,
 }
 
 int
-op_wait_option(struct op *op, uint64_t *end_ns, int *status)
+op_wait_options(struct op *op, uint64_t *end_ns, bool *json, int *status)
 {
+	static const struct option long_options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
 	uint64_t wait_ns = WAIT_NS;
 	const char *argument;
 	struct err_buf err;
 	int letter;
 
-	while ((letter = op_option(op, "t:", NULL, &argument, status)) != -1) {
+	*json = false;
+	while ((letter = op_option(op, "t:j", long_options, &argument,
+	    status)) != -1) {
 		if (letter == OP_DONE) {
 			return OP_DONE;
 		}
-		if (options_time("-t", argument, CLOCK_NS_PER_MS,
+		if (letter == 'j') {
+			*json = true;
+		} else if (options_time("-t", argument, CLOCK_NS_PER_MS,
 		    60 * 60 * CLOCK_NS_PER_S, &wait_ns, &err) != ERR_OK) {
 			*status = op_fail(64, "%s", err.text);
 			return OP_DONE;

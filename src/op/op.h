@@ -81,10 +81,11 @@ int	op_option(struct op *, const char *letters, const struct option *,
 /* Index of the first operand, after op_option() gave -1. */
 int	op_operands(void);
 /*
- * For commands whose only option is -t, how long they wait (30 s): the end of
- * the wait.  OP_DONE: return *status.
+ * For commands with the options -t, how long they wait (30 s): the end of the
+ * wait, and -j.  OP_DONE: return *status.
  */
-int	op_wait_option(struct op *, uint64_t *end_ns, int *status);
+int	op_wait_options(struct op *, uint64_t *end_ns, bool *json,
+	    int *status);
 /* The usage of one command. */
 void	op_print_usage(const struct op_command *, void *stream);
 

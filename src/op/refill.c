@@ -19,9 +19,10 @@ op_refill(struct op *op)
 	struct view view;
 	uint64_t end_ns;
 	uint32_t ids;
+	bool json;
 	int status;
 
-	if (op_wait_option(op, &end_ns, &status) == OP_DONE) {
+	if (op_wait_options(op, &end_ns, &json, &status) == OP_DONE) {
 		return status;
 	}
 	if (op->argc - op_operands() != 1) {
@@ -53,6 +54,8 @@ op_refill(struct op *op)
 	    &err);
 	if (status < 0) {
 		status = op_fail_code(status, &err);
+	} else if (status == MEMBERS_DONE && json) {
+		members_print_json("refilled", ids);
 	} else if (status == MEMBERS_DONE) {
 		printf("node %s is refilled\n", op->argv[op_operands()]);
 	} else {

@@ -9,7 +9,7 @@
 #include "op/members.h"
 #include "sup/control.h"
 
-static int take_out(struct view *, const char *, uint64_t);
+static int take_out(struct view *, const char *, uint64_t, bool);
 static bool is_refused_at_once(const struct view *, uint32_t);
 
 int
@@ -17,9 +17,10 @@ op_remove(struct op *op)
 {
 	uint64_t end_ns;
 	struct view view;
+	bool json;
 	int status;
 
-	if (op_wait_option(op, &end_ns, &status) == OP_DONE) {
+	if (op_wait_options(op, &end_ns, &json, &status) == OP_DONE) {
 		return status;
 	}
 	if (op->argc - op_operands() != 1) {
@@ -29,14 +30,15 @@ op_remove(struct op *op)
 	}
 	status = view_begin(&view, op, true);
 	if (status == 0) {
-		status = take_out(&view, op->argv[op_operands()], end_ns);
+		status = take_out(&view, op->argv[op_operands()], end_ns,
+		    json);
 		view_close(&view);
 	}
 	return status;
 }
 
 static int
-take_out(struct view *view, const char *which, uint64_t end_ns)
+take_out(struct view *view, const char *which, uint64_t end_ns, bool json)
 {
 	char text[CONTROL_REPLY_SIZE], why[160];
 	struct err_buf err;
@@ -73,6 +75,10 @@ take_out(struct view *view, const char *which, uint64_t end_ns)
 	if (status == MEMBERS_TIMEOUT) {
 		return op_fail(75, "node %s is not removed yet; it still is"
 		    " to be", which);
+	}
+	if (json) {
+		members_print_json("removed", ids);
+		return 0;
 	}
 	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
 		if ((ids & OPTIONS_ID_BIT(id)) != 0) {

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/options.h"
 #include "client/ask.h"
 #include "op/op.h"
@@ -21,11 +22,16 @@ struct wanted {
 	uint64_t end_ns;
 	uint64_t indexes[OPTIONS_ID_MAX + 1];	/* by id */
 	uint32_t asked;
+	bool json;
+	struct json out;
 };
 
 static uint32_t ids_up(const struct view *);
 static int ask_all(struct view *, struct wanted *);
 static int await(struct view *, struct wanted *);
+static void begin_report(struct wanted *);
+static void report(struct wanted *, const struct view_node *);
+static void end_report(struct wanted *);
 
 int
 op_snapshot(struct op *op)
@@ -35,7 +41,8 @@ op_snapshot(struct op *op)
 	struct err_buf err;
 	struct view view;
 
-	if (op_wait_option(op, &wanted.end_ns, &status) == OP_DONE) {
+	if (op_wait_options(op, &wanted.end_ns, &wanted.json, &status) ==
+	    OP_DONE) {
 		return status;
 	}
 	count = op->argc - op_operands();
@@ -59,7 +66,9 @@ op_snapshot(struct op *op)
 		status = op_fail(69, "no node is up");
 	} else {
 		status = ask_all(&view, &wanted);
+		begin_report(&wanted);
 		second = await(&view, &wanted);
+		end_report(&wanted);
 		status = second > status ? second : status;
 	}
 	view_close(&view);
@@ -141,8 +150,7 @@ await(struct view *view, struct wanted *wanted)
 			    node->snapshot_index < wanted->indexes[node->id]) {
 				continue;
 			}
-			printf("node %u: snapshot at %" PRIu64 "\n", node->id,
-			    node->snapshot_index);
+			report(wanted, node);
 			wanted->asked &= ~OPTIONS_ID_BIT(node->id);
 		}
 		if (wanted->asked != 0 && (clock_now_ns() >= wanted->end_ns ||
@@ -161,4 +169,38 @@ await(struct view *view, struct wanted *wanted)
 		}
 	}
 	return status;
+}
+
+static void
+begin_report(struct wanted *wanted)
+{
+	if (wanted->json) {
+		json_init(&wanted->out, stdout);
+		json_begin_object(&wanted->out, NULL);
+		json_begin_array(&wanted->out, "nodes");
+	}
+}
+
+static void
+report(struct wanted *wanted, const struct view_node *node)
+{
+	if (!wanted->json) {
+		printf("node %u: snapshot at %" PRIu64 "\n", node->id,
+		    node->snapshot_index);
+		return;
+	}
+	json_begin_object(&wanted->out, NULL);
+	json_put_u64(&wanted->out, "id", node->id);
+	json_put_u64(&wanted->out, "snapshot_index", node->snapshot_index);
+	json_end_object(&wanted->out);
+}
+
+static void
+end_report(struct wanted *wanted)
+{
+	if (wanted->json) {
+		json_end_array(&wanted->out);
+		json_end_object(&wanted->out);
+		putchar('\n');
+	}
 }

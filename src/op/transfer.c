@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "client/ask.h"
 #include "op/op.h"
 #include "op/view.h"
@@ -24,11 +25,13 @@ struct handover {
 					 * order; 0: none */
 	uint64_t asked_term;
 	bool perhaps;			/* no answer to an order */
+	bool json;
 };
 
 static int hand_over(struct view *, struct handover *);
 static int look(struct view *, struct handover *);
 static int ask(const struct view *, struct handover *);
+static void report(const struct view_node *, bool);
 
 #define GO_ON	(-1)
 
@@ -41,7 +44,8 @@ op_transfer(struct op *op)
 	uint32_t ids;
 	int status, code;
 
-	if (op_wait_option(op, &handover.end_ns, &status) == OP_DONE) {
+	if (op_wait_options(op, &handover.end_ns, &handover.json, &status) ==
+	    OP_DONE) {
 		return status;
 	}
 	if (op->argc - op_operands() != 1) {
@@ -104,8 +108,7 @@ look(struct view *view, struct handover *handover)
 		return GO_ON;
 	}
 	if (leader->id == handover->to) {
-		printf("node %u leads, term %" PRIu64 "\n", leader->id,
-		    leader->term);
+		report(leader, handover->json);
 		return 0;
 	}
 	if (leader->id == handover->asked &&
@@ -146,4 +149,22 @@ ask(const struct view *view, struct handover *handover)
 	default:
 		return op_fail_code(code, &err);
 	}
+}
+
+static void
+report(const struct view_node *leader, bool as_json)
+{
+	struct json json;
+
+	if (!as_json) {
+		printf("node %u leads, term %" PRIu64 "\n", leader->id,
+		    leader->term);
+		return;
+	}
+	json_init(&json, stdout);
+	json_begin_object(&json, NULL);
+	json_put_u64(&json, "leader", leader->id);
+	json_put_u64(&json, "term", leader->term);
+	json_end_object(&json);
+	putchar('\n');
 }

@@ -106,15 +106,15 @@ has_role() {
 	[ "$got" -ne 69 ] || ! grep -q 'there is no [a-z]* now' "$W/err"
 }
 
-# transfer_to NODE: until it leads. One that gets no time in which to take
+# transfer_to [-j] NODE: until it leads. One that gets no time in which to take
 # over leaves the leadership where it was, and says so.
 transfer_to() {
-	await "node $1 to take over" takes_over "$1"
-	[ "$got" -eq 0 ] || fail "transfer $1: exit $got: $(cat "$W/err")"
+	await "node $* to take over" takes_over "$@"
+	[ "$got" -eq 0 ] || fail "transfer $*: exit $got: $(cat "$W/err")"
 }
 
 takes_over() {
-	sup transfer "$1" >"$W/out" 2>"$W/err"
+	sup transfer "$@" >"$W/out" 2>"$W/err"
 	got=$?
 	[ "$got" -ne 69 ] || ! grep -q \
 	    'has not taken over in time\|there is no [a-z]* now' "$W/err"

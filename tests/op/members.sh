@@ -113,9 +113,11 @@ check
 say "an id comes again, with another store"
 expect 0 sup add 6
 expect 0 sup remove 6
-expect 0 sup add 6
+expect 0 sup add -j 6
+[ "$(cat "$W/out")" = '{"added": [6]}' ] || fail "$(cat "$W/out")"
 expect 0 ctl set b 2
-expect 0 sup remove 6
+expect 0 sup remove --json 6
+[ "$(cat "$W/out")" = '{"removed": [6]}' ] || fail "$(cat "$W/out")"
 [ -d "$D/node-6.removed.2" ] || fail "no second directory"
 
 say "what is refused: a quorum would be lost"
@@ -160,7 +162,9 @@ expect 0 sup refill "$follower"
 grep -qx "node $follower is refilled" "$W/out" || fail "$(cat "$W/out")"
 await "a voter" is_voter "$follower"
 expect 0 sup stop "$follower"
-expect 0 sup refill "$follower"
+expect 0 sup refill -j "$follower"
+[ "$(cat "$W/out")" = "{\"refilled\": [$follower]}" ] ||
+    fail "$(cat "$W/out")"
 [ -d "$D/node-$follower.damaged" ] || fail "the store was not put aside"
 expect 0 sup stop "$follower"
 printf 'scribble' | dd of="$D/node-$follower/store/log/data.mdb" bs=1 seek=16 \

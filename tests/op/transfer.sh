@@ -25,6 +25,8 @@ one_line '^raftsup: -t'
 expect 64 sup snapshot 1 2
 expect 64 sup snapshot 1,9
 expect 64 sup snapshot -t never
+expect 64 sup transfer -x 1
+expect 64 sup snapshot --jsonx
 
 say "round and round, while somebody writes"
 (
@@ -47,6 +49,9 @@ for id in 1 2 3 1 3 2; do
 done
 transfer_to leader
 transfer_to follower
+transfer_to -j leader
+grep -Eqx '\{"leader": [123], "term": [0-9]+\}' "$W/out" ||
+    fail "$(cat "$W/out")"
 : >"$W/enough"
 wait "$writer" || fail "a write failed"
 [ "$(ctl get n)" = "$(cat "$W/count")" ] ||
@@ -89,6 +94,9 @@ grep -Eq '^node 3: snapshot at [0-9]+$' "$W/out" || fail "$(cat "$W/out")"
 [ "$(wc -l <"$W/out")" -eq 2 ] || fail "$(cat "$W/out")"
 at=$(sed -n 's/^node 1: snapshot at //p' "$W/out")
 node_is 1 snapshot_index "$at" || fail "status does not show it"
+expect 69 sup snapshot -j 1,2
+grep -Eqx '\{"nodes": \[\{"id": 1, "snapshot_index": [0-9]+\}\]\}' "$W/out" ||
+    fail "$(cat "$W/out")"
 expect 0 ctl set k v
 by_role snapshot leader
 later=$(sed -n "s/^node $id: snapshot at //p" "$W/out")
