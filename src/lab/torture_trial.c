@@ -20,7 +20,7 @@
 #include "base/options.h"
 #include "lab/torture.h"
 
-#define LIMIT_NS	(60 * CLOCK_NS_PER_S)	/* of a wait */
+#define LIMIT_NS	(120 * CLOCK_NS_PER_S)	/* of a wait */
 #define REMOVED_AT_ONCE	100
 
 struct trial {
