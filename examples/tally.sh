@@ -28,21 +28,21 @@ fail() {
 }
 
 # No cluster: one line, 69.
-timeout 20 "$build/examples/tally" "$dir" </dev/null 2>"$work/none.err"
+timeout 120 "$build/examples/tally" "$dir" </dev/null 2>"$work/none.err"
 [ $? -eq 69 ] || fail 'without a cluster: not 69'
 grep -q 'no cluster is running in' "$work/none.err" || fail 'not said so'
 
-timeout 60 "$build/raftsup" -d "$dir" start -n 3 --durability process \
+timeout 120 "$build/raftsup" -d "$dir" start -n 3 --durability process \
     >"$work/start.err" 2>&1 || fail 'the cluster does not start'
 
 # even and odd alternate, so both counts are half of the words.
 awk -v n="$words" 'BEGIN {
 	for (i = 0; i < n; i++) print i % 2 ? "odd" : "even"
 }' >"$work/input"
-timeout 50 "$build/examples/tally" "$dir" <"$work/input" >"$work/one.out" \
+timeout 300 "$build/examples/tally" "$dir" <"$work/input" >"$work/one.out" \
     2>"$work/one.err" &
 one=$!
-timeout 50 "$build/examples/tally" "$dir" <"$work/input" >"$work/two.out" \
+timeout 300 "$build/examples/tally" "$dir" <"$work/input" >"$work/two.out" \
     2>"$work/two.err" &
 two=$!
 for round in $(seq "$rounds"); do
@@ -54,7 +54,7 @@ wait "$two" || fail 'the second tally failed'
 grep -q "$words counted, 0 not" "$work/one.err" || fail 'one lost words'
 grep -q "$words counted, 0 not" "$work/two.err" || fail 'two lost words'
 
-timeout 20 "$build/examples/tally" "$dir" </dev/null >"$work/out" \
+timeout 120 "$build/examples/tally" "$dir" </dev/null >"$work/out" \
     2>"$work/last.err" || fail 'the last tally failed'
 printf '%s even\n%s odd\n' "$words" "$words" >"$work/expected"
 diff "$work/expected" "$work/out" || fail 'counted wrongly'

@@ -13,7 +13,7 @@ export RAFTSUP_SNAPSHOT_ENTRIES
 R=$W/restored
 writers=
 ctl() {
-	"$BIN/raftctl" "$@" </dev/null
+	"$BIN/raftctl" -t 60s "$@" </dev/null
 }
 over() {
 	: >"$W/over"
@@ -126,16 +126,21 @@ mkfifo "$W/slow" || exit 99
 rm "$W/over"
 write 1 &
 writers=$!
-{ sleep 20; cat >/dev/null; } <"$W/slow" &
+sleep 600 <"$W/slow" &
 reader=$!
 RAFTSUP_BACKUP_GROWTH=65536 sup backup "$W/slow" 2>"$W/err" &
 backup=$!
-(
-	# One that waits for its reader notices when that goes on.
-	sleep 3
+# The pages of what is written meanwhile are more than that. Who waits for a
+# reader notices when that goes on.
+has_answers() {
+	[ "$(answered 1)" -gt "$1" ]
+}
+sleep 1
+await 'more writes' has_answers 600
+{
 	kill "$reader"
-	cat "$W/slow" >/dev/null
-) &
+	cat >/dev/null
+} <"$W/slow" &
 wait "$backup"
 status=$?
 over

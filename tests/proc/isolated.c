@@ -60,7 +60,7 @@ static void	stop_somewhere(pid_t, int round);
 static void	await_stopped(pid_t, uint64_t end_ns);
 static void	run(struct cluster *, const char *word, const char *argument,
 		    const char *option);
-static int	leader_of(struct cluster *, int other_than, int64_t *term);
+static int	leader_of(struct cluster *, int other_than);
 static void	await_writes(struct history *);
 
 int
@@ -160,12 +160,11 @@ play(struct cluster *cluster, struct history *history, int round)
 	uint64_t end = now_ns() + WAIT_NS;
 	enum cut how = (enum cut)(round % CUTS);
 	bool stopped = round / CUTS % 2 == 1;
-	int64_t term;
 	int leader;
 	pid_t pid;
 
 	cluster_wait_whole(cluster);
-	leader = leader_of(cluster, 0, &term);
+	leader = leader_of(cluster, 0);
 	pid = cluster_pid(cluster, leader);
 	history_counts(history, &before);
 	history_pin(history, leader);
@@ -173,7 +172,7 @@ play(struct cluster *cluster, struct history *history, int round)
 		usleep(1000);
 		history_counts(history, &now);
 	} while (now.reads_pinned < before.reads_pinned + 20 &&
-	    now_ns() < end && leader_of(cluster, 0, &term) == leader);
+	    now_ns() < end && leader_of(cluster, 0) == leader);
 	if (stopped) {
 		stop_somewhere(pid, round);
 	}
@@ -182,7 +181,7 @@ play(struct cluster *cluster, struct history *history, int round)
 	if (round % 2 == 1) {
 		run(cluster, "timeout", leader == 1 ? "2" : "1", NULL);
 	}
-	(void)leader_of(cluster, leader, &term);
+	(void)leader_of(cluster, leader);
 	await_writes(history);
 	if (stopped && kill(pid, SIGCONT) != 0) {
 		die("node %d, cut off %s, has died", leader, cut_names[how]);
@@ -296,18 +295,16 @@ run(struct cluster *cluster, const char *word, const char *argument,
 	}
 }
 
-/* Once there is one, of a later term than *term if another one is wanted. */
+/* Once there is one; the leadership may have moved before the cut, too. */
 static int
-leader_of(struct cluster *cluster, int other_than, int64_t *term)
+leader_of(struct cluster *cluster, int other_than)
 {
 	uint64_t end = now_ns() + WAIT_NS;
 	struct cluster_status status;
 
 	for (;;) {
 		cluster_status(cluster, &status);
-		if (status.leader != 0 && status.leader != other_than &&
-		    (other_than == 0 || status.term > *term)) {
-			*term = status.term;
+		if (status.leader != 0 && status.leader != other_than) {
 			return status.leader;
 		}
 		if (now_ns() > end) {

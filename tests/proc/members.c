@@ -26,6 +26,7 @@
 
 #define TRIES_MAX	200
 #define NODES_MAX	8
+#define WAIT_NS		120000000000ull
 
 static const int sizes[] = { 4, 5, 6, 7, 6, 5, 4, 3 };
 #define STEPS	(int)(sizeof(sizes) / sizeof(sizes[0]))
@@ -206,9 +207,10 @@ kill_thread(void *arg)
 static void
 resize(struct cluster *cluster, int size)
 {
+	uint64_t end = now_ns() + WAIT_NS;
 	struct cluster_status status;
 	char id[12];
-	int tries = 0, code, gone;
+	int code, gone;
 
 	for (;;) {
 		look(cluster, &status);
@@ -216,7 +218,7 @@ resize(struct cluster *cluster, int size)
 			changes++;
 			return;
 		}
-		if (tries++ >= TRIES_MAX) {
+		if (now_ns() >= end) {
 			die("%d nodes: %s", size, output);
 		}
 		if (status.count < size) {
