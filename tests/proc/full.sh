@@ -52,10 +52,17 @@ die() {
 all_there() {
 	key=$deleted
 	while [ "$key" -lt "$1" ]; do
-		[ "$(ctl get "k$key" | wc -c)" -eq 50001 ] ||
-		    die "k$key is lost"
+		echo "get k$key"
 		key=$((key + 1))
-	done
+	done | "$build/raftctl" -t 60s | awk -v from="$deleted" -v to="$1" '
+		length($0) != 50006 {
+			print "k" from + NR - 1 " is lost: " substr($0, 1, 80)
+			exit
+		}
+		END {
+			if (NR != to - from) print "answers to get: " NR
+		}' >"$work/err"
+	[ ! -s "$work/err" ] || die "$(cat "$work/err")"
 }
 refuses() {
 	"$build/raftctl" -t 500ms set --file "$work/value" more >/dev/null \
@@ -74,13 +81,15 @@ await() {
 }
 # Deletes the keys below $1: none of that is ever refused.
 drop() {
+	count=$(($1 - deleted))
 	while [ "$deleted" -lt "$1" ]; do
-		ctl del "k$deleted" >"$work/out" 2>"$work/err"
-		status=$?
-		[ "$status" -eq 0 ] && [ "$(cat "$work/out")" = 1 ] ||
-		    die "del k$deleted: exit $status: $(cat "$work/err")"
+		echo "del k$deleted"
 		deleted=$((deleted + 1))
-	done
+	done | "$build/raftctl" -t 60s >"$work/out" 2>"$work/err" ||
+	    die "del: exit $?: $(grep -v '^COUNT 1$' "$work/out")"
+	deleted=$1
+	[ "$(grep -cx 'COUNT 1' "$work/out")" -eq "$count" ] ||
+	    die "del: $(grep -vx 'COUNT 1' "$work/out" "$work/err")"
 }
 # Sets keys from $i on until the disk is full for good: what a refusal has
 # the nodes tidy up is used too.
