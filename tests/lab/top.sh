@@ -45,7 +45,7 @@ fi
 
 say "keys, on a terminal"
 mkfifo "$W/keys" || exit 99
-TERM=vt100 script -qfec "stty rows 24 cols 80; exec $BIN/raftsup -d $D top" \
+TERM=vt100 script -qfec "stty rows 24 cols 80; exec '$BIN/raftsup' -d '$D' top" \
     "$W/screen" <"$W/keys" >/dev/null &
 screen=$!
 exec 5>"$W/keys"
@@ -89,7 +89,7 @@ got=$?
 
 say "TERM is unknown"
 # What ncurses then keeps is not ours.
-ASAN_OPTIONS=detect_leaks=0 TERM=nonsense script -qec "$BIN/raftsup -d $D top" "$W/screen" </dev/null \
+ASAN_OPTIONS=detect_leaks=0 TERM=nonsense script -qec "'$BIN/raftsup' -d '$D' top" "$W/screen" </dev/null \
     >/dev/null
 [ $? -eq 69 ] && grep -q 'type nonsense' "$W/screen" ||
     fail "$(cat "$W/screen")"

@@ -93,7 +93,7 @@ while [ "$n" -lt 10 ]; do
 	sup backup - >"$W/b2" 2>/dev/null || fail "backup -"
 	grep -q -a "last.\{1,12\}$n" "$W/b2" || fail "$n is not in it"
 done
-expect 64 script -qec "$BIN/raftsup backup -" /dev/null
+expect 64 script -qec "'$BIN/raftsup' backup -" /dev/null
 ctl del last >/dev/null || fail "del"
 
 say "files that are none, or not whole, are refused and leave nothing"

@@ -116,10 +116,10 @@ expect 0 sup log --recorder
 grep -q 'becomes leader' "$W/out" || fail "nothing in the recorder"
 escape=$(printf '\033')
 for option in '' --recorder; do
-	script -qec "$BIN/raftsup log $option" "$W/typed" </dev/null >/dev/null
+	script -qec "'$BIN/raftsup' log $option" "$W/typed" </dev/null >/dev/null
 	grep -q "$escape\[[0-9]*m.* becomes leader$escape\[0m" "$W/typed" ||
 	    fail "log $option: no colours on a terminal"
-	NO_COLOR=1 script -qec "$BIN/raftsup log $option" "$W/typed" \
+	NO_COLOR=1 script -qec "'$BIN/raftsup' log $option" "$W/typed" \
 	    </dev/null >/dev/null
 	! grep -q "$escape" "$W/typed" || fail "log $option: NO_COLOR is ignored"
 	expect 0 sup log $option

@@ -60,7 +60,7 @@ grep -q '2 of 5 stores can be used, a majority is 3' "$W/out" ||
 grep -q 'may be lost: what was acknowledged after entry' "$W/out" ||
     fail "$(cat "$W/out")"
 grep -q 'node 3: cannot be used: no store' "$W/out" || fail "$(cat "$W/out")"
-echo no | script -qec "$BIN/raftsup start --force-new-cluster 2" \
+echo no | script -qec "'$BIN/raftsup' start --force-new-cluster 2" \
     /dev/null >"$W/out" 2>&1
 grep -q 'nothing was changed' "$W/out" || fail "$(cat "$W/out")"
 [ "$(cd "$D" && ls)" = "$before" ] || fail "something was changed"
