@@ -79,14 +79,14 @@ nothing_left
 say "of a cluster that runs"
 expect 69 sup torture --attach
 expect 0 sup start -n 3 --durability process
-"$BIN/raftctl" set mine yes >/dev/null || fail 'raftctl set'
+ctl set mine yes >/dev/null || fail 'raftctl set'
 expect 64 sup torture --attach -n 3
 expect 0 sup torture --attach --time 3s --seed 8
 said '^PASS torture, seed 8$'
 said '^cluster +3 nodes, of '
 expect 0 sup status
-[ "$("$BIN/raftctl" list)" = "mine$(printf '\t')yes" ] ||
-    fail "left: $("$BIN/raftctl" list | head -n 5)"
+[ "$(ctl list)" = "mine$(printf '\t')yes" ] ||
+    fail "left: $(ctl list | head -n 5)"
 "$BIN/raftsup" torture --attach --time 5m --faults pause,partition \
     >"$W/out" 2>&1 &
 torture=$!
