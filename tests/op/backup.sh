@@ -188,7 +188,9 @@ echo 'set in-session 2' >&3
 exec 3>&-
 wait "$writer" || fail "the writer"
 ctl del in-session >/dev/null || fail "del"
-expect 0 sup -d "$R" restore -n 1 "$W/b6"
+expect 0 sup -d "$R" restore -j -n 1 "$W/b6"
+grep -Eqx '\{"dir":"[^"]*","cluster":"[0-9a-f]{16}","from_cluster":"[0-9a-f]{16}","nodes":1,.*"created":"[^"]*"\}' \
+    "$W/out" || fail "$(cat "$W/out")"
 expect 0 sup -d "$R" start
 expect 0 ctl -d "$R" outcome "$session" 1
 grep -q "^APPLIED $index\$" "$W/out" || fail "$(cat "$W/out")"

@@ -147,6 +147,8 @@ rejoin(const char *name, const char *entries)
 	const char *args[] = { "-n", "3", "--durability", options.durability,
 	    NULL };
 	double figures[ROUNDS_MAX];
+	struct segment_status status;
+	struct segment *segment;
 	struct raftsup *handle;
 	char count[16];
 
@@ -162,6 +164,12 @@ rejoin(const char *name, const char *entries)
 		die("raftctl bench: %s", output);
 	}
 	third_is_down(&cluster);
+	segment = look_at(&cluster);
+	if (!node_status(segment, 1, &status) ||
+	    (status.first_index == 1) != (entries != NULL)) {
+		die("node 1: the log begins at %" PRIu64, status.first_index);
+	}
+	segment_detach(segment);
 	handle = client_of(&cluster);
 	for (int i = 0; i < options.rounds; i++) {
 		figures[i] = kill_one(&cluster, handle);
