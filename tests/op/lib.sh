@@ -69,16 +69,19 @@ ctl() {
 	"$BIN/raftctl" -t 60s "$@"
 }
 
-# await WHAT COMMAND...: until the command succeeds, at most 60 s.
+# await WHAT COMMAND...: until the command succeeds, at most 90 s. The command
+# may await something, too: what this one needs is in its own arguments.
 await() {
-	what=$1
-	shift
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 1200 ] || fail "waited in vain for: $what"
+	set -- "$(($(date +%s) + 90))" "$@"
+	until after_two "$@"; do
+		[ "$(date +%s)" -lt "$1" ] || fail "waited in vain for: $2"
 		sleep 0.05
 	done
+}
+
+after_two() {
+	shift 2
+	"$@"
 }
 
 # expect STATUS COMMAND...: its output is in $W/out and $W/err.
