@@ -4,8 +4,10 @@
  *
  *	bench_report gather LINES JSON		medians and ratios of a run
  *	bench_report pages JSON DOCUMENT DIR	tables and plots of them
+ *	bench_report compare LINES		two builds, side by side
  *
- * Exit: 0; 64 usage; 74 a file cannot be read or written, or is not one.
+ * Exit: 0; 1 compare: the new one is worse; 64 usage; 74 a file cannot be
+ * read or written, or is not one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,8 @@
 #include "tests/bench/gather.h"
 #include "tests/bench/pages.h"
 
+static json_t *read_lines(const char *);
+static int run_compare(const char *);
 static void run_gather(const char *, const char *);
 static void run_pages(const char *, const char *, const char *);
 static void write_json(FILE *, json_t *);
@@ -29,28 +33,49 @@ main(int argc, char **argv)
 		run_gather(argv[2], argv[3]);
 	} else if (argc == 5 && strcmp(argv[1], "pages") == 0) {
 		run_pages(argv[2], argv[3], argv[4]);
+	} else if (argc == 3 && strcmp(argv[1], "compare") == 0) {
+		return run_compare(argv[2]);
 	} else {
 		fprintf(stderr,
 		    "usage: bench_report gather LINES JSON\n"
-		    "       bench_report pages JSON DOCUMENT DIR\n");
+		    "       bench_report pages JSON DOCUMENT DIR\n"
+		    "       bench_report compare LINES\n");
 		return err_exit_status(ERR_USAGE);
 	}
 	return 0;
 }
 
-static void
-run_gather(const char *lines, const char *json)
+static json_t *
+read_lines(const char *lines)
 {
 	struct err_buf err = { "" };
 	FILE *in = open_file(lines, "r");
 	json_t *all = gather(in, &err);
-	FILE *out;
 
 	if (all == NULL) {
 		fatalx(err_exit_status(ERR_CORRUPT), "%s: %s", lines, err.text);
 	}
 	(void)fclose(in);
-	out = open_file(json, "w");
+	return all;
+}
+
+static int
+run_compare(const char *lines)
+{
+	json_t *all = read_lines(lines);
+	unsigned worse = pages_compare(stdout, all);
+
+	json_decref(all);
+	close_file(stdout, "standard output");
+	return worse > 0 ? 1 : 0;
+}
+
+static void
+run_gather(const char *lines, const char *json)
+{
+	json_t *all = read_lines(lines);
+	FILE *out = open_file(json, "w");
+
 	write_json(out, all);
 	close_file(out, json);
 	json_decref(all);

@@ -31,7 +31,6 @@ static void finish_figure(json_t *);
 static void finish_kills(json_t *);
 static void finish_distribution(json_t *);
 static void finish_metric(json_t *);
-static void add_ratio(json_t *, const struct gather_pair *);
 static size_t values_of(const json_t *, double *, json_int_t *);
 static json_t *metric_of(
     const json_t *, const char *, const char *, const char *);
@@ -87,7 +86,10 @@ gather(FILE *lines, struct err_buf *err)
 		finish_figure(figure);
 	}
 	for (i = 0; i < gather_pair_count; i++) {
-		add_ratio(all, &gather_pairs[i]);
+		object = gather_ratio(all, &gather_pairs[i]);
+		if (object != NULL) {
+			push(json_object_get(all, "ratios"), object);
+		}
 	}
 	return all;
 }
@@ -291,9 +293,8 @@ gather_median_of(double *values, size_t count)
 
 /* -------------------------------------------------------------- ratios */
 
-/* What was measured in the same round, or the medians if there is nothing. */
-static void
-add_ratio(json_t *all, const struct gather_pair *pair)
+json_t *
+gather_ratio(const json_t *all, const struct gather_pair *pair)
 {
 	static double ours[VALUES_MAX], others[VALUES_MAX];
 	static double ratios[VALUES_MAX];
@@ -316,7 +317,7 @@ add_ratio(json_t *all, const struct gather_pair *pair)
 		other_count = values_of(other_metric, others, other_rounds);
 	}
 	if (isnan(our_median) || isnan(other_median)) {
-		return;
+		return NULL;
 	}
 	for (i = 0; i < count; i++) {
 		if (pair->other_system == NULL) {
@@ -343,7 +344,7 @@ add_ratio(json_t *all, const struct gather_pair *pair)
 		    json_boolean(pair->at_most ? ratio <= pair->aim
 					       : ratio >= pair->aim));
 	}
-	push(json_object_get(all, "ratios"), object);
+	return object;
 }
 
 /* ------------------------------------------------------------ look-ups */

@@ -50,7 +50,15 @@ struct gather_pair {
 	double aim;
 	bool at_most;
 };
+/* The table: docs/BENCHMARKS.md has a line for each. */
 extern const struct gather_pair gather_pairs[];
 extern const size_t gather_pair_count;
+
+/*
+ * An object as in "ratios": of what was measured in the same round; of the
+ * medians where no round has both. NULL when one of them was not measured.
+ */
+json_t *gather_ratio(
+    const json_t *all, const struct gather_pair *pair) MUST_CHECK;
 
 #endif

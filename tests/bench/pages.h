@@ -17,4 +17,11 @@ void pages_throughput(FILE *out, const json_t *all);
 void pages_failover(FILE *out, const json_t *all);
 
 
+/*
+ * Two builds, whose systems are called base:... and new:...; a line for each
+ * figure that both have. The number of those that are worse: instructions by
+ * 3% or more, anything else by 10% or more in every round.
+ */
+unsigned pages_compare(FILE *out, const json_t *all);
+
 #endif

@@ -44,4 +44,33 @@ if [ $? -ne 74 ] || ! grep -q 'no machine' "$dir/err"; then
 	failed=1
 fi
 [ ! -e "$dir/none.json" ] || failed=1
+
+# compared STATUS WHAT METRIC BASE,NEW ...: a round for each pair
+compared() {
+	wanted=$1 what=$2 metric=$3 round=0
+	shift 3
+	echo '{"kind":"machine"}' >"$dir/lines"
+	for pair; do
+		round=$((round + 1))
+		for side in "base:s ${pair%,*}" "new:s ${pair#*,}"; do
+			printf '{"kind":"sample","round":%d,"system":"%s",' \
+			    "$round" "${side% *}"
+			printf '"figure":"f","%s":%s}\n' "$metric" "${side#* }"
+		done
+	done >>"$dir/lines"
+	"$report" compare "$dir/lines" >"$dir/table"
+	if [ $? -ne "$wanted" ] ||
+	    ! grep -q "^| s, f, $metric |.*$what" "$dir/table"; then
+		echo "FAILED: compare $metric $*, wanted $wanted"
+		cat "$dir/table"
+		failed=1
+	fi
+}
+compared 0 ' 100.0 | 102.0 | 1.020 | 1.020 to 1.020 |  |' instructions 100,102
+compared 1 '| 1.040 to 1.040 | worse |' instructions 100,104
+compared 0 ' 50.0 | 60.0 | 1.200 | 1.000 to 1.400 |  |' p50_us \
+    50,60 50,50 50,70
+compared 1 '| 1.200 to 1.600 | worse |' p50_us 50,60 50,80
+compared 0 '| 2.000 to 2.000 |  |' ops_per_s 1000,2000
+compared 1 '| 0.500 to 0.800 | worse |' ops_per_s 1000,500 100,80
 exit "$failed"

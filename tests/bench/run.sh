@@ -4,11 +4,12 @@
 # turn: every round measures each system once, so that what disturbs the
 # machine disturbs all of them.
 #
-#	run.sh [-r ROUNDS] [-t SECONDS] [-s PATTERN] [-d DISK] OUT
+#	run.sh [-q] [-r ROUNDS] [-t SECONDS] [-s PATTERN] [-d DISK] OUT
 #
 #	-r	rounds (5)
 #	-t	about so long for everything; without it, a second a figure
 #	-s	only systems whose name matches this extended expression
+#	-q	latency and throughput of our cluster alone
 #	-d	a directory on the disk to be measured (TMPDIR, or /tmp)
 #
 # OUT gets a line of JSON for each thing measured, which bench_report reads.
@@ -115,7 +116,8 @@ idle() {
 # ---- our cluster ------------------------------------------------------------
 
 raftsup_bench() {
-	"$bin/raftctl" -j -d "$disk/raftsup" bench --keep --distribution \
+	# shellcheck disable=SC2086
+	"$bin/raftctl" -j -d "$disk/raftsup" bench --keep $distribution \
 	    -s $SIZE --time "${slice_ms}ms" "$@"
 }
 
@@ -147,7 +149,7 @@ raftsup_round() {
 	pids=$("$bin/raftsup" status -j -d "$disk/raftsup" | tr -d ' \n' |
 	    grep -o '"pid":[0-9]*' | tr -dc '0-9\n' | tr '\n' ' ')
 	pids="$pids $(cat "$disk/raftsup/raftsup.pid")"
-	if [ "$1" -eq 5 ]; then
+	if [ "$1" -eq 5 ] && [ "$quick" -eq 0 ]; then
 		idle
 	fi
 	measure 'set serial' raftsup_bench --set -r $FEW
@@ -155,10 +157,11 @@ raftsup_round() {
 	measure 'set paced' raftsup_bench --set -r $FEW -P 64 --rate $PACE
 	measure 'set pipelined' raftsup_bench --set -r $MANY -c 4 -P 256
 	measure 'get pipelined' raftsup_bench --get -r $MANY -c 4 -P 256
-	if [ "$1" -eq 5 ]; then
+	if [ "$1" -eq 5 ] && [ "$quick" -eq 0 ]; then
 		under_way raftsup_under_way
 	fi
 	raftsup_stop
+	[ "$quick" -eq 0 ] || return 0
 	measure 'failover' "$bin/tests/proc/bench_failover" -j -n "$1" \
 	    -D "$2" -k "$kills"
 }
@@ -166,7 +169,7 @@ raftsup_round() {
 # ---- the whole --------------------------------------------------------------
 
 usage() {
-	echo 'usage: run.sh [-r ROUNDS] [-t SECONDS] [-s PATTERN]' \
+	echo 'usage: run.sh [-q] [-r ROUNDS] [-t SECONDS] [-s PATTERN]' \
 	    '[-d DISK] OUT' >&2
 	exit 64
 }
@@ -266,9 +269,10 @@ one_round() {
 	done
 }
 
-kills=10 peer_kills=3 idle_s=5
-while getopts r:t:s:d: option; do
+kills=10 peer_kills=3 idle_s=5 quick=0
+while getopts qr:t:s:d: option; do
 	case $option in
+	q) quick=1 pattern=^raftsup-5- SECONDS_FIXED=6 ;;
 	r) rounds=$OPTARG ;;
 	t) budget=$OPTARG ;;
 	s) pattern=$OPTARG ;;
@@ -293,6 +297,9 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 disk=$(mktemp -d "$disk_parent/raftsup-bench.XXXXXX") || exit 74
 memory=$(mktemp -d /dev/shm/raftsup-bench.XXXXXX) || exit 74
+# An older revision has none.
+distribution=--distribution
+"$bin/raftctl" bench --help 2>&1 | grep -q -e $distribution || distribution=
 systems=$(all_systems | cut -d ' ' -f 1 | grep -E "$pattern")
 machine
 peers_missing

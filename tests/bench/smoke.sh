@@ -59,12 +59,21 @@ grep -q '"kind":"missing","system":"libraft","reason":"not installed' \
 grep -q '"kind":"failed",.*"system":"raftsup-3-process"' "$dir/lines" ||
     fail 'what failed is not named'
 
+# ---- the core alone ---------------------------------------------------------
+
+"$RAFTSUP_BUILDDIR/tests/bench/core_cost" 40 || fail core_cost
+
 # ---- bad usage --------------------------------------------------------------
 
 for args in '-r 0' '-r x' '-t 1s' '-q' ''; do
 	# shellcheck disable=SC2086
 	/bin/sh "$RAFTSUP_SRCDIR/tests/bench/run.sh" $args >/dev/null 2>&1
 	[ $? -eq 64 ] || fail "run.sh $args"
+done
+for args in '' '-r 0 HEAD' 'no-such-revision'; do
+	# shellcheck disable=SC2086
+	/bin/sh "$RAFTSUP_SRCDIR/tests/bench/compare.sh" $args >/dev/null 2>&1
+	[ $? -eq 64 ] || fail "compare.sh $args"
 done
 
 [ "$failed" -eq 0 ] && echo 'smoke: all parts work'
