@@ -37,6 +37,12 @@
 
 #define ADMISSION_LOOK_NS	100000000ull
 
+/*
+ * Three chunks under way: what a link's ring holds. One that does not fit was
+ * read in vain, and those after it find a gap.
+ */
+#define INSTALL_BYTES_MAX	(160u << 10)
+
 struct serve_args {
 	const char *segment;
 	const char *dir;
@@ -393,6 +399,7 @@ serve_boot_core(struct node *node, struct raft_boot *boot,
 	    .election_max_ns = config->election_max_ns,
 	    .lease_ns = config->lease_ns,
 	    .uncommitted_bytes_max = CACHE_SIZE / 2,
+	    .install_bytes_max = INSTALL_BYTES_MAX,
 	    .trailing_entries = NODE_TRAILING_ENTRIES,
 	    .tell_rpc = config->log_rpc != 0,
 	    .tell = node_tell,

@@ -77,6 +77,7 @@ struct progress {
 	uint64_t view;		/* that it is sent; 0: it waits for one */
 	uint64_t offset;	/* next byte to send */
 	uint64_t arrived;	/* all before is written there */
+	uint32_t stalls;	/* turns back since that last rose */
 	uint64_t progressed_ns;	/* when that, or match, last rose */
 	bool held;		/* what it needs after a snapshot is kept */
 	/* A learner that is to be promoted: rounds of catching up. */

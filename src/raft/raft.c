@@ -434,6 +434,9 @@ config_defaults(struct raft_config *c)
 	if (c->append_bytes_max == 0) {
 		c->append_bytes_max = 64u << 10;
 	}
+	if (c->install_bytes_max == 0) {
+		c->install_bytes_max = c->inflight_bytes_max;
+	}
 	if (c->chunk_bytes == 0) {
 		c->chunk_bytes = 64u << 10;
 	}

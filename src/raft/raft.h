@@ -516,6 +516,8 @@ struct raft_config {
 	uint32_t append_bytes_max;	/* per message; 0: 64 KiB */
 	uint32_t uncommitted_bytes_max;	/* ERR_BUSY above; 0: 16 MiB */
 	uint32_t chunk_bytes;		/* of a snapshot; 0: 64 KiB */
+	uint32_t install_bytes_max;	/* of chunks in flight per peer; 0:
+					 * inflight_bytes_max */
 	uint64_t trailing_entries;	/* kept before the snapshot */
 	uint64_t install_timeout_ns;	/* a peer that takes nothing for so
 					 * long holds no entries back; 0: ten

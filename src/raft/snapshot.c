@@ -19,6 +19,8 @@
 
 #include "raft/core.h"
 
+#define STALLS_MAX	4	/* doublings of the wait before a turn back */
+
 static bool describe(struct raft *, uint64_t, struct raft_snapshot *);
 static bool is_wanted(const struct raft *);
 static bool is_attached(const struct raft *, const struct progress *);
@@ -91,6 +93,7 @@ snapshot_begin(struct raft *r, struct progress *p)
 	p->progressed_ns = r->now_ns;
 	go_back(p, 0);
 	p->arrived = 0;
+	p->stalls = 0;
 	TELL(r, RAFT_TELL_SNAPSHOT, "the log of Node %" PRIu32 " agrees with "
 	    "ours only before %" PRIu64 ", where ours begins -> it gets a "
 	    "snapshot", p->id, r->log.first_index);
@@ -145,7 +148,7 @@ snapshot_may_send(const struct raft *r, const struct progress *p)
 {
 	return is_attached(r, p) && p->offset < r->view.size &&
 	    p->inflight_count < r->config.inflight_messages_max &&
-	    p->inflight_bytes < r->config.inflight_bytes_max;
+	    p->inflight_bytes < r->config.install_bytes_max;
 }
 
 void
@@ -184,16 +187,22 @@ snapshot_send(struct raft *r, struct progress *p)
 	p->offset += size;
 }
 
-/* It answers heartbeats, but took no chunk: lost, or their answers were. */
+/*
+ * It answers heartbeats, but took no chunk: lost, or their answers were, or
+ * it is slow. What a slow one gets again keeps it from what it has, so each
+ * turn back in a row waits twice as long as the one before.
+ */
 void
 snapshot_again(struct raft *r, struct progress *p)
 {
 	uint64_t from = p->arrived;
+	uint32_t doublings = p->stalls < STALLS_MAX ? p->stalls : STALLS_MAX;
 
-	if (!is_attached(r, p) ||
-	    ELAPSED(r, p->moved_ns) < 2 * r->config.heartbeat_ns) {
+	if (!is_attached(r, p) || ELAPSED(r, p->moved_ns) <
+	    (2 * r->config.heartbeat_ns) << doublings) {
 		return;
 	}
+	p->stalls++;
 	if (from == r->view.size) {
 		/* the last one again: its answer tells how it ended */
 		from -= from < r->config.chunk_bytes ?
@@ -249,6 +258,7 @@ snapshot_recv_reply(struct raft *r, struct progress *p,
 		return;
 	}
 	p->arrived = m->hint_index;
+	p->stalls = 0;
 	p->moved_ns = p->progressed_ns = r->now_ns;
 	if (p->offset < p->arrived) {
 		p->offset = p->arrived;
@@ -327,6 +337,7 @@ attach(struct raft *r, struct progress *p)
 	p->view = r->view.id;
 	p->held = true;
 	p->arrived = 0;
+	p->stalls = 0;
 	p->progressed_ns = p->moved_ns = r->now_ns;
 	go_back(p, 0);
 	TELL(r, RAFT_TELL_SNAPSHOT, "Node %" PRIu32 " sends RPC "

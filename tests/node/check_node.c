@@ -199,7 +199,7 @@ START_TEST(paused_follower)
 		term = segment_hint(rig_segment(rig), leader - 1);
 		kill(rig_pid(rig, follower), SIGSTOP);
 		/* Longer than any election timeout. */
-		usleep(600000);
+		usleep(RIG_ELECTION_MS * 1500);
 		rig_set(rig, "b", "2");
 		kill(rig_pid(rig, follower), SIGCONT);
 		rig_wait_applied(rig, follower,
@@ -321,7 +321,11 @@ START_TEST(applies_no_truncated_entry)
 	}
 	old = rig_wait_leader(rig);
 	rig_kill(rig, old, SIGKILL);
-	rig_append_unsent(rig, old, "lost", 4);
+	while (!rig_append_unsent(rig, old, "lost", 4)) {
+		rig_start(rig, old);
+		old = rig_wait_leader(rig);
+		rig_kill(rig, old, SIGKILL);
+	}
 	for (int i = 0; i < 8; i++) {
 		snprintf(key, sizeof(key), "b%d", i);
 		rig_set(rig, key, key);

@@ -25,7 +25,8 @@
 
 #define NODES_MAX	7
 #define WAIT_NS		60000000000ull
-#define ASK_NS		300000000ull
+#define ELECTION_NS	(RIG_ELECTION_MS * 1000000ull)
+#define ASK_NS		ELECTION_NS
 
 struct rig {
 	int janitor;
@@ -70,10 +71,10 @@ rig_new_with(uint32_t nodes, enum store_durability durability,
 {
 	struct segment_config config = {
 	    .cluster_id = (uint64_t)getpid() << 20 | 7,
-	    .heartbeat_ns = 30000000,
-	    .election_min_ns = 200000000,
-	    .election_max_ns = 400000000,
-	    .lease_ns = 400000000,
+	    .heartbeat_ns = ELECTION_NS / 13,
+	    .election_min_ns = ELECTION_NS / 2,
+	    .election_max_ns = ELECTION_NS,
+	    .lease_ns = ELECTION_NS,
 	    .durability = durability,
 	    .client_count = 8,
 	    .death_hint = death_hint,
@@ -227,7 +228,7 @@ rig_wait_end(struct rig *rig, uint32_t id)
 	    128 + WTERMSIG(status);
 }
 
-void
+bool
 rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
     uint32_t count)
 {
@@ -249,6 +250,11 @@ rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
 	ck_assert_msg(store_open(&store, dir, &identity, &options, &err) ==
 	    ERR_OK, "%s", err.text);
 	ck_assert_int_eq(store_log_info(store, &info), ERR_OK);
+	if (info.hard_state.term != info.last_term ||
+	    info.hard_state.vote != id) {
+		store_close(store);
+		return false;
+	}
 	command.key.data = command.value.data = key;
 	command.key.size = command.value.size = strlen(key);
 	ck_assert_int_eq(store_begin(store), ERR_OK);
@@ -271,6 +277,7 @@ rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
 	}
 	ck_assert_int_eq(store_commit(store), ERR_OK);
 	store_close(store);
+	return true;
 }
 
 pid_t
@@ -360,6 +367,9 @@ rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
 	iov[1].iov_base = bytes;
 	iov[1].iov_len = request.size;
 	if (channel_send(rig->tx[slot], WIRE_REQUEST, 0, iov, 2) != ERR_OK) {
+		/* The rest of a large request, given up on, is in the way. */
+		(void)channel_flush(rig->tx[slot]);
+		(void)doorbell_ring(&bell);
 		return false;
 	}
 	end = clock_now_ns() + ASK_NS;

@@ -16,6 +16,16 @@
 #include "store/store.h"
 #include "wire/request.h"
 
+/*
+ * Elections take at most this long. A build for ThreadSanitizer is ten times
+ * slower, and its timers are too.
+ */
+#ifdef __SANITIZE_THREAD__
+#define RIG_ELECTION_MS	3000
+#else
+#define RIG_ELECTION_MS	400
+#endif
+
 struct rig;
 
 struct rig *rig_new(uint32_t nodes, enum store_durability);
@@ -35,8 +45,9 @@ int	rig_wait_end(struct rig *, uint32_t id);
 /*
  * Into the store of a node that died as the leader: writes of this key in its
  * term that no other node has, as if it had died before it sent them.
+ * false: it was the leader no more.
  */
-void	rig_append_unsent(struct rig *, uint32_t id, const char *key,
+bool	rig_append_unsent(struct rig *, uint32_t id, const char *key,
 	    uint32_t count);
 pid_t	rig_pid(struct rig *, uint32_t id);
 uint64_t rig_run(struct rig *, uint32_t id);

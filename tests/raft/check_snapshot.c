@@ -309,6 +309,46 @@ START_TEST(sends_and_resends)
 }
 END_TEST
 
+/*
+ * A slow peer answers heartbeats and takes its time over chunks: it gets two
+ * at a time, and again after 2, 4, 8, 16, 32 and 32 heartbeats.
+ */
+START_TEST(sends_slowly)
+{
+	uint32_t sent = 0;
+
+	lead_compacted(10);
+	s.raft->config.chunk_bytes = 40;
+	s.raft->config.install_bytes_max = 80;
+	s.raft->config.install_timeout_ns = 200 * HEARTBEAT;
+	ck_assert_int_eq(view(1, 10, 4000), ERR_OK);
+	while (s.update.deadline_ns == s.now_ns) {
+		solo_tick(&s, 0);
+	}
+	ck_assert_uint_eq(s.sent[RAFT_INSTALL][3].chunk.offset, 40);
+	for (uint32_t i = 0; i < 100; i++) {
+		solo_tick(&s, HEARTBEAT);
+		solo_heartbeat_ack(&s, 2);
+		solo_heartbeat_ack(&s, 3);
+		sent += solo_count(&s, RAFT_INSTALL);
+		while (s.update.deadline_ns == s.now_ns) {
+			solo_tick(&s, 0);
+			sent += solo_count(&s, RAFT_INSTALL);
+		}
+	}
+	ck_assert_uint_eq(sent, 2 * 6);
+	/* what it takes at last makes the leader quick again */
+	install_ack(3, 1, 40, false, false);
+	while (s.update.deadline_ns == s.now_ns) {
+		solo_tick(&s, 0);
+	}
+	ck_assert_uint_eq(s.sent[RAFT_INSTALL][3].chunk.offset, 80);
+	solo_tick(&s, 2 * HEARTBEAT);
+	solo_heartbeat_ack(&s, 3);
+	ck_assert_uint_eq(s.sent[RAFT_INSTALL][3].chunk.offset, 40);
+}
+END_TEST
+
 /* It has lost what it had: from there, and old refusals change nothing. */
 START_TEST(sends_goes_back)
 {
@@ -673,6 +713,7 @@ add_all(Suite *suite)
 	tcase_add_test(tc, t57_held_back);
 	tcase_add_test(tc, t57_bounded);
 	tcase_add_test(tc, sends_and_resends);
+	tcase_add_test(tc, sends_slowly);
 	tcase_add_test(tc, sends_goes_back);
 	tcase_add_test(tc, sends_later);
 	tcase_add_test(tc, append_reply_behind);
