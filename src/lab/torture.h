@@ -71,7 +71,7 @@ struct torture_report {
 	uint64_t leaders;		/* terms that had one */
 	_Atomic uint64_t epochs, epochs_unknown;
 	struct torture_sum increments, words;
-	uint64_t balances;		/* looks at all accounts at once */
+	_Atomic uint64_t balances;	/* looks at all accounts at once */
 	uint64_t entries;		/* that the stores agree on */
 	uint32_t stores;
 	/* by cause; the last one: no fault */
