@@ -72,5 +72,6 @@ compared 0 ' 50.0 | 60.0 | 1.200 | 1.000 to 1.400 |  |' p50_us \
     50,60 50,50 50,70
 compared 1 '| 1.200 to 1.600 | worse |' p50_us 50,60 50,80
 compared 0 '| 2.000 to 2.000 |  |' ops_per_s 1000,2000
+compared 0 '| 0.500 to 0.950 |  |' ops_per_s 1000,500 100,95
 compared 1 '| 0.500 to 0.800 | worse |' ops_per_s 1000,500 100,80
 exit "$failed"
