@@ -29,7 +29,7 @@ shift $((OPTIND - 1))
 var() {
 	sed -n "s/^$1 = //p" "$build/Makefile"
 }
-compile="$(var CC) -include $build/config.h $(var RS_CFLAGS) $(var CFLAGS)"
+compile="$(var CC) -include config.h $(var RS_CFLAGS) $(var CFLAGS)"
 link="$(var CC) $(var RS_LDFLAGS) $(var CFLAGS) $(var LDFLAGS)"
 tab=$(printf '\t')
 work=$(mktemp -d) || exit 74
@@ -49,16 +49,17 @@ break_node() {
 	fi
 	archives=
 	for room in node store wire shm kv raft base; do
-		archives="$archives $build/.libs/librs-$room.a"
+		archives="$archives .libs/librs-$room.a"
 	done
 	# shellcheck disable=SC2086
-	main=$build/src/node/main.o
+	main=src/node/main.o
 	[ "$1" != src/node/main.c ] || main=
-	$compile -I"$source/src" -I"$source/$(dirname "$1")" \
+	# From there: the paths in the variables may have no blanks.
+	(cd "$build" && $compile -I"$source/src" -I"$source/$(dirname "$1")" \
 	    -c "$work/broken.c" -o "$work/broken.o" &&
 	    $link -o "$work/bin/raftnode" "$work/broken.o" \
 	    $main -Wl,--start-group $archives \
-	    -Wl,--end-group $(var LMDB_LIBS) $(var LIBBSD_LIBS) || exit 70
+	    -Wl,--end-group $(var LMDB_LIBS) $(var LIBBSD_LIBS)) || exit 70
 }
 
 # What is left of a run: its processes were stopped by raftsup itself.
