@@ -8,18 +8,10 @@
 #
 #   members.sh [COUNTS]    the n-th time that it comes there; default 1
 
-build=${RAFTSUP_BUILDDIR:-.}
-if ! grep -q '^#define RAFTSUP_CRASH_POINTS 1' "$build/config.h"; then
-	echo 'no crash points in this build: make crash-points'
-	exit 77
-fi
-
-# shellcheck source=tests/op/lib.sh
-. "${RAFTSUP_SRCDIR:?run by make check}/tests/op/lib.sh"
+# shellcheck source=tests/crash/lib.sh
+. "${RAFTSUP_SRCDIR:?run by make check}/tests/crash/lib.sh"
 
 counts=$(echo "${1:-1}" | tr ',' ' ')
-O=$W/order
-head -c 76 /dev/zero >"$O"
 RAFTSUP_CRASH_FILE=$O
 export RAFTSUP_CRASH_FILE
 
@@ -35,32 +27,6 @@ ctl() {
 
 op() {
 	quiet "$BIN/raftsup" "$@"
-}
-
-put() {
-	dd of="$O" bs=1 seek="$1" conv=notrunc 2>/dev/null
-}
-
-# The mapping is shared with living processes: name first, left last.
-order() {
-	head -c 4 /dev/zero | put 64
-	{
-		printf '%s' "$1"
-		head -c $((64 - ${#1})) /dev/zero
-	} | put 0
-	head -c 4 /dev/zero | put 68
-	# shellcheck disable=SC2059 # the format is the byte
-	printf "\\$(printf '%03o' "$2")" | put 64
-}
-
-died() {
-	[ "$(od -An -tu4 -j68 -N4 "$O" | tr -d ' ')" != 0 ]
-}
-
-names() {
-	find "$RAFTSUP_SRCDIR/src" -name '*.c' -exec sed -n \
-	    's/.*CRASH_POINT("\([^"]*\)").*/\1/p' {} + |
-	    grep -E '^(add|remove|refill|members|order): ' | sort
 }
 
 settled() {
@@ -129,7 +95,7 @@ count_up() {
 expect 0 sup start -n 3 --durability process --election-timeout 150-300ms
 count_up &
 counter=$!
-names >"$W/names"
+names | grep -E '^(add|remove|refill|members|order): ' | sort >"$W/names"
 visits=0
 while read -r name; do
 	for count in $counts; do
@@ -143,11 +109,11 @@ while read -r name; do
 		order "$name" "$count"
 		act "$name"
 		if ! died; then
-			head -c 4 /dev/zero | put 64
+			no_order
 			[ "$count" -gt 1 ] || fail "never reached: $name"
 			continue
 		fi
-		head -c 4 /dev/zero | put 64
+		no_order
 		visits=$((visits + 1))
 		# A refill that was cut off before it was recorded has left a
 		# node without a store: it is asked for once more.

@@ -7,35 +7,13 @@
 #
 #   seed.sh [COUNTS]       the n-th time that it comes there; default 1,2
 
-build=${RAFTSUP_BUILDDIR:-.}
-if ! grep -q '^#define RAFTSUP_CRASH_POINTS 1' "$build/config.h"; then
-	echo 'no crash points in this build: make crash-points'
-	exit 77
-fi
-
-# shellcheck source=tests/op/lib.sh
-. "${RAFTSUP_SRCDIR:?run by make check}/tests/op/lib.sh"
+# shellcheck source=tests/crash/lib.sh
+. "${RAFTSUP_SRCDIR:?run by make check}/tests/crash/lib.sh"
 
 counts=$(echo "${1:-1,2}" | tr ',' ' ')
 R=$W/restored
-O=$W/order
 reached=$W/reached
 : >"$reached"
-
-ctl() {
-	"$BIN/raftctl" "$@"
-}
-
-# The next process to come to the point for the n-th time dies: order NAME N
-order() {
-	{
-		printf '%s' "$1"
-		head -c $((64 - ${#1})) /dev/zero
-		# shellcheck disable=SC2059 # the format is the byte
-		printf "\\$(printf '%03o' "$2")\0\0\0"
-		head -c 8 /dev/zero
-	} >"$O"
-}
 
 # Runs it with the order in force; true when it has died of it.
 dies() {
@@ -61,24 +39,14 @@ few() {
 	cp -a "$D" "$R" && rm -rf "$R/node-2/store" "$R/node-3" || exit 99
 }
 
-names() {
-	find "$RAFTSUP_SRCDIR/src" -name '*.c' -exec sed -n \
-	    's/.*CRASH_POINT("\([^"]*\)").*/\1/p' {} + |
-	    grep -E '^(seed|plant|backup): '
-}
-
 say "what is to be restored"
 expect 0 sup start -n 3 --durability process
-i=0
-while [ "$i" -lt 50 ]; do
-	echo "set key-$i value-$i"
-	i=$((i + 1))
-done | ctl >/dev/null || fail "set"
+set_keys 50
 ctl incr counter 7 >/dev/null || fail "incr"
 expect 0 sup stop
 expect 0 sup backup "$W/b"
 
-names >"$W/names"
+names | grep -E '^(seed|plant|backup): ' >"$W/names"
 while read -r name; do
 	for n in $counts; do
 		say "$name, $n"

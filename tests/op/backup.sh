@@ -52,11 +52,7 @@ one_line 'no cluster'
 
 say "a cluster with something of everything"
 expect 0 sup start -n 3 --durability process
-i=0
-while [ "$i" -lt 300 ]; do
-	echo "set key-$i value-$i"
-	i=$((i + 1))
-done | ctl >/dev/null || fail "set"
+set_keys 300
 ctl set --ttl 3600s short-lived x >/dev/null || fail "set --ttl"
 ctl incr counter 41 >/dev/null || fail "incr"
 ctl del key-7 >/dev/null || fail "del"

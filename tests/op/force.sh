@@ -7,7 +7,6 @@
 # shellcheck source=tests/op/lib.sh
 . "${RAFTSUP_SRCDIR:?run by make check}/tests/op/lib.sh"
 
-
 say "what makes no sense"
 expect 69 sup start --force-new-cluster 1 --yes
 one_line 'holds no cluster'
@@ -21,11 +20,7 @@ expect 69 sup start --force-new-cluster 1 --yes
 one_line 'is running'
 expect 64 sup start --force-new-cluster 1 1,2
 one_line 'options are for the whole cluster'
-i=0
-while [ "$i" -lt 50 ]; do
-	echo "set key-$i value-$i"
-	i=$((i + 1))
-done | ctl >/dev/null || fail "set"
+set_keys 50
 old=$(sed -n 's/.*"cluster_id": "\(.*\)".*/\1/p' "$D/cluster.json")
 
 say "nodes 1 and 2 fall behind, then the others are lost"

@@ -5,7 +5,7 @@
 #
 #	D	the cluster's directory (not made yet)
 #	W	the test's directory, removed at the end
-#	sup	runs raftsup on D
+#	sup	runs raftsup on D; ctl, raftctl
 
 set -u
 unset XDG_STATE_HOME NO_COLOR
@@ -25,6 +25,15 @@ use_fake_node() {
 
 sup() {
 	"$BIN/raftsup" "$@"
+}
+
+# set_keys COUNT: key-0 is value-0, and so on
+set_keys() {
+	i=0
+	while [ "$i" -lt "$1" ]; do
+		echo "set key-$i value-$i"
+		i=$((i + 1))
+	done | ctl >/dev/null || fail "set"
 }
 
 say() {
