@@ -159,8 +159,8 @@ open_node(struct check_node *node, struct err_buf *err)
 	return ERR_OK;
 }
 
-static int
-freeze_node(struct check_node *node, struct err_buf *err)
+int
+check_freeze(struct check_node *node, struct err_buf *err)
 {
 	int code = store_freeze(node->store);
 
@@ -211,7 +211,7 @@ open_nodes(struct check_result *result, struct err_buf *err)
 		if (!check_is_usable(node)) {
 			continue;
 		}
-		code = freeze_node(node, err);
+		code = check_freeze(node, err);
 		if (code != ERR_OK) {
 			code = forgive(result, node, code, err);
 			continue;

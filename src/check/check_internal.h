@@ -42,6 +42,9 @@ int	check_open(const char *dir, bool lenient, struct check_result *,
 	    struct err_buf *) MUST_CHECK;
 void	check_close(struct check_result *);
 
+/* check.c: a new view of a node's log, as it is now. */
+int	check_freeze(struct check_node *, struct err_buf *) MUST_CHECK;
+
 /*
  * logs.c: the first index in which two logs differ, of those that both have;
  * *last is the last one that both have, and *index last + 1 when there is no

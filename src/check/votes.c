@@ -116,13 +116,9 @@ check_votes(struct check_result *result, struct err_buf *err)
 		if (!check_is_usable(node)) {
 			continue;
 		}
-		code = store_freeze(node->store);
-		if (code == ERR_OK) {
-			code = store_log_info(node->store, &node->log);
-		}
+		code = check_freeze(node, err);
 		if (code != ERR_OK) {
-			return err_set(
-			    err, code, "%s: %s", node->dir, err_text(code));
+			return code;
 		}
 		check_vote_known(result, &configuration, node);
 	}

@@ -256,42 +256,12 @@ START_TEST(test_cut_lost)
 }
 END_TEST
 
-/* Flips a byte of each copy of a text in a file. */
-static void
-spoil(uint32_t id, const char *env, const char *text)
-{
-	char path[400];
-	uint8_t *data, *at;
-	unsigned int count = 0;
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/node-%u/store/%s/data.mdb",
-	    cluster_dir, id, env);
-	fd = open(path, O_RDWR);
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	data = malloc((size_t)st.st_size);
-	ck_assert_ptr_nonnull(data);
-	ck_assert_int_eq(read(fd, data, (size_t)st.st_size), st.st_size);
-	for (at = data; (at = memmem(at, (size_t)(data + st.st_size - at), text,
-			     strlen(text))) != NULL;
-	     at++) {
-		*at ^= 0x20;
-		count++;
-	}
-	ck_assert_uint_ge(count, 1);
-	ck_assert_int_eq(pwrite(fd, data, (size_t)st.st_size, 0), st.st_size);
-	free(data);
-	close(fd);
-}
-
 START_TEST(test_damage)
 {
 	const struct check_finding *finding;
 
 	CLUSTER_FILLED({ 60, 59 }, { 60, 59 }, { 60, 59 });
-	spoil(2, _i == 0 ? "log" : "state.0", "key37");
+	cluster_spoil(2, _i == 0 ? "log" : "state.0", "key37");
 	finding = finds(CHECK_DAMAGE);
 	ck_assert_uint_eq(finding->node, 2);
 	ck_assert(result.nodes[1].damaged);

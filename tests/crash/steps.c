@@ -15,13 +15,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/fs.h"
 
 #define PAGE		4096u
 #define SYSCALL_CODE	0x050fu		/* the instruction's bytes */
@@ -68,8 +69,7 @@ static void	judge(struct trace *, bool);
 static enum step_verdict judge_files(struct trace *);
 static void	write_state(struct trace *, const char *);
 static void	wait_stopped(pid_t);
-static int	remove_one(const char *, const struct stat *, int,
-		    struct FTW *);
+static void	remove_tree(const char *);
 
 void
 steps_must(bool condition, const char *what)
@@ -113,7 +113,7 @@ main(int argc, char **argv)
 			good = (!wanted || run_case(c)) && good;
 		}
 	}
-	(void)nftw(steps_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(steps_dir);
 	printf("%s\n", good ? "PASS" : "FAIL");
 	return good ? 0 : 1;
 }
@@ -187,7 +187,7 @@ wait_stopped(pid_t pid)
 		steps_must(errno == EINTR, "waitpid");
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED) {
-		(void)nftw(steps_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		remove_tree(steps_dir);
 		exit(EXIT_SKIPPED);
 	}
 	if (!WIFSTOPPED(status) || (WSTOPSIG(status) != SIGTRAP &&
@@ -404,7 +404,7 @@ judge_files(struct trace *trace)
 	pid_t pid;
 
 	snprintf(dir, sizeof(dir), "%s/after", steps_dir);
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(dir);
 	steps_must(mkdir(dir, 0700) == 0, dir);
 	write_state(trace, dir);
 	fflush(NULL);
@@ -459,12 +459,10 @@ write_state(struct trace *trace, const char *dir)
 	}
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static void
+remove_tree(const char *path)
 {
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
+	struct err_buf err;
+
+	steps_must(fs_remove_tree(path, &err) == ERR_OK, path);
 }

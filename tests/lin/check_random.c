@@ -262,23 +262,37 @@ START_TEST(miscounted)
 }
 END_TEST
 
+/* UNANSWERED operations of a kind, then reads, one after the other. */
+#define UNANSWERED	60u
+#define READS		4u
+
+static void
+unanswered(struct lin_op ops[UNANSWERED + READS], enum lin_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < UNANSWERED + READS; i++) {
+		ops[i] = (struct lin_op){
+			.call = 2 * i,
+			.ret = i < UNANSWERED ? LIN_NO_REPLY : 2 * i + 1,
+			.kind = i < UNANSWERED ? kind : LIN_READ,
+			.known = i >= UNANSWERED,
+		};
+	}
+}
+
 /*
  * Lost answers that all say the same are as good as one: 60 increments
  * without an answer would be 2^60 sets, and are 61.
  */
 START_TEST(twins)
 {
-	struct lin_op ops[64];
+	struct lin_op ops[UNANSWERED + READS];
 	size_t count = COUNT_OF(ops), bad, i;
 
-	for (i = 0; i < count; i++) {
-		ops[i] = (struct lin_op){
-			.call = 2 * i,
-			.ret = i < 60 ? LIN_NO_REPLY : 2 * i + 1,
-			.kind = i < 60 ? LIN_ADD : LIN_READ,
-			.arg = 1,
-			.known = i >= 60,
-		};
+	unanswered(ops, LIN_ADD);
+	for (i = 0; i < UNANSWERED; i++) {
+		ops[i].arg = 1;
 	}
 	ops[60].result = 10;
 	ops[61].result = 30;
@@ -294,17 +308,13 @@ END_TEST
 /* Writes without an answer that nobody sees are left alone. */
 START_TEST(unseen)
 {
-	struct lin_op ops[64];
+	struct lin_op ops[UNANSWERED + READS];
 	size_t count = COUNT_OF(ops), bad, i;
 
+	unanswered(ops, LIN_WRITE);
+	ops[61].kind = LIN_WRITE;
 	for (i = 0; i < count; i++) {
-		ops[i] = (struct lin_op){
-			.call = 2 * i,
-			.ret = i < 60 ? LIN_NO_REPLY : 2 * i + 1,
-			.kind = i < 60 || i == 61 ? LIN_WRITE : LIN_READ,
-			.arg = (int64_t)i,
-			.known = i >= 60,
-		};
+		ops[i].arg = (int64_t)i;
 	}
 	ops[60].result = 59;
 	ops[62].result = 7;
@@ -319,19 +329,14 @@ END_TEST
 /* Nor is what could only have changed nothing. */
 START_TEST(idle)
 {
-	struct lin_op ops[64];
+	struct lin_op ops[UNANSWERED + READS];
 	size_t count = COUNT_OF(ops), bad, i;
 
+	unanswered(ops, LIN_CAS);
 	for (i = 0; i < count; i++) {
-		ops[i] = (struct lin_op){
-			.call = 2 * i,
-			.ret = i < 60 ? LIN_NO_REPLY : 2 * i + 1,
-			.kind = i < 60 ? LIN_CAS : LIN_READ,
-			.arg = (int64_t)i,
-			.arg2 = (int64_t)i + 1000,
-			.result = LIN_ABSENT,
-			.known = i >= 60,
-		};
+		ops[i].arg = (int64_t)i;
+		ops[i].arg2 = (int64_t)i + 1000;
+		ops[i].result = LIN_ABSENT;
 	}
 	ck_assert(lin_check(ops, count, 2000, NULL) == LIN_OK);
 	ops[63].result = 1000;

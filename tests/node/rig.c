@@ -6,7 +6,6 @@
 #include "tests/node/rig.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "shm/channel.h"
 #include "shm/doorbell.h"
 #include "shm/slot.h"
@@ -56,8 +56,6 @@ static void	rig_sweep(const void *);
 static void	rig_admit(struct rig *, uint32_t);
 static void	rig_open_client(struct rig *);
 static void	rig_put(struct rig *, const char *, const void *, size_t);
-static int	remove_one(const char *, const struct stat *, int,
-		    struct FTW *);
 
 struct rig *
 rig_new(uint32_t nodes, enum store_durability durability)
@@ -134,7 +132,7 @@ rig_sweep(const void *arg)
 	struct err_buf err;
 
 	(void)!segment_unlink(rig->name, &err);
-	(void)nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	(void)fs_remove_tree(rig->dir, &err);
 }
 
 struct segment *
@@ -614,14 +612,4 @@ rig_open_client(struct rig *rig)
 		    rig->client_segment, slot_index(rig->slot), slot, false,
 		    slot_epoch(rig->slot)), ERR_OK);
 	}
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fs.h"
+
 #define ARGS_MAX	64
 #define WAIT_NS		60000000000ull
 
@@ -26,9 +27,6 @@ static struct cluster *at_exit_cluster;
 static bool failed;
 
 static int	run(const char *const *argv, char *output, size_t size);
-static void	remove_tree(const char *);
-static int	remove_one(const char *, const struct stat *, int,
-		    struct FTW *);
 static void	cluster_at_exit(void);
 static void	on_signal(int);
 
@@ -72,6 +70,7 @@ cluster_start(struct cluster *cluster, const char *const *args)
 void
 cluster_fini(struct cluster *cluster)
 {
+	struct err_buf ignored;
 	char output[4096];
 	int status;
 
@@ -90,7 +89,7 @@ cluster_fini(struct cluster *cluster)
 	if (cluster->keep) {
 		fprintf(stderr, "kept: %s\n", cluster->data);
 	} else {
-		remove_tree(cluster->dir);
+		(void)fs_remove_tree(cluster->dir, &ignored);
 	}
 	cluster->dir[0] = '\0';
 	at_exit_cluster = NULL;
@@ -299,22 +298,6 @@ run(const char *const *argv, char *output, size_t size)
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) :
 	    128 + WTERMSIG(status);
-}
-
-static void
-remove_tree(const char *path)
-{
-	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
 }
 
 static void
