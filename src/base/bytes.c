@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hexadecimal digits, escapes and the word splitter.
- *
- * Escapes are read in two places, plain text and words; both go through
- * read_escape, so that they cannot come to differ.
  */
 #include "base/bytes.h"
 
@@ -15,7 +12,7 @@
 
 static int hex_digit(char);
 static int read_escape(
-    const char *, size_t, size_t *, const char *, uint8_t *, struct err_buf *);
+    const char *, size_t, size_t *, uint8_t *, struct err_buf *);
 static int read_word(
     const char *, size_t, size_t *, uint8_t *, size_t *, struct err_buf *);
 
@@ -84,29 +81,6 @@ bytes_escape(char *text, const void *data, size_t size)
 }
 
 int
-bytes_unescape(void *data, size_t *size, const char *text, size_t length,
-    struct err_buf *err)
-{
-	uint8_t *to = data;
-	size_t i = 0, count = 0;
-	int result;
-
-	while (i < length) {
-		if (text[i] != '\\') {
-			to[count++] = (uint8_t)text[i++];
-			continue;
-		}
-		result = read_escape(text, length, &i, "", &to[count], err);
-		if (result != 0) {
-			return result;
-		}
-		count++;
-	}
-	*size = count;
-	return 0;
-}
-
-int
 bytes_split_words(const char *line, size_t length, void *buffer,
     struct bytes_word *words, size_t words_max, size_t *count,
     struct err_buf *err)
@@ -153,14 +127,10 @@ hex_digit(char c)
 	return -1;
 }
 
-/*
- * Reads the escape whose backslash is at text[*i], and leaves *i behind it.
- * `literal` names the characters that a backslash may stand before besides
- * the four escapes of the interface.
- */
+/* Reads the escape whose backslash is at text[*i], and leaves *i behind it. */
 static int
-read_escape(const char *text, size_t length, size_t *i, const char *literal,
-    uint8_t *byte, struct err_buf *err)
+read_escape(const char *text, size_t length, size_t *i, uint8_t *byte,
+    struct err_buf *err)
 {
 	size_t at = *i + 1;
 	int high, low;
@@ -177,7 +147,7 @@ read_escape(const char *text, size_t length, size_t *i, const char *literal,
 		*byte = '\n';
 	} else if (c == 't') {
 		*byte = '\t';
-	} else if (c == '\\' || (c != '\0' && strchr(literal, c) != NULL)) {
+	} else if (c != '\0' && strchr("\\\"' #", c) != NULL) {
 		*byte = (uint8_t)c;
 	} else if (c == 'x') {
 		high = at + 1 < length ? hex_digit(text[at + 1]) : -1;
@@ -216,8 +186,7 @@ read_word(const char *line, size_t length, size_t *i, uint8_t *to, size_t *size,
 			break;
 		}
 		if (c == '\\') {
-			result = read_escape(
-			    line, length, i, "\"' #", &to[count], err);
+			result = read_escape(line, length, i, &to[count], err);
 			if (result != 0) {
 				return result;
 			}

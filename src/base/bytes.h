@@ -105,14 +105,6 @@ int bytes_hex_decode(void *data, const char *text, size_t length) MUST_CHECK;
  */
 size_t bytes_escape(char *text, const void *data, size_t size);
 
-/*
- * The inverse: reads `length` characters into `data`, which has room for as
- * many bytes, and sets *size. An escape that is none of \n \t \\ \xHH:
- * ERR_USAGE and a line in `err` (may be NULL). `data` may be `text` itself.
- */
-int bytes_unescape(void *data, size_t *size, const char *text, size_t length,
-    struct err_buf *err) MUST_CHECK;
-
 /* ---- words of a line ----------------------------------------------------- */
 
 /* A word's bytes, in the buffer of the caller. Not ended by a zero. */

@@ -52,8 +52,9 @@ utf8_size(const uint8_t *data, size_t left)
 	return size;
 }
 
-bool
-json_is_utf8(const void *data, size_t size)
+/* RFC 3629: no surrogates, no long forms. */
+static bool
+is_utf8(const void *data, size_t size)
 {
 	const uint8_t *p = data;
 	size_t step;
@@ -160,24 +161,10 @@ json_put_u64(struct json *json, const char *name, uint64_t value)
 }
 
 void
-json_put_i64(struct json *json, const char *name, int64_t value)
-{
-	begin_value(json, name, "");
-	fprintf(json->file, "%" PRId64, value);
-}
-
-void
 json_put_bool(struct json *json, const char *name, bool value)
 {
 	begin_value(json, name, "");
 	fputs(value ? "true" : "false", json->file);
-}
-
-void
-json_put_null(struct json *json, const char *name)
-{
-	begin_value(json, name, "");
-	fputs("null", json->file);
 }
 
 void
@@ -201,7 +188,7 @@ json_put_bytes(
     struct json *json, const char *name, const void *data, size_t size)
 {
 	const uint8_t *p = data;
-	bool is_text = json_is_utf8(data, size);
+	bool is_text = is_utf8(data, size);
 
 	assert(name != NULL);
 	begin_value(json, name, is_text ? "" : "_hex");

@@ -39,9 +39,7 @@ void json_begin_array(struct json *json, const char *name);
 void json_end_array(struct json *json);
 
 void json_put_u64(struct json *json, const char *name, uint64_t value);
-void json_put_i64(struct json *json, const char *name, int64_t value);
 void json_put_bool(struct json *json, const char *name, bool value);
-void json_put_null(struct json *json, const char *name);
 
 /* A string of 16 hexadecimal digits: JSON's numbers are not made for ids. */
 void json_put_hex(struct json *json, const char *name, uint64_t value);
@@ -50,13 +48,10 @@ void json_put_hex(struct json *json, const char *name, uint64_t value);
 void json_put_string(struct json *json, const char *name, const char *text);
 
 /*
- * Bytes of a user: "NAME": "text" when they are UTF-8, else
+ * Bytes of a user: "NAME": "text" when they are UTF-8 (RFC 3629), else
  * "NAME_hex": "00ff...". Inside objects only.
  */
 void json_put_bytes(
     struct json *json, const char *name, const void *data, size_t size);
-
-/* Whether the bytes are UTF-8 (RFC 3629: no surrogates, no long forms). */
-bool json_is_utf8(const void *data, size_t size);
 
 #endif

@@ -171,7 +171,7 @@ main(int argc, char **argv)
 	bool json = false;
 	int option, code, status;
 
-	log_init("raftck", 0);
+	log_init("raftck");
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
 		switch (option) {

@@ -29,7 +29,7 @@ ctl_main(int argc, char **argv)
 	size_t count = argc > 1 ? (size_t)argc - 1 : 0, i;
 	int status;
 
-	log_init("raftctl", 0);
+	log_init("raftctl");
 	/* A reader that goes away is an error of write(2). */
 	signal(SIGPIPE, SIG_IGN);
 

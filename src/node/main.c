@@ -34,7 +34,7 @@ main(int argc, char **argv)
 	struct err_buf err;
 	int which;
 
-	log_init("raftnode", 0);
+	log_init("raftnode");
 	if (argc < 2) {
 		usage(stderr);
 		return err_exit_status(ERR_USAGE);

@@ -20,7 +20,7 @@ main(int argc, char **argv)
 	struct op op = { .dir = NULL };
 	int i = 1;
 
-	log_init("raftsup", 0);
+	log_init("raftsup");
 	/* Before the command word: -d, --help and --version only. */
 	while (i < argc && argv[i][0] == '-') {
 		if (strcmp(argv[i], "--help") == 0 ||

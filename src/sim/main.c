@@ -311,7 +311,7 @@ main(int argc, char **argv)
 	uint64_t began, took;
 	bool missing;
 
-	log_init("raftsim", 0);
+	log_init("raftsim");
 	parse(argc, argv, &args);
 	if (args.script != NULL) {
 		return run_script(&args);

@@ -46,7 +46,6 @@ struct memory_table {
 	struct fault read_fault;
 	int spoiled;
 	uint64_t write_count;
-	uint64_t read_count;
 	bool is_strict;
 	void **lent;
 	size_t lent_count;
@@ -229,12 +228,6 @@ memory_table_write_count(const struct memory_table *table)
 }
 
 uint64_t
-memory_table_read_count(const struct memory_table *table)
-{
-	return table->read_count;
-}
-
-uint64_t
 memory_table_count(const struct memory_table *table, enum kv_space space)
 {
 	return table->counts[space];
@@ -357,7 +350,6 @@ table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 static int
 begin_read(struct memory_table *table)
 {
-	table->read_count++;
 	if (table->spoiled == ERR_OK && fault_strikes(&table->read_fault)) {
 		table->spoiled = table->read_fault.code;
 	}

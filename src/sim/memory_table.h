@@ -55,7 +55,6 @@ bool memory_table_damage(struct memory_table *, enum kv_space,
 
 /* Written so far, put and del, failed ones included. */
 uint64_t memory_table_write_count(const struct memory_table *);
-uint64_t memory_table_read_count(const struct memory_table *);
 /* Records of a space. */
 uint64_t memory_table_count(const struct memory_table *, enum kv_space);
 /* The same records in all spaces? */

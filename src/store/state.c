@@ -320,17 +320,6 @@ state_abort(struct state *state)
 }
 
 int
-state_refresh(struct state *state)
-{
-	assert(state->read_only);
-	if (state->txn != NULL) {
-		mdb_txn_abort(state->txn);
-		state->txn = NULL;
-	}
-	return begin(state);
-}
-
-int
 state_switch(struct state *state, struct receive *receive)
 {
 	struct store *store = state->store;

@@ -19,7 +19,7 @@ struct state;
 /*
  * Opens the environment that the store's log environment names.  Must be
  * called in the thread that will use it.  Read-only when the store is: then
- * it is a frozen view, until state_refresh().
+ * it is a frozen view.
  */
 int	state_open(struct state **, struct store *, struct err_buf *)
 	    MUST_CHECK;
@@ -32,7 +32,6 @@ const struct kv_table *state_table(struct state *);
 int	state_checkpoint(struct state *) MUST_CHECK;
 /* Aborts what was written since the last checkpoint, begins anew. */
 int	state_abort(struct state *) MUST_CHECK;
-int	state_refresh(struct state *) MUST_CHECK;	/* read_only */
 /*
  * A snapshot was installed by a transaction that has committed: from now on
  * its state is the one.  What was written since the last checkpoint is

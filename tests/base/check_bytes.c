@@ -59,63 +59,6 @@ START_TEST(test_escape)
 }
 END_TEST
 
-START_TEST(test_escape_round_trip)
-{
-	char text[BYTES_ESCAPED_SIZE_MAX(256)];
-	uint8_t bytes[256], back[256];
-	size_t i, length, size;
-	struct prng prng;
-	int round;
-
-	prng_init(&prng, 5);
-	for (round = 0; round < 100; round++) {
-		for (i = 0; i < sizeof(bytes); i++) {
-			bytes[i] = (uint8_t)(round == 0 ? i : prng_next(&prng));
-		}
-		length = bytes_escape(text, bytes, sizeof(bytes));
-		ck_assert_uint_eq(length, strlen(text));
-		ck_assert_ptr_null(strpbrk(text, "\n\t\r\x7f"));
-		ck_assert_int_eq(
-		    bytes_unescape(back, &size, text, length, NULL), 0);
-		ck_assert_uint_eq(size, sizeof(bytes));
-		ck_assert_mem_eq(back, bytes, sizeof(bytes));
-		/* In place. */
-		ck_assert_int_eq(
-		    bytes_unescape(text, &size, text, length, NULL), 0);
-		ck_assert_mem_eq(text, bytes, sizeof(bytes));
-	}
-}
-END_TEST
-
-static const struct {
-	const char *text;
-	const char *error;
-} bad_escapes[] = {
-	{ "a\\", "a lone \\ at the end (write \\\\ for a backslash)" },
-	{ "\\x1", "\\x needs two hexadecimal digits" },
-	{ "\\x", "\\x needs two hexadecimal digits" },
-	{ "\\xg0", "\\x needs two hexadecimal digits" },
-	{ "\\q", "unknown escape \\q (known: \\n \\t \\\\ \\xHH)" },
-	{ "\\\"", "unknown escape \\\" (known: \\n \\t \\\\ \\xHH)" },
-	{ "\\\xff", "unknown escape: \\ before byte 0xff"
-		    " (known: \\n \\t \\\\ \\xHH)" },
-};
-
-START_TEST(test_bad_escapes)
-{
-	struct err_buf err;
-	char data[16];
-	size_t size;
-
-	ck_assert_int_eq(bytes_unescape(data, &size, bad_escapes[_i].text,
-			     strlen(bad_escapes[_i].text), &err),
-	    ERR_USAGE);
-	ck_assert_str_eq(err.text, bad_escapes[_i].error);
-	ck_assert_int_eq(
-	    bytes_unescape(data, &size, "\\\0x", 3, &err), ERR_USAGE);
-}
-END_TEST
-
 /* The words of a line, each in brackets; "!" and the text for an error. */
 static const struct {
 	const char *line;
@@ -143,6 +86,11 @@ static const struct {
 	{ "a b\\", "!a lone \\ at the end (write \\\\ for a backslash)" },
 	{ "a \"b\\", "!a lone \\ at the end (write \\\\ for a backslash)" },
 	{ "a \\q", "!unknown escape \\q (known: \\n \\t \\\\ \\xHH)" },
+	{ "\\x1", "!\\x needs two hexadecimal digits" },
+	{ "\\x", "!\\x needs two hexadecimal digits" },
+	{ "\\xg0", "!\\x needs two hexadecimal digits" },
+	{ "\\\xff", "!unknown escape: \\ before byte 0xff"
+		   " (known: \\n \\t \\\\ \\xHH)" },
 	{ "1 2 3 4", "[1][2][3][4]" },
 	{ "1 2 3 4 # four", "[1][2][3][4]" },
 	{ "1 2 3 4 5", "!too many words: at most 4" },
@@ -175,6 +123,39 @@ START_TEST(test_words)
 }
 END_TEST
 
+/* What was written escaped is read as the same bytes. */
+START_TEST(test_escape_round_trip)
+{
+	char text[BYTES_ESCAPED_SIZE_MAX(256)];
+	struct bytes_word words[1];
+	struct err_buf err;
+	struct prng prng;
+	uint8_t bytes[256];
+	size_t i, length, count;
+	int round;
+
+	prng_init(&prng, 5);
+	for (round = 0; round < 100; round++) {
+		for (i = 0; i < sizeof(bytes); i++) {
+			bytes[i] = (uint8_t)(round == 0 ? i : prng_next(&prng));
+			/* Bare, these would end the word, or quote it. */
+			if (bytes[i] != 0 && strchr(" \"'#", bytes[i])) {
+				bytes[i] = '_';
+			}
+		}
+		length = bytes_escape(text, bytes, sizeof(bytes));
+		ck_assert_uint_eq(length, strlen(text));
+		ck_assert_ptr_null(strpbrk(text, "\n\t\r\x7f"));
+		ck_assert_int_eq(bytes_split_words(text, length, text, words, 1,
+				     &count, &err),
+		    0);
+		ck_assert_uint_eq(count, 1);
+		ck_assert_uint_eq(words[0].size, sizeof(bytes));
+		ck_assert_mem_eq(words[0].data, bytes, sizeof(bytes));
+	}
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -185,7 +166,6 @@ make_suite(void)
 	tcase_add_test(tcase, test_hex);
 	tcase_add_test(tcase, test_escape);
 	tcase_add_test(tcase, test_escape_round_trip);
-	tcase_add_loop_test(tcase, test_bad_escapes, 0, COUNT_OF(bad_escapes));
 	tcase_add_loop_test(tcase, test_words, 0, COUNT_OF(lines));
 	suite_add_tcase(suite, tcase);
 	return suite;
