@@ -37,21 +37,13 @@
 
 #include "base/attr.h"
 #include "client/raftsup.h"
+#include "tests/ctl/fake_table.h"
 
 #define PAGE_RECORDS  3
 #define SLOW_NS       20000000ull
 #define TIMEOUT_NS    5000000000ull
 #define APPLIED_MAX   100
 #define MAYBE_SESSION 7
-
-struct bytes {
-	uint8_t *data;
-	size_t size;
-};
-
-struct record {
-	struct bytes key, value;
-};
 
 struct pending {
 	struct raftsup_answer answer;
@@ -76,19 +68,9 @@ struct raftsup {
 	size_t last; /* where the last one was put */
 };
 
-static struct record *table;
-static size_t table_count;
-static uint64_t log_index = 1;
 static unsigned handle_count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local char open_error[128];
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "fake_raftsup: %s\n", what);
-	abort();
-}
 
 static uint64_t
 now_ns(void)
@@ -99,152 +81,11 @@ now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static struct bytes
-copy(const void *data, size_t size)
-{
-	struct bytes bytes = { malloc(size + 1), size };
-
-	if (bytes.data == NULL) {
-		die("out of memory");
-	}
-	if (size > 0) {
-		memcpy(bytes.data, data, size);
-	}
-	bytes.data[size] = '\0';
-	return bytes;
-}
-
-static int
-compare(const struct bytes *a, const void *data, size_t size)
-{
-	size_t common = a->size < size ? a->size : size;
-	int order = common > 0 ? memcmp(a->data, data, common) : 0;
-
-	return order != 0 ? order : (a->size > size) - (a->size < size);
-}
-
 static bool
 begins(const void *data, size_t size, const char *prefix)
 {
 	return size >= strlen(prefix) &&
 	       memcmp(data, prefix, strlen(prefix)) == 0;
-}
-
-/* The first record that is not smaller. */
-static size_t
-find(const void *key, size_t size, bool *is_there)
-{
-	size_t first = 0, end = table_count, middle;
-
-	while (first < end) {
-		middle = first + (end - first) / 2;
-		if (compare(&table[middle].key, key, size) < 0) {
-			first = middle + 1;
-		} else {
-			end = middle;
-		}
-	}
-	*is_there =
-	    first < table_count && compare(&table[first].key, key, size) == 0;
-	return first;
-}
-
-static void
-store(const void *key, size_t key_size, const void *value, size_t value_size)
-{
-	bool is_there;
-	size_t i = find(key, key_size, &is_there);
-	struct bytes new_value = copy(value, value_size);
-
-	if (is_there) {
-		free(table[i].value.data);
-		table[i].value = new_value;
-		return;
-	}
-	table = realloc(table, (table_count + 1) * sizeof(*table));
-	if (table == NULL) {
-		die("out of memory");
-	}
-	memmove(&table[i + 1], &table[i], (table_count - i) * sizeof(*table));
-	table[i].key = copy(key, key_size);
-	table[i].value = new_value;
-	table_count++;
-}
-
-static bool delete (const void *key, size_t size)
-{
-	bool is_there;
-	size_t i = find(key, size, &is_there);
-
-	if (!is_there) {
-		return false;
-	}
-	free(table[i].key.data);
-	free(table[i].value.data);
-	table_count--;
-	memmove(&table[i], &table[i + 1], (table_count - i) * sizeof(*table));
-	return true;
-}
-
-/* ---- the table between processes ----------------------------------------- */
-
-static void
-load_table(void)
-{
-	const char *path = getenv("FAKE_RAFTSUP_STORE");
-	size_t key_size, value_size;
-	uint8_t *key, *value;
-	FILE *file;
-
-	if (path == NULL || (file = fopen(path, "r")) == NULL) {
-		return;
-	}
-	if (fread(&log_index, sizeof(log_index), 1, file) != 1) {
-		die("short store");
-	}
-	while (fread(&key_size, sizeof(key_size), 1, file) == 1) {
-		key = malloc(key_size + 1);
-		if (fread(key, 1, key_size, file) != key_size ||
-		    fread(&value_size, sizeof(value_size), 1, file) != 1) {
-			die("short store");
-		}
-		value = malloc(value_size + 1);
-		if (fread(value, 1, value_size, file) != value_size) {
-			die("short store");
-		}
-		store(key, key_size, value, value_size);
-		free(key);
-		free(value);
-	}
-	fclose(file);
-}
-
-static void
-save_table(void)
-{
-	const char *path = getenv("FAKE_RAFTSUP_STORE");
-	FILE *file;
-	size_t i;
-
-	if (path == NULL) {
-		return;
-	}
-	file = fopen(path, "w");
-	if (file == NULL) {
-		die("cannot write the store");
-	}
-	fwrite(&log_index, sizeof(log_index), 1, file);
-	for (i = 0; i < table_count; i++) {
-		const struct record *r = &table[i];
-
-		fwrite(&r->key.size, sizeof(r->key.size), 1, file);
-		fwrite(r->key.data, 1, r->key.size, file);
-		fwrite(&r->value.size, sizeof(r->value.size), 1, file);
-		fwrite(r->value.data, 1, r->value.size, file);
-	}
-	if (fclose(file) != 0) {
-		die("cannot write the store");
-	}
 }
 
 /* ---- operations ---------------------------------------------------------- */
@@ -261,7 +102,7 @@ static void
 do_incr(const struct raftsup_request *request, struct raftsup_answer *answer)
 {
 	bool is_there;
-	size_t i = find(request->key, request->key_size, &is_there);
+	size_t i = table_find(request->key, request->key_size, &is_there);
 	long long number = 0;
 	char text[32], *end;
 	int64_t sum;
@@ -281,7 +122,7 @@ do_incr(const struct raftsup_request *request, struct raftsup_answer *answer)
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRId64, sum);
-	store(request->key, request->key_size, text, strlen(text));
+	table_store(request->key, request->key_size, text, strlen(text));
 	answer->number = sum;
 }
 
@@ -289,7 +130,7 @@ static void
 do_append(const struct raftsup_request *request, struct raftsup_answer *answer)
 {
 	bool is_there;
-	size_t i = find(request->key, request->key_size, &is_there);
+	size_t i = table_find(request->key, request->key_size, &is_there);
 	struct bytes old = { NULL, 0 };
 	struct bytes sum;
 
@@ -301,7 +142,7 @@ do_append(const struct raftsup_request *request, struct raftsup_answer *answer)
 		    "the value would be longer than 1 MiB");
 		return;
 	}
-	sum = copy(NULL, 0);
+	sum = bytes_copy(NULL, 0);
 	sum.data = realloc(sum.data, old.size + request->value_size + 1);
 	if (old.size > 0) {
 		memcpy(sum.data, old.data, old.size);
@@ -311,7 +152,7 @@ do_append(const struct raftsup_request *request, struct raftsup_answer *answer)
 		    sum.data + old.size, request->value, request->value_size);
 	}
 	sum.size = old.size + request->value_size;
-	store(request->key, request->key_size, sum.data, sum.size);
+	table_store(request->key, request->key_size, sum.data, sum.size);
 	answer->number = (int64_t)sum.size;
 	free(sum.data);
 }
@@ -320,15 +161,15 @@ static void
 do_cas(const struct raftsup_request *request, struct raftsup_answer *answer)
 {
 	bool is_there;
-	size_t i = find(request->key, request->key_size, &is_there);
+	size_t i = table_find(request->key, request->key_size, &is_there);
 
 	if (!is_there) {
 		answer_text(answer, RAFTSUP_NOT_FOUND, "not found");
-	} else if (compare(&table[i].value, request->expected,
+	} else if (bytes_compare(&table[i].value, request->expected,
 		       request->expected_size) != 0) {
 		answer_text(answer, RAFTSUP_NOT_EQUAL, "not equal");
 	} else {
-		store(request->key, request->key_size, request->value,
+		table_store(request->key, request->key_size, request->value,
 		    request->value_size);
 	}
 }
@@ -338,13 +179,13 @@ do_get(const struct raftsup_request *request, struct raftsup_answer *answer,
     struct bytes *value)
 {
 	bool is_there;
-	size_t i = find(request->key, request->key_size, &is_there);
+	size_t i = table_find(request->key, request->key_size, &is_there);
 
 	if (!is_there) {
 		answer_text(answer, RAFTSUP_NOT_FOUND, "not found");
 		return;
 	}
-	*value = copy(table[i].value.data, table[i].value.size);
+	*value = bytes_copy(table[i].value.data, table[i].value.size);
 	if (getenv("FAKE_RAFTSUP_WRONG") != NULL && value->size > 0) {
 		value->data[value->size - 1] ^= 1;
 	}
@@ -356,14 +197,14 @@ do_list(const struct raftsup_request *request, struct raftsup_answer *answer,
     struct bytes *value)
 {
 	bool is_there;
-	size_t i = find(request->key, request->key_size, &is_there);
+	size_t i = table_find(request->key, request->key_size, &is_there);
 	uint32_t sizes[2];
 
 	if (request->value_size > 0) {
-		i = find(request->value, request->value_size, &is_there);
+		i = table_find(request->value, request->value_size, &is_there);
 		i += is_there;
 	}
-	*value = copy(NULL, 0);
+	*value = bytes_copy(NULL, 0);
 	for (; i < table_count; i++) {
 		const struct record *r = &table[i];
 
@@ -411,11 +252,11 @@ do_del(const struct raftsup_request *request, struct raftsup_answer *answer)
 	size_t i;
 
 	if (request->key_count == 0) {
-		answer->number = delete (request->key, request->key_size);
+		answer->number = table_delete(request->key, request->key_size);
 	}
 	for (i = 0; i < request->key_count; i++) {
 		answer->number +=
-		    delete (request->keys[i], request->key_sizes[i]);
+		    table_delete(request->keys[i], request->key_sizes[i]);
 	}
 }
 
@@ -446,10 +287,10 @@ static bool
 holds(const struct raftsup_compare *c)
 {
 	bool is_there, is_equal;
-	size_t i = find(c->key, c->key_size, &is_there);
+	size_t i = table_find(c->key, c->key_size, &is_there);
 
 	is_equal = is_there &&
-	           compare(&table[i].value, c->value, c->value_size) == 0;
+	           bytes_compare(&table[i].value, c->value, c->value_size) == 0;
 	switch (c->kind) {
 	case RAFTSUP_EQUAL:
 		return is_equal;
@@ -483,7 +324,7 @@ do_txn(const struct raftsup_request *request, struct raftsup_answer *answer,
 		branch = request->otherwise;
 		count = request->otherwise_count;
 	}
-	*value = copy(NULL, 0);
+	*value = bytes_copy(NULL, 0);
 	for (i = 0; i < count; i++) {
 		memset(&one, 0, sizeof(one));
 		got = (struct bytes){ NULL, 0 };
@@ -599,7 +440,7 @@ do_operation(const struct raftsup_request *request,
 		do_get(request, answer, value);
 		break;
 	case RAFTSUP_SET:
-		store(request->key, request->key_size, request->value,
+		table_store(request->key, request->key_size, request->value,
 		    request->value_size);
 		break;
 	case RAFTSUP_DEL:
@@ -659,7 +500,7 @@ raftsup_open(struct raftsup **handle, const struct raftsup_options *options)
 	h->timer = -1;
 	pthread_mutex_lock(&lock);
 	if (handle_count++ == 0) {
-		load_table();
+		table_load();
 	}
 	pthread_mutex_unlock(&lock);
 	*handle = h;
@@ -679,12 +520,8 @@ raftsup_close(struct raftsup *handle)
 
 	pthread_mutex_lock(&lock);
 	if (--handle_count == 0) {
-		save_table();
-		while (table_count > 0) {
-			delete (table[0].key.data, table[0].key.size);
-		}
-		free(table);
-		table = NULL;
+		table_save();
+		table_free();
 	}
 	pthread_mutex_unlock(&lock);
 	for (i = 0; i < RAFTSUP_IN_FLIGHT_MAX; i++) {
@@ -811,8 +648,9 @@ raftsup_submit(
 		pending->is_late = true;
 		pending->due_ns = now_ns() + SLOW_NS;
 		pending->request = *request;
-		pending->late_key = copy(request->key, request->key_size);
-		pending->late_value = copy(request->value, request->value_size);
+		pending->late_key = bytes_copy(request->key, request->key_size);
+		pending->late_value = bytes_copy(request->value,
+		    request->value_size);
 		pending->request.key = pending->late_key.data;
 		pending->request.value = pending->late_value.data;
 	} else {
