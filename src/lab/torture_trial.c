@@ -204,7 +204,11 @@ judge(struct trial *trial)
 	if (trial->torture->attach) {
 		remove_keys(trial);
 	}
-	report->entries = lab_verdict_stores(lab, trial->torture->attach);
+	/* First while the flight recorders are there. */
+	report->entries = lab_verdict_stores(lab, true);
+	if (!trial->torture->attach) {
+		report->entries = lab_verdict_stores(lab, false);
+	}
 	if (operations(report) == 0) {
 		lab_fail(lab, "no client was ever answered");
 	}
