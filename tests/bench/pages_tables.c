@@ -197,7 +197,7 @@ ratios(FILE *out, const json_t *all)
 			fprintf(out, " | |\n");
 			continue;
 		}
-		fprintf(out, " %s %g | %s |\n",
+		fprintf(out, " %s %.10g | %s |\n",
 		    json_is_true(json_object_get(ratio, "at_most"))
 			? "&le;" : "&ge;",
 		    json_number_value(aim),
