@@ -99,16 +99,28 @@ append_propose(struct raft *r, struct raft_entry *entries, uint32_t count)
 	}
 }
 
+/* The persist that log_seq names takes away the entries from this one on. */
+void
+append_cut(struct raft *r, uint64_t from)
+{
+	if (r->durable_seq >= r->cut_seq || from < r->cut_from) {
+		r->cut_from = from;
+	}
+	r->cut_seq = r->log_seq;
+}
+
 /*
  * The log is durable up to the reported entry if it is still in the log: an
  * index alone could have been overwritten since (T41).  Nor is index and term
  * enough: a later leader may have brought back what one between had cut, and
- * its second write is not done when the first one is.
+ * its second write is not done when the first one is.  What was not cut is.
  */
 void
 append_persisted(struct raft *r, uint64_t seq, uint64_t last_index,
     uint64_t last_term)
 {
+	bool known;
+
 	if (seq > r->persist_seq) {
 		raft_latch(r, "persist %" PRIu64 " is reported durable, the "
 		    "last one given out was %" PRIu64, seq, r->persist_seq);
@@ -118,8 +130,13 @@ append_persisted(struct raft *r, uint64_t seq, uint64_t last_index,
 		return;
 	}
 	r->durable_seq = seq;
-	if (seq >= r->cut_seq && last_index > r->durable_index &&
-	    history_has(&r->log, last_index, last_term)) {
+	if (seq < r->cut_seq && last_index >= r->cut_from) {
+		last_index = r->cut_from - 1;
+		known = last_index <= r->log.last_index;
+	} else {
+		known = history_has(&r->log, last_index, last_term);
+	}
+	if (known && last_index > r->durable_index) {
 		r->durable_index = last_index;
 	}
 	elect_count(r);
@@ -400,7 +417,7 @@ take_entries(struct raft *r, const struct raft_message *m, uint32_t first,
 		history_truncate(&r->log, from);
 		configuration_truncate(r, from);
 		r->update->truncate_from = from;
-		r->cut_seq = r->log_seq;
+		append_cut(r, from);
 		if (r->durable_index >= from) {
 			r->durable_index = from - 1;
 		}

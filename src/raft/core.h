@@ -149,7 +149,9 @@ struct raft {
 	uint64_t durable_seq;	/* all up to this are durable */
 	uint64_t hard_seq;	/* last one that changed the hard state */
 	uint64_t log_seq;	/* last one that changed the log */
-	uint64_t cut_seq;	/* last one that took entries away */
+	uint64_t cut_seq;	/* last one that took entries away, */
+	uint64_t cut_from;	/* with those before it that are not durable
+				 * either: from this one on */
 	uint64_t durable_index;	/* our log is durable up to this */
 
 	/* The log. */
@@ -363,6 +365,7 @@ void	append_recv(struct raft *, const struct raft_message *);
 bool	append_follow(struct raft *, const struct raft_message *);
 void	append_recv_heartbeat(struct raft *, const struct raft_message *);
 void	append_propose(struct raft *, struct raft_entry *, uint32_t count);
+void	append_cut(struct raft *, uint64_t from);
 void	append_persisted(struct raft *, uint64_t seq, uint64_t last_index,
 	    uint64_t last_term);
 /* Raises the commit index; never lowers it. */

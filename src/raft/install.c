@@ -231,7 +231,7 @@ install(struct raft *r)
 	if (!goes_on) {
 		history_init(&r->log, index + 1, term);
 		r->durable_index = 0;		/* the old log still is */
-		r->cut_seq = r->log_seq;
+		append_cut(r, 1);
 		r->kept_from = index + 1;
 	}
 	r->commit_index = index;

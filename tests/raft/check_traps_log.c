@@ -292,6 +292,29 @@ START_TEST(t41_brought_back)
 }
 END_TEST
 
+/* What came before the entries that were cut is durable by its first write. */
+START_TEST(t41_not_cut)
+{
+	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
+	struct raft_status status;
+
+	solo_open(&s, 1, 3, 1, 0, "1");
+	solo_append(&s, 2, 2, 1, 1, "2 2 2 2", 0);	/* persist 1 */
+	solo_append(&s, 3, 3, 4, 2, "3", 0);		/* persist 2 */
+	solo_append(&s, 2, 4, 3, 2, "4", 0);		/* persist 3 */
+	ck_assert_uint_eq(s.update.persist_seq, 3);
+	e.persisted.seq = 1;
+	e.persisted.last_index = 5;
+	e.persisted.last_term = 2;
+	solo_step(&s, &e);
+	raft_status(s.raft, &status);
+	ck_assert_uint_eq(status.durable_index, 3);
+	solo_persisted(&s);
+	raft_status(s.raft, &status);
+	ck_assert_uint_eq(status.durable_index, 4);
+}
+END_TEST
+
 START_TEST(t41_truncated)
 {
 	struct raft_status status;
@@ -705,6 +728,7 @@ add_log(Suite *suite)
 	tcase_add_test(tc, t39_ack_waits);
 	tcase_add_test(tc, t41_aba);
 	tcase_add_test(tc, t41_brought_back);
+	tcase_add_test(tc, t41_not_cut);
 	tcase_add_test(tc, t41_truncated);
 	tcase_add_test(tc, t41_never_given_out);
 	tcase_add_test(tc, t42_own_match);
