@@ -264,8 +264,8 @@ static void
 do_outcome(const struct raftsup_request *request, struct raftsup_answer *answer)
 {
 	if (request->session != MAYBE_SESSION) {
-		answer_text(
-		    answer, RAFTSUP_NOT_FOUND, "there is no such session");
+		answer_text(answer, RAFTSUP_NOT_FOUND,
+		    "no such session: expired or closed");
 		return;
 	}
 	answer->applied = request->sequence <= APPLIED_MAX;

@@ -37,7 +37,7 @@ both 0 'append k ab\nappend k cde\nget k\n' 'LENGTH 2\nLENGTH 5\nVALUE abcde\n'
 both 0 'set b 2\nset a 1\nset ab x\ncount\ncount a\nlist\nlist a\nlist zz\n' \
 	'OK 2\nOK 3\nOK 4\nCOUNT 3\nCOUNT 2\nCOUNT 3\na\t1\nab\tx\nb\t2\nCOUNT 2\na\t1\nab\tx\nCOUNT 0\n'
 both 0 'outcome 7 1\noutcome 7 101\n' 'APPLIED 1001\nNOT_APPLIED\n'
-both 69 'outcome 8 1\n' 'FAILED there is no such session\n'
+both 69 'outcome 8 1\n' 'FAILED no such session: expired or closed\n'
 both 0 'set k v\nget --stale k\nget --read-index k\ncount --stale\nlist --read-index\n' \
 	'OK 2\nVALUE v\nVALUE v\nCOUNT 1\nCOUNT 1\nk\tv\n'
 

@@ -41,7 +41,7 @@ expect 0 'big\t9223372036854775807\n' '' list b
 expect 0 '' '' list nothing
 expect 0 'APPLIED 1100\n' '' outcome 7 100
 expect 1 'NOT_APPLIED\n' '' outcome 7 101
-expect 69 '' 'there is no such session' outcome 8 1
+expect 69 '' 'no such session: expired or closed' outcome 8 1
 
 # ---- reads ------------------------------------------------------------------
 

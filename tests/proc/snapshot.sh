@@ -97,6 +97,8 @@ sup kill --hold 3 >"$W/out" || fail 'kill'
 await 'a leader' has_leader
 load 6000 1000 8000
 await 'the log is cut' leader_has_cut 100
+# Two or three chunks in 20 ms: the view is needed for seconds.
+sup net all:3 --delay 20ms >"$W/out" || fail "net: $(cat "$W/out")"
 "$BIN/raftctl" -t 60s bench --set --time 600s -r 2000 -s 20000 -P 64 --keep >"$W/bench" \
     2>&1 </dev/null &
 writer=$!
@@ -105,6 +107,7 @@ gives_up() {
 	sup log >"$W/log" && grep -q 'gives up a snapshot: the state grew' "$W/log"
 }
 await 'a view to be given up' gives_up
+sup heal >"$W/out" || fail 'heal'
 kill "$writer"
 wait "$writer" || fail "bench: $(cat "$W/bench")"
 await 'node 3 is level' is_level 3
