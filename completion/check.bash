@@ -4,6 +4,8 @@
 
 set -u
 failed=0
+# The names of scenarios come from the program, the one that was built.
+PATH=$RAFTSUP_BUILDDIR:$PATH
 # shellcheck source=completion/raftsup.bash
 source "$RAFTSUP_SRCDIR/completion/raftsup.bash" || exit 99
 
@@ -37,7 +39,7 @@ offers 'leader' raftsup kill lea
 offers 'KILL' raftsup kill leader -s K
 offers 'info rpc' raftsup start --log ''
 offers 'fast lab slow' raftsup scenario --timing ''
-offers 'all' raftsup scenario al
+offers 'all all-but-two-fail' raftsup scenario al
 offers 'append' raftctl app
 offers '--stale' raftctl get --s
 offers '' raftctl get ''
