@@ -11,7 +11,8 @@
 #include "sup/state.h"
 #include "tests/fuzz/fuzz.h"
 
-/* No node is there: nothing is done, everything is read and answered. */
+/* No node is there, and no room for one: nothing is done, everything is read
+ * and answered. */
 static void
 serve(char *line)
 {
@@ -19,6 +20,10 @@ serve(char *line)
 	static struct cluster cluster;
 	char reply[CONTROL_REPLY_SIZE];
 
+	cluster.node_count = CLUSTER_NODES_MAX;
+	for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++) {
+		cluster.nodes[i].id = i + 1;
+	}
 	sup.cluster = &cluster;
 	orders_serve(&sup, line, reply, sizeof(reply));
 	must(strlen(reply) < sizeof(reply));
