@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,8 +100,8 @@ void
 stage_run(struct stage *stage, void (*play)(void *, int), void *arg,
     uint64_t limit_ns)
 {
+	pid_t pid, parent = getpid();
 	int fds[2];
-	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) != 0) {
 		snprintf(stage->reason, sizeof(stage->reason), "pipe: %s",
@@ -110,6 +111,11 @@ stage_run(struct stage *stage, void (*play)(void *, int), void *arg,
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
+		/* Who was killed does not tidy up; this goes no further. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent) {
+			_exit(70);
+		}
 		/* The terminal's Ctrl-C is for the one who tidies up. */
 		setpgid(0, 0);
 		stage_end(stage);

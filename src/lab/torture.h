@@ -8,6 +8,7 @@
  *	torture_faults.c	the faults of a round, and their healing
  *	torture_clients.c	threads that read and write
  *	torture_history.c	what they were told, and whether it can be so
+ *	torture_former.c	whether it is still so some time later
  *	torture_gaps.c		when nobody was told anything, and why
  *	torture_report.c	the figures as text and as JSON
  *
@@ -49,6 +50,8 @@ enum torture_kind {
 	TORTURE_TXN, TORTURE_KINDS
 };
 
+extern const char *const torture_kind_names[TORTURE_KINDS];
+
 /* A time without any acknowledged write. */
 struct torture_gap {
 	uint64_t at_ns;			/* since the start */
@@ -66,7 +69,7 @@ struct torture_report {
 	uint64_t start_ns, end_ns;	/* clients work; 0: not (yet) */
 	_Atomic uint64_t done[TORTURE_KINDS];
 	_Atomic uint64_t refused, unknown, settled;
-	uint64_t rounds, faults[TORTURE_FAULTS];
+	uint64_t rounds, faults[TORTURE_FAULTS];	/* that took effect */
 	uint64_t kills, leader_kills, all_kills;
 	uint64_t leaders;		/* terms that had one */
 	_Atomic uint64_t epochs, epochs_unknown;
@@ -124,7 +127,7 @@ void	gaps_init(struct gaps *, struct torture_report *);
 void	gaps_fault(struct gaps *, enum torture_fault, bool goes_on,
 	    const char *text);
 void	gaps_healed(struct gaps *);
-/* A write was acknowledged. */
+/* A write was acknowledged; or nobody will try any more. */
 void	gaps_acknowledged(struct gaps *);
 /* Nobody tried for a while. */
 void	gaps_forget(struct gaps *);
@@ -200,6 +203,30 @@ bool	history_number(const void *value, size_t size, int64_t *number);
 /* Of the bytes of a counter. */
 int64_t	history_integer(const void *value, size_t size);
 
+/* ----------------------------------------------------------- torture_former */
+
+#define HISTORY_KEYS	(HISTORY_REGISTERS + HISTORY_COUNTERS + \
+	HISTORY_ACCOUNTS + HISTORY_WORDS)
+
+/* What a key held when its epoch was judged. */
+struct former_key {
+	char name[HISTORY_KEY_SIZE];
+	bool certain;			/* no write of it is under way */
+	bool there;
+	size_t size;
+	uint32_t crc;
+};
+
+struct former;
+
+struct former *former_new(struct lab *, struct raftsup *client, bool remove);
+void	former_free(struct former *);
+/* Takes all of an epoch.  Room is made: the oldest one is read again, must
+ * be as it was, and is removed (if that was asked for). */
+void	former_add(struct former *, const struct former_key[HISTORY_KEYS]);
+/* All that is left is read again. */
+void	former_end(struct former *);
+
 /* ---------------------------------------------------------- torture_clients */
 
 struct clients;
@@ -208,6 +235,8 @@ struct clients *clients_begin(struct lab *, struct torture *,
 	    struct history *, struct gaps *);
 /* The nodes that there are. */
 void	clients_nodes(struct clients *, uint32_t ids);
+/* Each of them is answered once more, or it fails. */
+void	clients_await(struct clients *);
 void	clients_end(struct clients *);
 
 /* ----------------------------------------------------------- torture_faults */

@@ -22,6 +22,7 @@
 #define TIMEOUT_NS	(2 * CLOCK_NS_PER_S)
 #define NODE_TIMEOUT_NS	(400 * CLOCK_NS_PER_MS)
 #define THINK_NS	(2 * CLOCK_NS_PER_MS)
+#define LOOK_NS		(10 * CLOCK_NS_PER_MS)
 #define NODE_TURNS	64		/* then it asks another node */
 
 struct clients;
@@ -35,6 +36,7 @@ struct client {
 	uint32_t node_id;
 	uint32_t turns;			/* until another node is asked */
 	struct history_epoch *epoch;
+	_Atomic bool answered;		/* by who leads, since it was asked */
 	int64_t seen[HISTORY_REGISTERS];	/* values read last */
 	uint64_t seen_epoch;
 	char value[HISTORY_VALUE_SIZE], expected[HISTORY_VALUE_SIZE];
@@ -116,11 +118,36 @@ clients_nodes(struct clients *all, uint32_t ids)
 	all->nodes = ids;
 }
 
+/* Whom nobody answers any more would not be missed otherwise. */
+void
+clients_await(struct clients *all)
+{
+	uint64_t end_ns = clock_now_ns() + all->lab->limit_ns;
+	struct timespec pause = clock_timespec(LOOK_NS);
+	uint32_t i;
+
+	for (i = 0; i < all->torture->clients; i++) {
+		all->client[i].answered = false;
+	}
+	for (i = 0; i < all->torture->clients;) {
+		if (all->client[i].answered) {
+			i++;
+		} else if (clock_now_ns() > end_ns) {
+			lab_fail(all->lab, "client %u is not answered any "
+			    "more", i);
+		} else {
+			nanosleep(&pause, NULL);
+		}
+	}
+}
+
 void
 clients_end(struct clients *all)
 {
 	uint32_t i;
 
+	/* A gap that lasts to the end is one. */
+	gaps_acknowledged(all->gaps);
 	all->end = true;
 	for (i = 0; i < all->torture->clients; i++) {
 		pthread_join(all->client[i].thread, NULL);
@@ -207,6 +234,9 @@ count(struct client *client, struct history_op *op, enum torture_kind kind,
 
 	if (is_answer(answer->code)) {
 		report->done[kind]++;
+		if (kind != TORTURE_NODE_READ) {
+			client->answered = true;
+		}
 		if (!is_read) {
 			gaps_acknowledged(client->all->gaps);
 		}

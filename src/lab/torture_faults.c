@@ -10,6 +10,7 @@
  * Everything else is an order of raftsup.  Orders that wait for the cluster
  * (members, transfer, snapshot) go on beside the faults that follow.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include <bsd/string.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/options.h"
 #include "lab/torture.h"
 
@@ -29,6 +31,7 @@
 #define NODES_LEAST	3u
 #define HEAL_TIME_NS	(120 * CLOCK_NS_PER_S)
 #define LINKS_SIZE	400
+#define ROUNDS_KEPT	32
 
 const char *const torture_fault_names[TORTURE_FAULTS] = {
 	[TORTURE_KILL] = "kill", [TORTURE_PAUSE] = "pause",
@@ -49,8 +52,9 @@ static bool	do_member(struct torture_faults *);
 static bool	do_snapshot(struct torture_faults *);
 static void	mend(struct torture_faults *);
 static bool	is_mended(struct torture_faults *);
+static void	remove_former_stores(struct torture_faults *);
 
-/* false: not now. */
+/* false: not now, or it was refused. */
 static const struct {
 	bool (*run)(struct torture_faults *);
 	uint32_t weight;
@@ -135,7 +139,7 @@ torture_faults_round(struct torture_faults *faults)
 			choice -= actions[i].weight;
 		}
 		lab_look(faults->lab);
-		(void)actions[i].run(faults);
+		faults->torture->report->faults[i] += actions[i].run(faults);
 		/* Often the next one comes before this one is dealt with. */
 		rest(below(faults, 3) == 0 ? below(faults, 20) *
 		    CLOCK_NS_PER_MS : below(faults, 500) * CLOCK_NS_PER_MS);
@@ -202,35 +206,30 @@ static bool
 do_kill(struct torture_faults *faults)
 {
 	struct torture_report *report = faults->torture->report;
-	uint32_t ids, i, killed = 0;
+	bool all = below(faults, 10) == 0, hold;
+	uint32_t ids, i, killed = 0, leaders = 0;
 	const struct view_node *node;
 
-	if (below(faults, 10) == 0) {
-		ids = lab_all(faults->lab);
-		report->all_kills++;
-	} else {
-		ids = victims(faults);
-	}
+	ids = all ? lab_all(faults->lab) : victims(faults);
 	/* Now and then somebody stays away. */
-	if (below(faults, 5) == 0) {
-		tell(faults, TORTURE_KILL, true, "kill --hold %s",
-		    lab_ids(ids));
-		if (lab_ask(faults->lab, "kill", lab_ids(ids), "--hold",
-		    NULL) != 0) {
-			return false;
-		}
-	} else {
-		tell(faults, TORTURE_KILL, false, "kill %s", lab_ids(ids));
-	}
+	hold = below(faults, 5) == 0;
+	tell(faults, TORTURE_KILL, hold, "kill %s%s", hold ? "--hold " : "",
+	    lab_ids(ids));
 	for (i = 0; i < faults->lab->view.node_count; i++) {
 		node = &faults->lab->view.nodes[i];
-		if ((ids & BIT(node->id)) != 0 && node->pid > 0 &&
-		    (kill(node->pid, SIGKILL) == 0 || errno == ESRCH)) {
+		if ((ids & BIT(node->id)) != 0 && node->pid > 0 && (hold ||
+		    kill(node->pid, SIGKILL) == 0)) {
 			killed++;
-			report->leader_kills += node->id ==
-			    faults->lab->view.leader;
+			leaders += node->id == faults->lab->view.leader;
 		}
 	}
+	/* Then it is the supervisor who kills. */
+	if (hold && lab_ask(faults->lab, "kill", lab_ids(ids), "--hold",
+	    NULL) != 0) {
+		return false;
+	}
+	report->all_kills += all;
+	report->leader_kills += leaders;
 	report->kills += killed;
 	return killed > 0;
 }
@@ -460,6 +459,7 @@ torture_faults_heal(struct torture_faults *faults)
 			gaps_healed(faults->gaps);
 			lab_await_up(faults->lab, lab_all(faults->lab));
 			(void)lab_leader(faults->lab);
+			remove_former_stores(faults);
 			return;
 		}
 		mend(faults);
@@ -552,4 +552,39 @@ is_mended(struct torture_faults *faults)
 	return !faults->orphaned && faults->lab->view.supervisor != 0 &&
 	    !faults->links && faults->disks == 0 && faults->later == 0 &&
 	    in_state(faults, SEGMENT_NODE_UP) == lab_all(faults->lab);
+}
+
+/*
+ * What was removed or refilled leaves a directory each time, and a long
+ * torture would fill the disk.  Those of the last rounds are evidence; of a
+ * cluster of somebody else's all are.
+ */
+static void
+remove_former_stores(struct torture_faults *faults)
+{
+	char path[PATH_MAX + NAME_MAX + 2];
+	const struct dirent *entry;
+	struct err_buf err;
+	DIR *dir;
+
+	if (faults->torture->attach ||
+	    faults->torture->report->rounds % ROUNDS_KEPT != 0) {
+		return;
+	}
+	dir = opendir(faults->lab->dir);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (strncmp(entry->d_name, "node-", 5) != 0 ||
+		    (strstr(entry->d_name, ".removed") == NULL &&
+		    strstr(entry->d_name, ".damaged") == NULL)) {
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%s", faults->lab->dir,
+		    entry->d_name);
+		if (fs_remove_tree(path, &err) != ERR_OK) {
+			lab_fail(faults->lab, "%s", err.text);
+		}
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
 }

@@ -79,6 +79,7 @@ struct history {
 	_Atomic int fd;
 	_Atomic uint64_t size;		/* of the file */
 	struct raftsup *client;		/* the judge's */
+	struct former *former;		/* the same */
 };
 
 static void	open_file(struct history *);
@@ -118,6 +119,9 @@ void
 history_begin(struct history *history)
 {
 	history->client = lab_client(history->lab, 0, history->lab->limit_ns);
+	/* Attached: removed at the end, as many as there are. */
+	history->former = former_new(history->lab, history->client,
+	    !history->torture->attach);
 	if (pthread_create(&history->judge, NULL, judge_thread, history) !=
 	    0) {
 		lab_fail(history->lab, "no thread");
@@ -133,6 +137,8 @@ history_end(struct history *history)
 	pthread_cond_broadcast(&history->changed);
 	pthread_mutex_unlock(&history->mutex);
 	pthread_join(history->judge, NULL);
+	former_end(history->former);
+	former_free(history->former);
 	raftsup_close(history->client);
 	close(history->fd);
 }
@@ -434,6 +440,47 @@ ask(struct history *history, const char *key, enum raftsup_operation operation,
 	return code == RAFTSUP_OK ? answer->value : NULL;
 }
 
+/* All that was asked of it has an answer: it will not change any more. */
+static bool
+is_certain(const struct history_epoch *epoch, enum history_key kind,
+    uint32_t number)
+{
+	const struct lin_op *lin;
+	const struct word *word;
+	size_t i;
+
+	for (i = 0; i < epoch->op_count; i++) {
+		lin = &epoch->ops[i];
+		if (lin->key == (uint64_t)kind * 100 + number &&
+		    lin->kind != LIN_READ && !lin->known &&
+		    !epoch->left_out[i]) {
+			return false;
+		}
+	}
+	for (i = 0; kind == HISTORY_WORD && i < epoch->word_count; i++) {
+		word = &epoch->words[i];
+		if (word->key == number && !word->is_read &&
+		    word->outcome == HISTORY_UNKNOWN) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+remember(struct former_key *key, const struct history_epoch *epoch,
+    enum history_key kind, uint32_t number, const void *value, size_t size)
+{
+	memset(key, 0, sizeof(*key));
+	history_name(epoch, kind, number, key->name);
+	key->certain = is_certain(epoch, kind, number);
+	key->there = value != NULL;
+	if (value != NULL) {
+		key->size = size;
+		key->crc = crc32c(0, value, size);
+	}
+}
+
 /* One more read of each key, when nobody writes it any more. */
 static void
 read_all(struct history *history, struct history_epoch *epoch)
@@ -443,6 +490,7 @@ read_all(struct history *history, struct history_epoch *epoch)
 	struct history_op op = { .client = history->torture->clients,
 		.name = "last get", .arg = HISTORY_ABSENT,
 		.arg2 = HISTORY_ABSENT };
+	struct former_key former[HISTORY_KEYS], *next = former;
 	struct raftsup_answer answer;
 	char key[HISTORY_KEY_SIZE];
 	const void *value;
@@ -456,6 +504,8 @@ read_all(struct history *history, struct history_epoch *epoch)
 			if (kind == HISTORY_WORD) {
 				value = ask(history, key, RAFTSUP_GET,
 				    &answer);
+				remember(next++, epoch, HISTORY_WORD, i,
+				    value, answer.value_size);
 				judge_words(history, epoch, i, value == NULL ?
 				    "" : value, value == NULL ? 0 :
 				    answer.value_size);
@@ -463,6 +513,8 @@ read_all(struct history *history, struct history_epoch *epoch)
 			}
 			history_call(history, epoch, HISTORY_READ, &op);
 			value = ask(history, key, RAFTSUP_GET, &answer);
+			remember(next++, epoch, op.key_kind, i, value,
+			    answer.value_size);
 			number = HISTORY_ABSENT;
 			if (value != NULL && kind == HISTORY_REGISTER &&
 			    !history_number(value, answer.value_size,
@@ -480,6 +532,7 @@ read_all(struct history *history, struct history_epoch *epoch)
 			}
 		}
 	}
+	former_add(history->former, former);
 }
 
 static void

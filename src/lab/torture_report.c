@@ -11,7 +11,7 @@
 #include "base/options.h"
 #include "lab/torture.h"
 
-static const char *const kind_names[TORTURE_KINDS] = {
+const char *const torture_kind_names[TORTURE_KINDS] = {
 	[TORTURE_READ] = "reads", [TORTURE_NODE_READ] = "node_reads",
 	[TORTURE_SET] = "set", [TORTURE_DEL] = "del", [TORTURE_CAS] = "cas",
 	[TORTURE_INCR] = "incr", [TORTURE_APPEND] = "append",
@@ -62,7 +62,7 @@ torture_print(const struct torture *torture, FILE *out)
 	    torture->clients, sum, seconds(time_worked(report)));
 	for (i = 0; i < TORTURE_KINDS; i++) {
 		fprintf(out, "%s%s %" PRIu64, i == 0 ? " (" : ", ",
-		    kind_names[i], report->done[i]);
+		    torture_kind_names[i], report->done[i]);
 	}
 	fprintf(out, ");\n             %" PRIu64 " not done, %" PRIu64
 	    " unknown, %" PRIu64 " of these settled\n", report->refused,
@@ -185,7 +185,7 @@ torture_print_json(const struct torture *torture, const char *verdict,
 	json_put_string(&json, "settings", report->settings);
 	json_begin_object(&json, "answers");
 	for (i = 0; i < TORTURE_KINDS; i++) {
-		json_put_u64(&json, kind_names[i], report->done[i]);
+		json_put_u64(&json, torture_kind_names[i], report->done[i]);
 	}
 	json_end_object(&json);
 	json_put_u64(&json, "not_done", report->refused);

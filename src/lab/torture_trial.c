@@ -22,6 +22,7 @@
 
 #define LIMIT_NS	(120 * CLOCK_NS_PER_S)	/* of a wait */
 #define REMOVED_AT_ONCE	100
+#define ANSWERS_MANY	2000	/* the rarest is more than 1 in 100 */
 
 struct trial {
 	struct torture *torture;
@@ -38,6 +39,7 @@ static void	attach(struct trial *);
 static void	remove_keys(struct trial *);
 static void	work(struct trial *);
 static void	tell_round(struct trial *, uint64_t, uint64_t);
+static void	check_answers(struct trial *);
 static void	judge(struct trial *);
 
 void
@@ -127,6 +129,8 @@ attach(struct trial *trial)
 	lab_attach(trial->lab);
 	lab_await_up(trial->lab, lab_all(trial->lab));
 	torture->nodes = trial->lab->view.node_count;
+	/* Of one with this seed that was interrupted. */
+	remove_keys(trial);
 	snprintf(torture->report->settings, sizeof(torture->report->settings),
 	    "%u nodes, of %.120s", torture->nodes, torture->cluster);
 }
@@ -163,6 +167,7 @@ work(struct trial *trial)
 		tell_round(trial, trial->faults.at_ns, operations(report) -
 		    before);
 	}
+	clients_await(trial->clients);
 	clients_end(trial->clients);
 	report->end_ns = clock_now_ns();
 }
@@ -184,6 +189,25 @@ tell_round(struct trial *trial, uint64_t at_ns, uint64_t done)
 		    trial->faults.done, trial->lab->view.leader,
 		    trial->lab->view.term, done);
 		fflush(outs[i]);
+	}
+}
+
+/* What was never answered was never judged. */
+static void
+check_answers(struct trial *trial)
+{
+	const struct torture_report *report = trial->torture->report;
+	uint64_t all = operations(report);
+	size_t i;
+
+	if (all == 0) {
+		lab_fail(trial->lab, "no client was ever answered");
+	}
+	for (i = 0; all >= ANSWERS_MANY && i < TORTURE_KINDS; i++) {
+		if (report->done[i] == 0) {
+			lab_fail(trial->lab, "of %" PRIu64 " answers none was "
+			    "to %s", all, torture_kind_names[i]);
+		}
 	}
 }
 
@@ -209,9 +233,7 @@ judge(struct trial *trial)
 	if (!trial->torture->attach) {
 		report->entries = lab_verdict_stores(lab, false);
 	}
-	if (operations(report) == 0) {
-		lab_fail(lab, "no client was ever answered");
-	}
+	check_answers(trial);
 	if (report->words.found < report->words.acknowledged) {
 		lab_fail(lab, "%" PRIu64 " words were acknowledged, and %"
 		    PRIu64 " found", report->words.acknowledged,

@@ -3,7 +3,7 @@
 #
 # raftsup torture: bad usage; ten seconds that pass, in a directory that is
 # kept, as text and as JSON; what it leaves; a broken node is found out, and
-# everything that tells why is kept; Ctrl-C.
+# everything that tells why is kept; Ctrl-C, kill -9.
 
 . "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
 TMPDIR=$W/tmp
@@ -127,5 +127,24 @@ wait "$torture"
 got=$?
 [ "$got" -eq 1 ] || fail "exit status $got: $(cat "$W/out")"
 said '^FAIL torture: interrupted$'
+nothing_left
+
+say "killed: nobody tortures on"
+"$BIN/raftsup" -d "$TMPDIR/killed" torture --time 5m \
+    --faults pause,partition >"$W/out" 2>&1 &
+torture=$!
+await 'a round' rounds
+kill -KILL "$torture"
+wait "$torture"
+nobody_tortures() {
+	for line in /proc/[0-9]*/cmdline; do
+		tr '\0' ' ' <"$line" 2>/dev/null |
+		    grep -qF "$TMPDIR/killed torture" && return 1
+	done
+	return 0
+}
+await 'the end of its other process' nobody_tortures
+expect 0 "$BIN/raftsup" -d "$TMPDIR/killed" stop
+rm -rf "$TMPDIR/killed"
 nothing_left
 exit 0
