@@ -7,6 +7,11 @@
 # shellcheck source=tests/op/lib.sh
 . "${RAFTSUP_SRCDIR:?run by make check}/tests/op/lib.sh"
 
+# Whom a store kills dies of the signal, with a sanitizer, too.
+signals=handle_segv=0:handle_sigbus=0
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}$signals"
+export TSAN_OPTIONS="${TSAN_OPTIONS:+$TSAN_OPTIONS:}$signals"
+
 R=$W/restored
 # contents DIR: all keys; what a restored cluster must have too
 contents() {

@@ -5,6 +5,11 @@
 
 . "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
 
+# Whom a store kills dies of the signal, with a sanitizer, too.
+signals=handle_segv=0:handle_sigbus=0
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}$signals"
+export TSAN_OPTIONS="${TSAN_OPTIONS:+$TSAN_OPTIONS:}$signals"
+
 ctl() {
 	"$BIN/raftctl" -t 30s "$@" </dev/null >/dev/null
 }
