@@ -20,6 +20,7 @@
 #define NODE_ROOM_BYTES		(64u << 10)	/* always, besides */
 #define NODE_RECORD_SIZE	48u	/* of the log, but for the data */
 
+static void	take_durable(struct node *);
 static void	node_persist(struct node *);
 static void	node_promises(struct node *);
 static void	node_messages(struct node *);
@@ -45,6 +46,9 @@ node_step(struct node *node, struct raft_event *event)
 		node_latch(node, ERR_INTERNAL, "%s", status.latched != NULL ?
 		    status.latched : "the core refused an event");
 		return;
+	}
+	if (event->type == RAFT_EVENT_PERSISTED) {
+		take_durable(node);
 	}
 	node_snapshot_effects(node, event);
 	if (update->persist_seq != 0) {
@@ -117,6 +121,22 @@ node_room_for(const struct node *node, uint64_t bytes, uint32_t count)
 	}
 	/* As when the disk is full and the reserve is still there. */
 	return node->room_fault && log < STORE_ROOM_FEW ? STORE_ROOM_FEW : log;
+}
+
+/*
+ * The core knows what stayed of a log that was cut meanwhile; index and term
+ * of what was written do not tell (T41).  Checkpoints ask for no more than it
+ * knows, or it latches.
+ */
+static void
+take_durable(struct node *node)
+{
+	struct raft_status status;
+
+	raft_status(node->raft, &status);
+	if (status.durable_index > node->durable_index) {
+		node->durable_index = status.durable_index;
+	}
 }
 
 /* Copies entries into the cache and hands the persist to the disk. */
@@ -243,9 +263,6 @@ node_disk_done(struct node *node)
 	}
 	CRASH_POINT("disk: done, not yet told");
 	node->durable_seq = done.seq;
-	if (raft_term_at(node->raft, done.last_index) == done.last_term) {
-		node->durable_index = done.last_index;
-	}
 	node_release_waiting(node);
 	CRASH_POINT("disk: done, replies queued");
 	event.persisted.seq = done.seq;
