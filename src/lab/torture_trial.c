@@ -153,9 +153,10 @@ work(struct trial *trial)
 	struct torture_report *report = trial->torture->report;
 	uint64_t before, end_ns;
 
+	/* The clients' threads read when it was. */
+	report->start_ns = clock_now_ns();
 	trial->clients = clients_begin(trial->lab, trial->torture,
 	    trial->history, &trial->gaps);
-	report->start_ns = clock_now_ns();
 	end_ns = report->start_ns + trial->torture->time_ns;
 	while (clock_now_ns() < end_ns) {
 		trial->faults.at_ns = clock_now_ns();
