@@ -237,9 +237,6 @@ sim_disk_done(struct sim_node *node)
 		node->snap.switch_due = true;
 	}
 	node->durable_seq = last.seq;
-	if (raft_term_at(node->raft, last.last_index) == last.last_term) {
-		node->durable_index = last.last_index;
-	}
 	for (i = 0; i < node->waiting_count; i++) {
 		struct raft_message *message = &node->waiting[i];
 

@@ -19,6 +19,7 @@
 
 #define TICKS_MAX	64	/* at one time; an append a peer each */
 
+static void	take_durable(struct sim_node *);
 static void	node_persist(struct sim_node *);
 static void	node_role_changes(struct sim_node *);
 static void	node_messages(struct sim_node *);
@@ -59,6 +60,9 @@ sim_node_step(struct sim_node *node, struct raft_event *event)
 	sim_check_core(node);
 	if (world->failed) {
 		return;
+	}
+	if (event->type == RAFT_EVENT_PERSISTED) {
+		take_durable(node);
 	}
 	sim_snap_effects(node, event);
 	if (world->failed) {
@@ -218,6 +222,18 @@ sim_node_settle(struct sim_node *node)
 		tick.a = node->run;
 		node->tick_ns = tick.at_ns;
 		sim_push(world, &tick);
+	}
+}
+
+/* The core knows what stayed of a log that was cut meanwhile (T41). */
+static void
+take_durable(struct sim_node *node)
+{
+	struct raft_status status;
+
+	raft_status(node->raft, &status);
+	if (status.durable_index > node->durable_index) {
+		node->durable_index = status.durable_index;
 	}
 }
 
