@@ -3,17 +3,19 @@
 #
 # `make fuzz TIME=SECONDS`: runs each target for that long (300), one after the
 # other, and adds a line for each to docs/runs/fuzz.txt. The inputs that
-# reached something new stay in corpus/ in the build and are where the next
-# run goes on. What breaks a target is kept as TARGET-crash-... and named.
+# reached something new stay in corpus/ of the directory and are where the
+# next run goes on. What breaks a target is kept there as TARGET-crash-... and
+# named.
 #
-#   fuzz.sh SECONDS REPORT TARGET...
+#   fuzz.sh SECONDS REPORT DIRECTORY TARGET...
 
 set -u
 
 seconds=${1:-300}
 [ -n "$seconds" ] || seconds=300
 report=${2:?report}
-shift 2
+directory=${3:?directory}
+shift 3
 build=${RAFTSUP_BUILDDIR:-.}
 src=${RAFTSUP_SRCDIR:-.}
 commit=$(git -C "$src" describe --always --dirty 2>/dev/null)
@@ -26,7 +28,7 @@ if [ ! -e "$report" ]; then
 fi
 
 for target; do
-	corpus=$build/corpus/$target
+	corpus=$directory/corpus/$target
 	mkdir -p "$corpus" || exit 1
 	output=$(mktemp) || exit 1
 	# An input may cost a second of many nodes' life.
@@ -38,7 +40,7 @@ for target; do
 	ASAN_OPTIONS=detect_leaks=1 "$build/tests/fuzz/$target" \
 	    -max_total_time="$seconds" -max_len=$longest -timeout=60 \
 	    -rss_limit_mb=2048 -print_final_stats=1 \
-	    -artifact_prefix="$build/$target-" \
+	    -artifact_prefix="$directory/$target-" \
 	    "$corpus" "$src/tests/fuzz/corpus/$target" >"$output" 2>&1
 	code=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$output")
