@@ -226,6 +226,24 @@ rig_wait_end(struct rig *rig, uint32_t id)
 	    128 + WTERMSIG(status);
 }
 
+/* What a leader sends may be on other disks before it is on its own. */
+static bool
+others_have_more(struct rig *rig, uint32_t id, uint64_t last_index)
+{
+	struct segment_status status;
+	bool more = false;
+
+	for (uint32_t other = 1; other <= rig->nodes; other++) {
+		if (other == id) {
+			continue;
+		}
+		ck_assert_int_eq(segment_status_read(rig->segment, other - 1,
+		    &status), ERR_OK);
+		more = more || status.last_index > last_index;
+	}
+	return more;
+}
+
 bool
 rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
     uint32_t count)
@@ -249,7 +267,8 @@ rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
 	    ERR_OK, "%s", err.text);
 	ck_assert_int_eq(store_log_info(store, &info), ERR_OK);
 	if (info.hard_state.term != info.last_term ||
-	    info.hard_state.vote != id) {
+	    info.hard_state.vote != id || others_have_more(rig, id,
+	    info.last_index)) {
 		store_close(store);
 		return false;
 	}

@@ -45,7 +45,7 @@ int	rig_wait_end(struct rig *, uint32_t id);
 /*
  * Into the store of a node that died as the leader: writes of this key in its
  * term that no other node has, as if it had died before it sent them.
- * false: it was the leader no more.
+ * false: it was the leader no more, or others have entries that it has not.
  */
 bool	rig_append_unsent(struct rig *, uint32_t id, const char *key,
 	    uint32_t count);
