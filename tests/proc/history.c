@@ -49,9 +49,9 @@ struct history {
 	_Atomic uint64_t writes;
 	_Atomic int64_t value;		/* the last one written */
 	_Atomic int pinned;
-	_Atomic bool stop;
+	_Atomic bool alone, stop;
 	_Atomic uint64_t done, refused, unknown, reads_follower, reads_pinned;
-	_Atomic uint64_t pinned_refused;
+	_Atomic uint64_t pinned_refused, reads_alone;
 };
 
 static void	*client_run(void *);
@@ -103,6 +103,12 @@ history_pin(struct history *history, int node)
 }
 
 void
+history_alone(struct history *history, bool alone)
+{
+	atomic_store(&history->alone, alone);
+}
+
+void
 history_counts(const struct history *history, struct history_counts *counts)
 {
 	*counts = (struct history_counts){
@@ -112,6 +118,7 @@ history_counts(const struct history *history, struct history_counts *counts)
 		.reads_follower = atomic_load(&history->reads_follower),
 		.reads_pinned = atomic_load(&history->reads_pinned),
 		.pinned_refused = atomic_load(&history->pinned_refused),
+		.reads_alone = atomic_load(&history->reads_alone),
 		.keys = (atomic_load(&history->writes) / OPS_OF_KEYS + 1) *
 		    KEYS,
 	};
@@ -282,8 +289,11 @@ ask(struct recorder *client, struct raftsup_request *request,
 	struct history *history = client->history;
 	struct raftsup_answer answer;
 	char key[32], number[24];
+	bool alone;
 	int code;
 
+	alone = client->kind == PINNED && atomic_load(&history->alone) &&
+	    request->consistency == RAFTSUP_LINEARIZABLE;
 	request->key = key;
 	request->key_size = (size_t)snprintf(key, sizeof(key), "h%" PRIu64,
 	    op->key);
@@ -317,6 +327,8 @@ ask(struct recorder *client, struct raftsup_request *request,
 		atomic_fetch_add(client->kind == WRITER ? &history->done :
 		    client->kind == FOLLOWER ? &history->reads_follower :
 		    &history->reads_pinned, 1);
+		atomic_fetch_add(&history->reads_alone, alone &&
+		    atomic_load(&history->alone));
 		keep(client, op);
 		return;
 	}

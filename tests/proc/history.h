@@ -16,6 +16,7 @@
 #ifndef TESTS_PROC_HISTORY_H
 #define TESTS_PROC_HISTORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tests/proc/cluster.h"
@@ -35,6 +36,9 @@ struct history_counts {
 	uint64_t reads_pinned;			/* answered by the node
 						 * that is named */
 	uint64_t pinned_refused;		/* not answered */
+	uint64_t reads_alone;			/* answered without ReadIndex
+						 * while nobody else could be
+						 * asked, see history_alone */
 	uint64_t keys;
 };
 
@@ -44,6 +48,9 @@ struct history;
 struct history *history_start(const struct history_options *);
 /* Pinned ones read from this node from now on; 0: they rest. */
 void	history_pin(struct history *, int node);
+/* What is asked from now on, the pinned node has to answer alone: it is cut
+ * off; false: no longer. */
+void	history_alone(struct history *, bool);
 /* So far; any thread. */
 void	history_counts(const struct history *, struct history_counts *);
 /*
