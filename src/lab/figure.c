@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/xml.h"
+
 #define LEFT		90.0	/* pixels: names of the nodes */
 #define RIGHT		40.0
 #define TOP		110.0	/* title, legend, what happens to all */
@@ -74,7 +76,6 @@ static void	draw_roles(const struct figure *, uint32_t);
 static void	draw_message(const struct figure *,
 		    const struct story_message *);
 static void	draw_marks(const struct figure *, uint32_t);
-static void	print_text(FILE *, const char *);
 
 int
 figure_draw(const struct story *story, const struct figure_options *options,
@@ -354,7 +355,7 @@ draw_head(const struct figure *f)
 	}
 	fprintf(f->out, "</defs>\n<text class=\"title\" x=\"%.0f\" y=\"24\">",
 	    LEFT);
-	print_text(f->out, f->options->title);
+	xml_put_text(f->out, f->options->title);
 	fputs("</text>\n", f->out);
 	for (i = 0; i < COUNT_OF(roles); i++) {
 		fprintf(f->out, "<rect x=\"%.0f\" y=\"36\" width=\"12\" "
@@ -430,7 +431,7 @@ draw_message(const struct figure *f, const struct story_message *m)
 		y2 = y1 + (y2 - y1) * 0.45;
 	}
 	fprintf(f->out, "<g><title>");
-	print_text(f->out, m->text);
+	xml_put_text(f->out, m->text);
 	fprintf(f->out, "</title><line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" "
 	    "x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"", !told ? "lost" :
 	    m->reply ? "reply" : "request", x1, y1, x2, y2,
@@ -483,14 +484,14 @@ draw_mark(const struct figure *f, const struct story_line *line,
 	double x = place_of(f, line->ns);
 
 	fprintf(f->out, "<g><title>");
-	print_text(f->out, line->text);
+	xml_put_text(f->out, line->text);
 	fprintf(f->out, "</title><circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.2\" "
 	    "fill=\"%s\"/>", x, f->rows[line->node], is_bad ? "#b00020" :
 	    "#333");
 	if (label != NULL) {
 		fprintf(f->out, "<text%s x=\"%.1f\" y=\"%.1f\">",
 		    is_bad ? " class=\"bad\"" : "", x - 3, y);
-		print_text(f->out, label);
+		xml_put_text(f->out, label);
 		fputs("</text>", f->out);
 	}
 	fputs("</g>\n", f->out);
@@ -503,13 +504,13 @@ draw_all(const struct figure *f, const struct story_line *line, double last)
 	double x = place_of(f, line->ns);
 
 	fprintf(f->out, "<g><title>");
-	print_text(f->out, line->text);
+	xml_put_text(f->out, line->text);
 	fprintf(f->out, "</title><line class=\"all\" x1=\"%.1f\" y1=\"%.0f\" "
 	    "x2=\"%.1f\" y2=\"%.0f\"/>", x, TOP - 20, x, f->bottom);
 	if (x > last) {
 		fprintf(f->out, "<text class=\"bad\" x=\"%.1f\" y=\"%.0f\">",
 		    x + 3, TOP - 16);
-		print_text(f->out, line->text);
+		xml_put_text(f->out, line->text);
 		fputs("</text>", f->out);
 		last = x + 7 * (double)strlen(line->text);
 	}
@@ -554,30 +555,6 @@ draw_marks(const struct figure *f, uint32_t id)
 		    f->rows[id] + (is_bad ? 27 : 16));
 		if (label != NULL && !is_bad) {
 			last_below = x;
-		}
-	}
-}
-
-static void
-print_text(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			/* No control characters in XML. */
-			fputc((unsigned char)*text < 0x20 ? ' ' : *text, out);
 		}
 	}
 }

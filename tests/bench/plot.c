@@ -8,6 +8,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/xml.h"
+
 #define WIDTH	860
 #define HEIGHT	440
 #define LEFT	70.0
@@ -161,22 +163,7 @@ write_text(FILE *out, double x, double y, const char *text,
     const char *attributes)
 {
 	fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		default:
-			fputc(*text, out);
-			break;
-		}
-	}
+	xml_put_text(out, text);
 	fputs("</text>\n", out);
 }
 
