@@ -19,12 +19,14 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "op/op.h"
 #include "op/view.h"
 
 static void	follow(struct stage *, pid_t, int, uint64_t);
 static int	run_order(const struct stage *, const char *const *,
 		    const char *);
 static void	tidy_up(struct stage *);
+static void	write_reason(const struct stage *);
 
 int
 stage_check_dir(const char *path, const char *what, struct err_buf *err)
@@ -256,7 +258,27 @@ tidy_up(struct stage *stage)
 	}
 	if (stage->keep || failed) {
 		stage->keep = true;
+		write_reason(stage);
 	} else if (fs_remove_tree(stage->dir, &err) != ERR_OK) {
 		strlcpy(stage->reason, err.text, sizeof(stage->reason));
+	}
+}
+
+/* Beside what it explains, for whoever finds the directory later. */
+static void
+write_reason(const struct stage *stage)
+{
+	char path[PATH_MAX + 16], line[sizeof(stage->reason) + 1];
+	struct err_buf err;
+	int length, code;
+
+	if (stage->reason[0] == '\0') {
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/reason.txt", stage->dir);
+	length = snprintf(line, sizeof(line), "%s\n", stage->reason);
+	code = fs_write_file(path, line, (size_t)length, &err);
+	if (code != ERR_OK) {
+		(void)op_fail_code(code, &err);
 	}
 }

@@ -48,7 +48,8 @@ int	stage_order(const struct stage *, const char *dir, const char *word,
 /*
  * Calls play(arg, reason_fd) in a process of its own, which has failed when
  * it writes a reason there or ends with another status than 0; then stops the
- * cluster and removes the directory, unless it failed or keep is set.
+ * cluster and removes the directory, unless it failed or keep is set. Why it
+ * failed is left there in reason.txt, a line.
  */
 void	stage_run(struct stage *, void (*play)(void *, int), void *arg,
 	    uint64_t limit_ns);

@@ -49,6 +49,7 @@ nothing_left
 say "in a directory that is kept"
 expect 0 sup -d "$W/kept" scenario typical-run
 [ -d "$W/kept/node-5/store" ] || fail "nothing is kept"
+[ ! -e "$W/kept/reason.txt" ] || fail "$(cat "$W/kept/reason.txt")"
 "$BIN/raftck" "$W/kept" >"$W/ck" || fail "$(cat "$W/ck")"
 expect 64 sup -d "$W/kept" scenario typical-run
 expect 1 sup -d "$W/kept" status
@@ -63,6 +64,8 @@ grep -q '^FAIL typical-run: raftsup start: exit status ' "$W/out" ||
 [ "$(tail -n 1 "$W/out")" = '0 passed, 1 failed' ] || fail "$(cat "$W/out")"
 kept=$(sed -n 's/^  kept: //p' "$W/out")
 [ -e "$kept/raftsup.log" ] || fail "not kept: $kept"
+[ "$(sed -n 's/^FAIL typical-run: //p' "$W/out")" = \
+    "$(cat "$kept/reason.txt")" ] || fail "$(cat "$kept/reason.txt")"
 rm -rf "$kept"
 nothing_left
 

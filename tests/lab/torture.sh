@@ -115,6 +115,8 @@ said '^FAIL torture: raftsup start: exit status '
 said '^again +raftsup torture --seed 7 --time 1s '
 kept=$(sed -n 's/^kept  *//p' "$W/out")
 [ -e "$kept/raftsup.log" ] || fail "not kept: $kept"
+[ "$(sed -n 's/^FAIL torture: //p' "$W/out")" = \
+    "$(cat "$kept/reason.txt")" ] || fail "$(cat "$kept/reason.txt")"
 rm -rf "$kept"
 nothing_left
 
