@@ -11,21 +11,13 @@
 
 set -u
 
+. "$(dirname "$0")/../base/runs.sh"
+runs_begin "${2:?report}" 'target | seconds | runs, inputs kept'
 seconds=${1:-300}
-[ -n "$seconds" ] || seconds=300
-report=${2:?report}
 directory=${3:?directory}
 shift 3
-build=${RAFTSUP_BUILDDIR:-.}
 src=${RAFTSUP_SRCDIR:-.}
-commit=$(git -C "$src" describe --always --dirty 2>/dev/null)
 status=0
-
-if [ ! -e "$report" ]; then
-	mkdir -p "$(dirname "$report")" || exit 1
-	echo "# commit | target | seconds | runs, inputs kept | verdict" \
-	    >"$report" || exit 1
-fi
 
 for target; do
 	corpus=$directory/corpus/$target
@@ -44,15 +36,11 @@ for target; do
 	    "$corpus" "$src/tests/fuzz/corpus/$target" >"$output" 2>&1
 	code=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$output")
-	verdict=PASS
-	if [ $code -ne 0 ]; then
-		verdict=FAIL
+	runs_add "$code" "$target | $seconds | ${runs:-?},\
+ $(find "$corpus" -type f | wc -l)" || {
 		status=1
 		tail -n 60 "$output"
-	fi
-	echo "$commit | $target | $seconds | ${runs:-?}," \
-	    "$(find "$corpus" -type f | wc -l) | $verdict" |
-	    tee -a "$report"
+	}
 	rm -f "$output"
 done
 exit $status

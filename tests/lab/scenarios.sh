@@ -10,18 +10,11 @@
 
 set -u
 
+. "$(dirname "$0")/../base/runs.sh"
+runs_begin "${2:?report}" 'command | load before | seconds'
 rounds=${1:-5}
-report=${2:?report}
-build=${RAFTSUP_BUILDDIR:-.}
-commit=$(git -C "$(dirname "$0")" describe --always --dirty 2>/dev/null)
 output=$(mktemp) || exit 1
 trap 'rm -f "$output"' EXIT
-
-if [ ! -e "$report" ]; then
-	mkdir -p "$(dirname "$report")" || exit 1
-	echo "# commit | command | load before | seconds | verdict" \
-	    >"$report" || exit 1
-fi
 
 round=0
 while [ "$round" -lt "$rounds" ]; do
@@ -31,8 +24,8 @@ while [ "$round" -lt "$rounds" ]; do
 	"$build/raftsup" scenario all >"$output" 2>&1
 	status=$?
 	took=$(($(date +%s) - begin))
-	echo "$commit | scenario all, round $round | $load | $took |" \
-	    "$(tail -n 1 "$output")" | tee -a "$report"
+	runs_line "scenario all, round $round | $load | $took |\
+ $(tail -n 1 "$output")"
 	if [ "$status" -ne 0 ]; then
 		grep -E '^FAIL|^  kept: ' "$output"
 		exit 1

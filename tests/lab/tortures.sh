@@ -10,48 +10,33 @@
 
 set -u
 
-budget=${1:-600}
-report=${2:?report}
-build=${RAFTSUP_BUILDDIR:-.}
-commit=$(git -C "$(dirname "$0")" describe --always --dirty 2>/dev/null)
-end=$(($(date +%s) + budget))
-
-if [ ! -e "$report" ]; then
-	mkdir -p "$(dirname "$report")" || exit 1
-	echo "# commit | command | outcome | kills so far | verdict" \
-	    >"$report" || exit 1
-fi
+. "$(dirname "$0")/../base/runs.sh"
+runs_begin "${2:?report}" 'command | outcome | kills so far'
+runs_for "${1:-600}"
 
 # number NAME: of the JSON object
 number() {
 	printf '%s\n' "$output" | sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p"
 }
 
-while [ "$(date +%s)" -lt "$end" ]; do
-	seed=$(($(grep -c ' torture ' "$report") + 1))
+while [ "$(runs_left)" -gt 0 ]; do
+	seed=$(runs_next torture)
 	case $((seed % 5)) in
 	0) args="--faults kill,supervisor" ;;
 	4) args="--faults kill -n 3 --durability process" ;;
 	*) args="" ;;
 	esac
-	left=$((end - $(date +%s)))
+	left=$(runs_left)
 	[ "$left" -lt 120 ] || left=120
 	[ "$left" -gt 5 ] || left=5
 	args="torture --seed $seed --time ${left}s${args:+ $args}"
 	# shellcheck disable=SC2086
 	output=$("$build/raftsup" $args -j 2>&1)
 	status=$?
-	before=$(sed -n 's/.*| \([0-9]*\) | PASS$/\1/p' "$report" | tail -n 1)
 	kills=$(number kills)
 	parts=$(number parts)
 	unavailable=$(number unavailable_ms)
-	verdict=PASS
-	[ "$status" -eq 0 ] || verdict=FAIL
-	echo "$commit | $args | ${kills:-0} kills, ${parts:-0} parts judged," \
-	    "${unavailable:-0} ms unavailable |" \
-	    "$((${before:-0} + ${kills:-0})) | $verdict" | tee -a "$report"
-	if [ "$verdict" = FAIL ]; then
-		printf '%s\n' "$output"
-		exit 1
-	fi
+	runs_add "$status" "$args | ${kills:-0} kills, ${parts:-0} parts\
+ judged, ${unavailable:-0} ms unavailable | $(runs_sum "$kills")" ||
+	    runs_fail "$output"
 done

@@ -10,21 +10,12 @@
 
 set -u
 
-budget=${1:-600}
-report=${2:?report}
-build=${RAFTSUP_BUILDDIR:-.}
-commit=$(git -C "$(dirname "$0")" describe --always --dirty 2>/dev/null)
-end=$(($(date +%s) + budget))
+. "$(dirname "$0")/../base/runs.sh"
+runs_begin "${2:?report}" 'command | outcome | kills so far'
+runs_for "${1:-600}"
 
-if [ ! -e "$report" ]; then
-	mkdir -p "$(dirname "$report")" || exit 1
-	echo "# commit | command | outcome | kills so far | verdict" \
-	    >"$report" || exit 1
-fi
-
-while [ "$(date +%s)" -lt "$end" ]; do
-	runs=$(grep -c ' storm ' "$report")
-	seed=$((runs + 1))
+while [ "$(runs_left)" -gt 0 ]; do
+	seed=$(runs_next storm)
 	case $((seed % 5)) in
 	1) args="-o 100000 -i 300" ;;
 	2) args="-o 20000 -i 1500 -a -S" ;;
@@ -36,13 +27,6 @@ while [ "$(date +%s)" -lt "$end" ]; do
 	status=$?
 	said=$(printf '%s\n' "$output" | grep ' kills in ' | head -n 1)
 	kills=$(printf '%s\n' "$said" | sed -n 's/.*; \([0-9]*\) kills.*/\1/p')
-	before=$(sed -n 's/.*| \([0-9]*\) | PASS$/\1/p' "$report" | tail -n 1)
-	verdict=PASS
-	[ "$status" -eq 0 ] || verdict=FAIL
-	echo "$commit | storm $args -s $seed | $said |" \
-	    "$((${before:-0} + ${kills:-0})) | $verdict" | tee -a "$report"
-	if [ "$verdict" = FAIL ]; then
-		printf '%s\n' "$output"
-		exit 1
-	fi
+	runs_add "$status" "storm $args -s $seed | $said |\
+ $(runs_sum "$kills")" || runs_fail "$output"
 done
