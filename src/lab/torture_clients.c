@@ -428,30 +428,50 @@ expected_value(struct client *client, uint32_t key)
 	return last > 8 ? last - 1 - below(client, 8) : 0;
 }
 
+/* One value of a register in another's place, if that is there. */
+struct swap {
+	uint32_t i;
+	char key[HISTORY_KEY_SIZE];
+	struct history_op op;
+	size_t expected_size, value_size;	/* of the client's texts */
+};
+
+/* False: there is nothing to expect. */
+static bool
+begin_swap(struct client *client, const char *name, struct swap *swap)
+{
+	swap->i = below(client, HISTORY_REGISTERS);
+	swap->op = begin(client, name, HISTORY_REGISTER, swap->i, swap->key);
+	swap->op.arg = expected_value(client, swap->i);
+	if (swap->op.arg == 0) {
+		return false;
+	}
+	swap->op.arg2 = client->all->next_value++;
+	swap->value_size = history_value(swap->op.arg2, client->value);
+	swap->expected_size = history_value(swap->op.arg, client->expected);
+	return true;
+}
+
 static void
 cas(struct client *client)
 {
-	uint32_t i = below(client, HISTORY_REGISTERS);
-	char key[HISTORY_KEY_SIZE];
-	struct history_op op = begin(client, "cas", HISTORY_REGISTER, i, key);
 	struct raftsup_request request = { .operation = RAFTSUP_CAS,
 		.value = client->value, .expected = client->expected };
 	struct raftsup_answer answer;
 	enum history_outcome outcome;
+	struct swap swap;
 
-	op.arg = expected_value(client, i);
-	if (op.arg == 0) {
+	if (!begin_swap(client, "cas", &swap)) {
 		return;
 	}
-	op.arg2 = client->all->next_value++;
-	request.value_size = history_value(op.arg2, client->value);
-	request.expected_size = history_value(op.arg, client->expected);
-	outcome = write_key(client, &op, HISTORY_CAS, TORTURE_CAS, key,
-	    &request, &answer);
+	request.value_size = swap.value_size;
+	request.expected_size = swap.expected_size;
+	outcome = write_key(client, &swap.op, HISTORY_CAS, TORTURE_CAS,
+	    swap.key, &request, &answer);
 	if (outcome == HISTORY_DONE && answer.code == RAFTSUP_OK) {
-		client->seen[i] = op.arg2;
+		client->seen[swap.i] = swap.op.arg2;
 	}
-	history_return(client->all->history, &op, outcome,
+	history_return(client->all->history, &swap.op, outcome,
 	    answer.code == RAFTSUP_OK, 0);
 }
 
@@ -459,31 +479,30 @@ cas(struct client *client)
 static void
 swap_by_txn(struct client *client)
 {
-	uint32_t i = below(client, HISTORY_REGISTERS);
-	char key[HISTORY_KEY_SIZE];
-	struct history_op op = begin(client, "txn", HISTORY_REGISTER, i, key);
 	struct raftsup_compare compare = { .kind = RAFTSUP_EQUAL,
-		.key = key, .key_size = strlen(key),
 		.value = client->expected };
-	struct raftsup_request then = { .operation = RAFTSUP_SET, .key = key,
-		.key_size = strlen(key), .value = client->value };
+	struct raftsup_request then = { .operation = RAFTSUP_SET,
+		.value = client->value };
 	struct raftsup_request request = { .operation = RAFTSUP_TXN,
 		.compares = &compare, .compare_count = 1, .then = &then,
 		.then_count = 1 };
 	struct raftsup_answer answer;
 	enum history_outcome outcome;
+	struct swap swap;
 
-	op.arg = expected_value(client, i);
-	if (op.arg == 0) {
+	if (!begin_swap(client, "txn", &swap)) {
 		return;
 	}
-	op.arg2 = client->all->next_value++;
-	then.value_size = history_value(op.arg2, client->value);
-	compare.value_size = history_value(op.arg, client->expected);
-	history_call(client->all->history, client->epoch, HISTORY_CAS, &op);
+	compare.key = then.key = swap.key;
+	compare.key_size = then.key_size = strlen(swap.key);
+	compare.value_size = swap.expected_size;
+	then.value_size = swap.value_size;
+	history_call(client->all->history, client->epoch, HISTORY_CAS,
+	    &swap.op);
 	(void)raftsup_call(client->leader, &request, &answer);
-	outcome = count(client, &op, TORTURE_TXN, &answer);
-	history_return(client->all->history, &op, outcome, answer.then, 0);
+	outcome = count(client, &swap.op, TORTURE_TXN, &answer);
+	history_return(client->all->history, &swap.op, outcome, answer.then,
+	    0);
 }
 
 static void

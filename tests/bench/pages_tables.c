@@ -9,8 +9,14 @@
 #include "tests/bench/gather.h"
 #include "tests/bench/pages.h"
 
+struct metric {
+	const char *figure, *name;
+};
+
 static const char *text_of(const json_t *, const char *);
 static void table_head(FILE *, const char *, const char *const *, size_t);
+static void systems(FILE *, const json_t *, const char *,
+    const char *const *, const struct metric *, size_t);
 static void machine(FILE *, const json_t *);
 static void ratios(FILE *, const json_t *);
 static void latency(FILE *, const json_t *);
@@ -103,6 +109,33 @@ table_head(FILE *out, const char *title, const char *const *columns,
 		fprintf(out, "---:|");
 	}
 	fprintf(out, "\n");
+}
+
+/*
+ * A row a system that has the first metric's figure; the first column is its
+ * name, the others are the metrics.
+ */
+static void
+systems(FILE *out, const json_t *all, const char *title,
+    const char *const *columns, const struct metric *metrics, size_t count)
+{
+	json_t *system;
+	size_t i, j;
+
+	table_head(out, title, columns, count + 1);
+	json_array_foreach(json_object_get(all, "systems"), i, system)
+	{
+		const char *id = text_of(system, "system");
+
+		if (gather_figure(all, id, metrics[0].figure) == NULL) {
+			continue;
+		}
+		fprintf(out, "| %s |", text_of(system, "name"));
+		for (j = 0; j < count; j++) {
+			cell(out, all, id, metrics[j].figure, metrics[j].name);
+		}
+		fprintf(out, "\n");
+	}
 }
 
 static void
@@ -213,30 +246,14 @@ latency(FILE *out, const json_t *all)
 	static const char *const columns[] = { "microseconds", "set p50",
 		"set p99", "set p99.9", "get p50", "get p99", "paced set p50",
 		"paced set p99", "processor time a set" };
-	static const struct {
-		const char *figure, *metric;
-	} cells[] = { { "set serial", "p50_us" }, { "set serial", "p99_us" },
-		{ "set serial", "p999_us" }, { "get serial", "p50_us" },
-		{ "get serial", "p99_us" }, { "set paced", "p50_us" },
-		{ "set paced", "p99_us" }, { "set serial", "cpu_us_per_op" } };
-	json_t *system;
-	size_t i, j;
+	static const struct metric metrics[] = { { "set serial", "p50_us" },
+		{ "set serial", "p99_us" }, { "set serial", "p999_us" },
+		{ "get serial", "p50_us" }, { "get serial", "p99_us" },
+		{ "set paced", "p50_us" }, { "set paced", "p99_us" },
+		{ "set serial", "cpu_us_per_op" } };
 
-	table_head(out, "One client, one request after another", columns,
-	    COUNT_OF(columns));
-	json_array_foreach(json_object_get(all, "systems"), i, system)
-	{
-		const char *id = text_of(system, "system");
-
-		if (gather_figure(all, id, "set serial") == NULL) {
-			continue;
-		}
-		fprintf(out, "| %s |", text_of(system, "name"));
-		for (j = 0; j < COUNT_OF(cells); j++) {
-			cell(out, all, id, cells[j].figure, cells[j].metric);
-		}
-		fprintf(out, "\n");
-	}
+	systems(out, all, "One client, one request after another", columns,
+	    metrics, COUNT_OF(metrics));
 	fprintf(out,
 	    "\nProcessor time is that of all processes of the system, the "
 	    "client's not counted.\n\n");
@@ -247,29 +264,13 @@ throughput(FILE *out, const json_t *all)
 {
 	static const char *const columns[] = { "", "set/s", "p50, us",
 		"p99, us", "get/s", "processor time a set, us" };
-	static const struct {
-		const char *figure, *metric;
-	} cells[] = { { "set pipelined", "ops_per_s" },
-		{ "set pipelined", "p50_us" }, { "set pipelined", "p99_us" },
-		{ "get pipelined", "ops_per_s" },
+	static const struct metric metrics[] = {
+		{ "set pipelined", "ops_per_s" }, { "set pipelined", "p50_us" },
+		{ "set pipelined", "p99_us" }, { "get pipelined", "ops_per_s" },
 		{ "set pipelined", "cpu_us_per_op" } };
-	json_t *system;
-	size_t i, j;
 
-	table_head(out, "As many as it takes", columns, COUNT_OF(columns));
-	json_array_foreach(json_object_get(all, "systems"), i, system)
-	{
-		const char *id = text_of(system, "system");
-
-		if (gather_figure(all, id, "set pipelined") == NULL) {
-			continue;
-		}
-		fprintf(out, "| %s |", text_of(system, "name"));
-		for (j = 0; j < COUNT_OF(cells); j++) {
-			cell(out, all, id, cells[j].figure, cells[j].metric);
-		}
-		fprintf(out, "\n");
-	}
+	systems(out, all, "As many as it takes", columns, metrics,
+	    COUNT_OF(metrics));
 	fprintf(out,
 	    "\nOurs: 4 clients with 256 requests each. Redis: 50 connections "
 	    "with 64 each. etcd and libraft: 256 under way. "
@@ -281,27 +282,15 @@ sweep(FILE *out, const json_t *all)
 {
 	static const char *const columns[] = { "sets/s, under way:", "1", "4",
 		"16", "64", "256" };
-	json_t *system;
-	char figure[64];
-	size_t i, j;
+	static const struct metric metrics[] = {
+		{ "set, 1 under way", "ops_per_s" },
+		{ "set, 4 under way", "ops_per_s" },
+		{ "set, 16 under way", "ops_per_s" },
+		{ "set, 64 under way", "ops_per_s" },
+		{ "set, 256 under way", "ops_per_s" } };
 
-	table_head(out, "By how many are under way", columns,
-	    COUNT_OF(columns));
-	json_array_foreach(json_object_get(all, "systems"), i, system)
-	{
-		const char *id = text_of(system, "system");
-
-		if (gather_figure(all, id, "set, 1 under way") == NULL) {
-			continue;
-		}
-		fprintf(out, "| %s |", text_of(system, "name"));
-		for (j = 1; j < COUNT_OF(columns); j++) {
-			(void)snprintf(figure, sizeof(figure),
-			    "set, %s under way", columns[j]);
-			cell(out, all, id, figure, "ops_per_s");
-		}
-		fprintf(out, "\n");
-	}
+	systems(out, all, "By how many are under way", columns, metrics,
+	    COUNT_OF(metrics));
 	fprintf(out, "\n");
 }
 
@@ -347,22 +336,10 @@ idle(FILE *out, const json_t *all)
 {
 	static const char *const columns[] = { "", "% of a core, all processes",
 		"KiB of the largest process" };
-	json_t *system;
-	size_t i;
+	static const struct metric metrics[] = { { "idle", "cpu_percent" },
+		{ "idle", "memory_kib" } };
 
-	table_head(out, "Nobody asks", columns, COUNT_OF(columns));
-	json_array_foreach(json_object_get(all, "systems"), i, system)
-	{
-		const char *id = text_of(system, "system");
-
-		if (gather_figure(all, id, "idle") == NULL) {
-			continue;
-		}
-		fprintf(out, "| %s |", text_of(system, "name"));
-		cell(out, all, id, "idle", "cpu_percent");
-		cell(out, all, id, "idle", "memory_kib");
-		fprintf(out, "\n");
-	}
+	systems(out, all, "Nobody asks", columns, metrics, COUNT_OF(metrics));
 	fprintf(out,
 	    "\nMemory is resident and anonymous: neither maps of files nor "
 	    "the segment.\n\n");

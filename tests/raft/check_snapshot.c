@@ -529,9 +529,9 @@ START_TEST(t50_conflicting_log)
 	ck_assert(reply()->done);
 	ck_assert_uint_eq(reply()->after_seq, s.update.persist_seq);
 	/* what is in the snapshot is not counted as durable before it is */
-	ck_assert_uint_eq(s.raft->durable_index, 0);
+	ASSERT_DURABLE(0);
 	solo_persisted(&s);
-	ck_assert_uint_eq(s.raft->durable_index, 6);
+	ASSERT_DURABLE(6);
 	solo_append(&s, 1, 5, 6, 4, "5", 7);
 	ASSERT_COMMIT(7);
 }
@@ -541,8 +541,6 @@ END_TEST
  * its first write. */
 START_TEST(t41_brought_back)
 {
-	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
-
 	solo_open(&s, 3, 3, 1, 0, "1");
 	solo_append(&s, 1, 4, 1, 1, "2 2 4", 0);	/* persist 1 */
 	solo_append(&s, 2, 5, 1, 1, "3", 0);		/* persist 2 */
@@ -551,13 +549,10 @@ START_TEST(t41_brought_back)
 	received(s.update.receive_id, 60, true, false);
 	ck_assert(s.update.drop_log);
 	ck_assert_uint_eq(s.update.persist_seq, 4);
-	e.persisted.seq = 3;
-	e.persisted.last_index = 4;
-	e.persisted.last_term = 4;
-	solo_step(&s, &e);
-	ck_assert_uint_eq(s.raft->durable_index, 0);
+	solo_complete(&s, 3, 4, 4);
+	ASSERT_DURABLE(0);
 	solo_persisted(&s);
-	ck_assert_uint_eq(s.raft->durable_index, 4);
+	ASSERT_DURABLE(4);
 }
 END_TEST
 
@@ -569,7 +564,7 @@ START_TEST(log_goes_on)
 	ck_assert_uint_eq(s.update.install_id, 1);
 	ck_assert(!s.update.drop_log);
 	ck_assert_uint_eq(s.raft->log.last_index, 6);
-	ck_assert_uint_eq(s.raft->durable_index, 6);
+	ASSERT_DURABLE(6);
 	ASSERT_COMMIT(4);
 	ck_assert(reply()->done);
 }
@@ -629,7 +624,7 @@ START_TEST(t56_two_installs)
 	ck_assert_uint_eq(s.update.first_index, 71);
 	ASSERT_COMMIT(70);
 	solo_persisted(&s);
-	ck_assert_uint_eq(s.raft->durable_index, 70);
+	ASSERT_DURABLE(70);
 	/* and the one before, late */
 	recv_chunk(1, 2, 50, 2, 4, 0, 60, 60);
 	ck_assert(reply()->done);

@@ -241,24 +241,16 @@ END_TEST
 /* A completion for entries that were overwritten since: not by index. */
 START_TEST(t41_aba)
 {
-	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
-	struct raft_status status;
-
 	solo_open(&s, 1, 3, 1, 0, "1");
 	solo_append(&s, 2, 2, 1, 1, "2 2 2", 0);	/* persist 1 */
 	solo_append(&s, 3, 3, 1, 1, "3 3 3", 0);	/* persist 2 */
-	e.persisted.seq = 1;
-	e.persisted.last_index = 4;
-	e.persisted.last_term = 2;
-	solo_step(&s, &e);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 1);
+	solo_complete(&s, 1, 4, 2);
+	ASSERT_DURABLE(1);
 	/* an acknowledgement of them still waits */
 	solo_append(&s, 3, 3, 1, 1, "3 3 3", 0);
 	ck_assert_uint_eq(s.update.messages[0].after_seq, 2);
 	solo_persisted(&s);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 4);
+	ASSERT_DURABLE(4);
 }
 END_TEST
 
@@ -268,74 +260,52 @@ END_TEST
  */
 START_TEST(t41_brought_back)
 {
-	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
-	struct raft_status status;
-
 	solo_open(&s, 1, 3, 1, 0, "1");
 	solo_append(&s, 2, 2, 1, 1, "2 2 2", 0);	/* persist 1 */
 	solo_append(&s, 3, 3, 1, 1, "3", 0);		/* persist 2 */
 	solo_heartbeat(&s, 2, 4, 0);			/* persist 3 */
 	solo_append(&s, 2, 4, 1, 1, "2 2 2", 0);	/* persist 4 */
 	ck_assert_uint_eq(s.update.persist_seq, 4);
-	e.persisted.seq = 1;
-	e.persisted.last_index = 4;
-	e.persisted.last_term = 2;
-	solo_step(&s, &e);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 1);
+	solo_complete(&s, 1, 4, 2);
+	ASSERT_DURABLE(1);
 	/* a death between persists 3 and 4 would take them away */
 	solo_append(&s, 2, 4, 1, 1, "2 2 2", 0);
 	ck_assert_uint_eq(s.update.messages[0].after_seq, 4);
 	solo_persisted(&s);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 4);
+	ASSERT_DURABLE(4);
 }
 END_TEST
 
 /* What came before the entries that were cut is durable by its first write. */
 START_TEST(t41_not_cut)
 {
-	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
-	struct raft_status status;
-
 	solo_open(&s, 1, 3, 1, 0, "1");
 	solo_append(&s, 2, 2, 1, 1, "2 2 2 2", 0);	/* persist 1 */
 	solo_append(&s, 3, 3, 4, 2, "3", 0);		/* persist 2 */
 	solo_append(&s, 2, 4, 3, 2, "4", 0);		/* persist 3 */
 	ck_assert_uint_eq(s.update.persist_seq, 3);
-	e.persisted.seq = 1;
-	e.persisted.last_index = 5;
-	e.persisted.last_term = 2;
-	solo_step(&s, &e);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 3);
+	solo_complete(&s, 1, 5, 2);
+	ASSERT_DURABLE(3);
 	solo_persisted(&s);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 4);
+	ASSERT_DURABLE(4);
 }
 END_TEST
 
 START_TEST(t41_truncated)
 {
-	struct raft_status status;
-
 	/* what was durable is not once it is truncated */
 	solo_open(&s, 1, 3, 1, 0, "1 1 1");
 	solo_append(&s, 2, 2, 1, 1, "2", 0);
-	raft_status(s.raft, &status);
-	ck_assert_uint_eq(status.durable_index, 1);
+	ASSERT_DURABLE(1);
 	ck_assert_uint_eq(s.update.messages[0].after_seq, 1);
 }
 END_TEST
 
 START_TEST(t41_never_given_out)
 {
-	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
-
 	solo_open(&s, 1, 3, 1, 0, "1");
 	s.latches = true;
-	e.persisted.seq = 1;
-	solo_step(&s, &e);
+	solo_complete(&s, 1, 0, 0);
 	assert_latched("persist 1 is reported durable");
 }
 END_TEST

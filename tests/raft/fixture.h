@@ -24,6 +24,8 @@ TCase	*test_case(Suite *, const char *name);
 	ck_assert_uint_eq(raft_term(s.raft), (expected))
 #define ASSERT_COMMIT(expected)						\
 	ck_assert_uint_eq(s.update.commit_index, (expected))
+#define ASSERT_DURABLE(expected)					\
+	ck_assert_uint_eq(s.raft->durable_index, (expected))
 
 /* The last step broke a rule, of which the text tells; it has no effects. */
 void	assert_latched(const char *text);

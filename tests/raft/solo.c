@@ -205,12 +205,21 @@ solo_force(struct solo *s)
 void
 solo_persisted(struct solo *s)
 {
+	uint64_t last_index = s->raft->log.last_index;
+
+	solo_complete(s, s->raft->persist_seq, last_index,
+	    raft_term_at(s->raft, last_index));
+}
+
+void
+solo_complete(struct solo *s, uint64_t seq, uint64_t last_index,
+    uint64_t last_term)
+{
 	struct raft_event e = { .type = RAFT_EVENT_PERSISTED };
 
-	e.persisted.seq = s->raft->persist_seq;
-	e.persisted.last_index = s->raft->log.last_index;
-	e.persisted.last_term = raft_term_at(s->raft,
-	    s->raft->log.last_index);
+	e.persisted.seq = seq;
+	e.persisted.last_index = last_index;
+	e.persisted.last_term = last_term;
 	solo_step(s, &e);
 }
 

@@ -51,6 +51,9 @@ void	solo_tick(struct solo *, uint64_t after_ns);
 void	solo_timeout(struct solo *);	/* to the deadline, and a tick */
 void	solo_force(struct solo *);
 void	solo_persisted(struct solo *);	/* all that was given out */
+/* That persist, whose last entry was this. */
+void	solo_complete(struct solo *, uint64_t seq, uint64_t last_index,
+	    uint64_t last_term);
 int	solo_propose(struct solo *, uint32_t count, uint32_t size);
 int	solo_read(struct solo *, uint64_t id);
 int	solo_change(struct solo *, const struct raft_change *, uint32_t count,

@@ -71,6 +71,17 @@ expect_text(struct channel_rx *rx, uint32_t type, const char *text)
 	channel_release(rx);
 }
 
+/* The sender ends; what its run of that number says comes through. */
+static void
+expect_next_run(struct channel_tx **tx, uint64_t run, struct channel_rx *rx)
+{
+	channel_tx_close(*tx);
+	*tx = link_tx(run);
+	ck_assert_int_eq(send_text(*tx, 1, 8, "small"), ERR_OK);
+	ck_assert(channel_flush(*tx));
+	expect_text(rx, 1, "small");
+}
+
 static void
 expect_verdict(struct channel_rx *rx, enum channel_verdict verdict)
 {
@@ -283,11 +294,7 @@ START_TEST(test_large_torn)
 	ck_assert(channel_is_pending(tx));
 	expect_verdict(rx, CHANNEL_EMPTY);
 	channel_done(rx);
-	channel_tx_close(tx);
-	tx = link_tx(6);
-	ck_assert_int_eq(send_text(tx, 1, 8, "small"), ERR_OK);
-	ck_assert(channel_flush(tx));
-	expect_text(rx, 1, "small");
+	expect_next_run(&tx, 6, rx);
 	ck_assert_int_eq(send_large(tx, 8, 2u << 20), ERR_OK);
 	ck_assert(channel_flush(tx));
 	(void)expect_large(tx, rx, 2u << 20);
@@ -312,6 +319,40 @@ START_TEST(test_large_torn)
 }
 END_TEST
 
+/* The sender's end of the link by hand, for what no channel would write. */
+static void
+raw_open(struct ring *ring)
+{
+	uint8_t *data = segment_map_ring(node->fd,
+	    layout_link_ring(&node->areas, 0, 1), LAYOUT_LINK_RING, true);
+
+	ck_assert_ptr_nonnull(data);
+	ring_init(ring, segment_link(node, 0, 1), data, LAYOUT_LINK_RING,
+	    RING_PRODUCER);
+}
+
+/* From run 5 to run 8; filled with 'w' behind the head, if there is one. */
+static void
+raw_write(struct ring *ring, uint32_t type, uint32_t flags,
+    const struct channel_fragment_layout *head, uint32_t size)
+{
+	uint8_t *data = ring_claim(ring, size);
+
+	ck_assert_ptr_nonnull(data);
+	memset(data, 'w', size);
+	if (head != NULL) {
+		memcpy(data, head, sizeof(*head));
+	}
+	ring_seal(ring, type, flags, size, 5, 8);
+}
+
+static void
+raw_commit(struct ring *ring)
+{
+	ring_commit(ring);
+	segment_unmap_ring(ring->data, LAYOUT_LINK_RING);
+}
+
 /* Beginnings of messages that never end: a call does not take all of them. */
 START_TEST(test_endless_fragments)
 {
@@ -322,33 +363,20 @@ START_TEST(test_endless_fragments)
 	enum channel_verdict verdict;
 	uint32_t calls = 0;
 	struct ring ring;
-	uint8_t *data = segment_map_ring(node->fd,
-	    layout_link_ring(&node->areas, 0, 1), LAYOUT_LINK_RING, true);
 
-	ck_assert_ptr_nonnull(data);
-	ring_init(&ring, segment_link(node, 0, 1), data, LAYOUT_LINK_RING,
-	    RING_PRODUCER);
+	raw_open(&ring);
 	for (uint32_t i = 0; i < 1000; i++) {
-		data = ring_claim(&ring, sizeof(head) + 1);
-		ck_assert_ptr_nonnull(data);
 		head.message = i;
-		memcpy(data, &head, sizeof(head));
-		data[sizeof(head)] = 'x';
-		ring_seal(&ring, 77, 1, sizeof(head) + 1, 5, 8);
+		raw_write(&ring, 77, 1, &head, sizeof(head) + 1);
 	}
-	ring_commit(&ring);
-	segment_unmap_ring(ring.data, LAYOUT_LINK_RING);
+	raw_commit(&ring);
 	while ((verdict = channel_receive(rx, &message)) != CHANNEL_EMPTY) {
 		ck_assert_int_eq(verdict, CHANNEL_PART);
 		calls++;
 	}
 	ck_assert_uint_ge(calls, 1000 / 16);
 	channel_done(rx);
-	channel_tx_close(tx);
-	tx = link_tx(6);
-	ck_assert_int_eq(send_text(tx, 1, 8, "small"), ERR_OK);
-	ck_assert(channel_flush(tx));
-	expect_text(rx, 1, "small");
+	expect_next_run(&tx, 6, rx);
 	channel_tx_close(tx);
 	channel_rx_close(rx);
 }
@@ -366,43 +394,27 @@ START_TEST(test_wild_fragments)
 		{ 1, 0, 0, 0 },
 		{ 1, 1000, 0, 1 },
 	};
+	static const struct channel_fragment_layout nothing = { 1, 1000, 0,
+		0 };
 	struct channel_tx *tx = link_tx(5);
 	struct channel_rx *rx = link_rx(8);
 	struct ring ring;
-	uint8_t *data;
 
 	for (size_t i = 0; i < COUNT_OF(wild); i++) {
-		data = segment_map_ring(node->fd,
-		    layout_link_ring(&node->areas, 0, 1), LAYOUT_LINK_RING,
-		    true);
-		ck_assert_ptr_nonnull(data);
-		ring_init(&ring, segment_link(node, 0, 1), data,
-		    LAYOUT_LINK_RING, RING_PRODUCER);
-		data = ring_claim(&ring, 16 + 100);
-		ck_assert_ptr_nonnull(data);
-		memset(data, 'w', 16 + 100);
-		memcpy(data, &wild[i], sizeof(wild[i]));
-		ring_seal(&ring, 77, 1, 16 + 100, 5, 8);
+		raw_open(&ring);
+		raw_write(&ring, 77, 1, &wild[i], 16 + 100);
 		/* An unknown flag, a type of the ring's and not of ours, a
 		 * fragment of nothing. */
-		ck_assert_ptr_nonnull(ring_claim(&ring, 16));
-		ring_seal(&ring, 77, 2, 16, 5, 8);
-		ck_assert_ptr_nonnull(ring_claim(&ring, 16));
-		ring_seal(&ring, 40000, 0, 16, 5, 8);
-		ck_assert_ptr_nonnull(ring_claim(&ring, 16));
-		ring_seal(&ring, 77, 1, 16, 5, 8);
-		ring_commit(&ring);
-		segment_unmap_ring(ring.data, LAYOUT_LINK_RING);
+		raw_write(&ring, 77, 2, NULL, 16);
+		raw_write(&ring, 40000, 0, NULL, 16);
+		raw_write(&ring, 77, 1, &nothing, sizeof(nothing));
+		raw_commit(&ring);
 		for (int n = 0; n < 4; n++) {
 			expect_verdict(rx, CHANNEL_BAD);
 		}
 		expect_verdict(rx, CHANNEL_EMPTY);
 	}
-	channel_tx_close(tx);
-	tx = link_tx(5);
-	ck_assert_int_eq(send_text(tx, 1, 8, "fine"), ERR_OK);
-	ck_assert(channel_flush(tx));
-	expect_text(rx, 1, "fine");
+	expect_next_run(&tx, 5, rx);
 	channel_tx_close(tx);
 	channel_rx_close(rx);
 }
