@@ -4,22 +4,7 @@
 # raftsup scenario: what it prints and leaves, bad usage, directories, Ctrl-C;
 # and the fastest of the scenarios.
 
-. "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
-TMPDIR=$W/tmp
-export TMPDIR
-mkdir "$TMPDIR" || exit 99
-
-# By a file, so that grep does not find itself.
-printf '%s' "$TMPDIR" >"$W/pattern"
-has_processes() {
-	grep -qsaF -f "$W/pattern" /proc/[0-9]*/cmdline
-}
-
-# What a scenario leaves behind: no directory, no process, no shared memory.
-nothing_left() {
-	[ -z "$(ls -A "$TMPDIR")" ] || fail "left in $TMPDIR: $(ls "$TMPDIR")"
-	! has_processes || fail "a process of $TMPDIR is left"
-}
+. "${RAFTSUP_SRCDIR:?}/tests/lab/lib.sh"
 
 say "the list, bad usage"
 expect 0 sup scenario --list
@@ -56,18 +41,8 @@ expect 1 sup -d "$W/kept" status
 nothing_left
 
 say "one that fails is kept, and says why"
-mkdir "$W/bin" && cp "$BIN/raftsup" "$W/bin/raftsup" &&
-    cp /bin/false "$W/bin/raftnode" || exit 99
-expect 1 "$W/bin/raftsup" scenario typical-run
-grep -q '^FAIL typical-run: raftsup start: exit status ' "$W/out" ||
-    fail "$(cat "$W/out")"
+fails_and_keeps typical-run kept: scenario typical-run
 [ "$(tail -n 1 "$W/out")" = '0 passed, 1 failed' ] || fail "$(cat "$W/out")"
-kept=$(sed -n 's/^  kept: //p' "$W/out")
-[ -e "$kept/raftsup.log" ] || fail "not kept: $kept"
-[ "$(sed -n 's/^FAIL typical-run: //p' "$W/out")" = \
-    "$(cat "$kept/reason.txt")" ] || fail "$(cat "$kept/reason.txt")"
-rm -rf "$kept"
-nothing_left
 
 say "interrupted"
 "$BIN/raftsup" scenario kill-storm >"$W/out" 2>&1 &
