@@ -4,6 +4,7 @@
  */
 #include "ctl/txn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,10 +35,13 @@ struct txn {
 	struct raftsup_compare compares[RAFTSUP_TXN_MAX];
 	size_t compare_count;
 	struct branch branches[2]; /* then, else */
+	size_t line_count;
+	bool is_ended;
 	bool is_bad;
 	struct err_buf err;
 };
 
+static void refuse_behind_end(struct txn *, const struct bytes_word *);
 static int take_words(struct txn *, struct settings *, struct txn_line *,
     const struct bytes_word *, size_t, struct err_buf *);
 static int take_if(struct txn *, const struct settings *, struct txn_line *,
@@ -82,6 +86,7 @@ txn_take(struct txn *txn, struct settings *settings, const char *text,
 	memcpy(line->text, text, length);
 	line->next = txn->all;
 	txn->all = line;
+	txn->line_count++;
 	if (memchr(text, '\0', length) != NULL) {
 		txn_spoil(txn, "there is a zero byte in the line (write it as"
 			       " \\x00)");
@@ -89,7 +94,14 @@ txn_take(struct txn *txn, struct settings *settings, const char *text,
 	}
 	result = bytes_split_words(line->text, length, line->text, words,
 	    LINE_WORDS_MAX, &count, &err);
+	if (txn->is_ended) {
+		if (result != 0 || count > 0) {
+			refuse_behind_end(txn, count > 0 ? words : NULL);
+		}
+		return true;
+	}
 	if (result == 0 && count == 1 && is_word(&words[0], "end")) {
+		txn->is_ended = true;
 		return true;
 	}
 	if (result == 0 && count > 0) {
@@ -99,6 +111,17 @@ txn_take(struct txn *txn, struct settings *settings, const char *text,
 		txn_spoil(txn, err.text);
 	}
 	return false;
+}
+
+static void
+refuse_behind_end(struct txn *txn, const struct bytes_word *word)
+{
+	char text[WORD_TEXT_SIZE], why[WORD_TEXT_SIZE + 64];
+
+	snprintf(why, sizeof(why), "line %zu%s%s stands behind `end`",
+	    txn->line_count, word != NULL ? ": " : "",
+	    word != NULL ? word_text(word, text) : "");
+	txn_spoil(txn, why);
 }
 
 void

@@ -33,7 +33,7 @@ void txn_free(struct txn *txn); /* NULL: nothing */
 
 /*
  * Takes a line, which is copied; `words` has room for LINE_WORDS_MAX. True
- * when it was `end`.
+ * when it was `end`, or stands behind that: then it must say nothing.
  */
 bool txn_take(struct txn *txn, struct settings *settings, const char *line,
     size_t length, struct bytes_word *words);

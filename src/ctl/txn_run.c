@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * txn: compare, then do the one or the other, in one step. One call reads its
- * lines from standard input, up to `end` or the end; in line mode line.c
- * gathers them.
+ * lines from standard input, where nothing may stand behind `end`; in line mode
+ * line.c gathers them.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -104,7 +104,7 @@ read_lines(struct txn *txn, struct settings *settings)
 {
 	struct input input = { .fd = STDIN_FILENO };
 	struct bytes_word *words;
-	bool is_end = false;
+	bool is_end = false, is_typed = isatty(STDIN_FILENO);
 	int status = 0;
 	size_t length;
 	char *text;
@@ -113,8 +113,10 @@ read_lines(struct txn *txn, struct settings *settings)
 	while (!is_end && status == 0) {
 		switch (input_next(&input, &text, &length)) {
 		case INPUT_LINE:
-			is_end = txn_take(
-			    txn, settings, text, length, words);
+			/* Who types waits for the answer to `end`. */
+			is_end = txn_take(txn, settings, text, length,
+				     words) &&
+			         is_typed;
 			break;
 		case INPUT_TOO_LONG:
 			txn_spoil(txn, "the line is too long for any command");

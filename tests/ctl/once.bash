@@ -238,7 +238,7 @@ check 'answers of ELSE' [ "$(sed 1d "$dir/out")" = 'VALUE vx' ]
 IN='then\nget k' expect 0 '{"result":"THEN","index":*' '' -j txn
 check 'answers in JSON' grep -q \
 	'"count":1,"answers":\[{"result":"VALUE","value":"vx"}\]}$' "$dir/out"
-IN='if 6b = 7678\nthen\nget 6b\nend\nthis is not read' \
+IN='if 6b = 7678\nthen\nget 6b\nend' \
 	expect 0 'THEN *' '' --hex txn
 IN='' expect 64 '' 'txn: there is no line `then`' txn
 IN='then\nthen\n' expect 64 '' 'txn: there are two lines `then`' txn
@@ -251,6 +251,11 @@ IN='if k index < x\nthen\n' expect 64 '' 'txn: index: x is not a*' txn
 IN='then\ncas k v w\n' expect 64 '' 'txn: cas: it takes if, then,*' txn
 IN='then\nset k\n' expect 64 '' 'txn: set: VALUE is missing*' txn
 IN='then\nset "k v\n' expect 64 '' 'txn: a " is not closed' txn
+IN='then\nset k v\nend\n\n# that is all\n' expect 0 'THEN *' '' txn
+IN='then\nset k v\nend\n\nset k w\nif\n' expect 64 '' \
+	'txn: line 5: set stands behind `end`' txn
+IN='then\nend\nend' expect 64 '' 'txn: line 3: end stands behind*' txn
+IN='then\nend\n"' expect 64 '' 'txn: line 3 stands behind `end`' txn
 IN='then\nnonsense\n' expect 64 '' 'txn: unknown command nonsense*' txn
 IN="then\n$(for i in $(seq 129); do echo 'get k\n'; done)" \
 	expect 64 '' 'txn: more than 128 operations' txn
