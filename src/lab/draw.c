@@ -105,8 +105,7 @@ op_draw(struct op *op)
 	in = fopen(name, "re");
 	if (in == NULL) {
 		result = err_set_errno(&err, "%s", name);
-		return op_fail(result == ERR_NOT_FOUND ? 64 :
-		    err_exit_status(result), "%s", err.text);
+		return op_fail_code(result, &err);
 	}
 	status = draw_file(in, name, &options);
 	fclose(in);

@@ -474,7 +474,7 @@ open_file(struct backup *backup, struct err_buf *err)
 		return ERR_OK;
 	}
 	if (is_there && S_ISDIR(info.st_mode)) {
-		return err_set(err, ERR_USAGE, "%s is a directory", file);
+		return err_set(err, ERR_IO, "%s is a directory", file);
 	}
 	if (is_there && !S_ISREG(info.st_mode)) {
 		backup->fd = open(file, O_WRONLY | O_CLOEXEC);

@@ -49,7 +49,7 @@ refused() {
 }
 refused 64 'name one file'
 refused 64 'name one file' a b
-refused 64 'not exist\|No such file' "$W/absent"
+refused 74 'No such file' "$W/absent"
 refused 64 -- '--from' --from soon "$lab/election.txt"
 refused 64 'nothing' --from 1m "$lab/election.txt"
 refused 74 'tells of no node' -

@@ -231,7 +231,7 @@ say "files that cannot be written"
 await "a leader" has_leader
 expect 74 sup backup "$W/no/where"
 one_line 'cannot make'
-expect 64 sup backup "$W"
+expect 74 sup backup "$W"
 one_line 'is a directory'
 expect 74 sup backup /dev/full
 one_line 'cannot write'
