@@ -16,23 +16,24 @@ _raftsup_options() {
 		echo '-n -f --durability --election-timeout --heartbeat' \
 		    '--lease --log --no-restart --no-death-hint' \
 		    '--clients --seed --wait --accept-loss' \
-		    '--export --force-new-cluster --yes'
+		    '--export --force-new-cluster --yes -j --json'
 		;;
 	status) echo '-j --json -w' ;;
 	kill) echo '-s --hold' ;;
 	add) echo '-j --json -t --learner' ;;
 	remove | refill | transfer | snapshot) echo '-j --json -t' ;;
-	log) echo '-f --kind --recorder --debug' ;;
+	log) echo '-f --kind --recorder --debug -j --json' ;;
 	entries) echo '-f' ;;
 	counters) echo '-j --json' ;;
-	export) echo '-f' ;;
-	scenario) echo '--list --timing --log' ;;
+	export) echo '-f -j --json' ;;
+	scenario) echo '--list --timing --log -j --json' ;;
 	torture)
 		echo '--time --seed -n --clients --faults' \
 		    '--durability --attach -j --json'
 		;;
-	net) echo '--loss --delay --dup --reorder --cut --seed' ;;
-	disk) echo '--delay --fail --heal' ;;
+	net) echo '--loss --delay --dup --reorder --cut --seed -j --json' ;;
+	partition | heal) echo '-j --json' ;;
+	disk) echo '--delay --fail --heal -j --json' ;;
 	top) echo '-i --once --size' ;;
 	draw) echo '--from --to --title --no-heartbeats' ;;
 	backup) echo '-j --json -t' ;;

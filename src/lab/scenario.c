@@ -5,14 +5,18 @@
  */
 #include "lab/scenario.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bsd/string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/options.h"
 #include "lab/stage.h"
 #include "op/op.h"
@@ -25,6 +29,7 @@ static const struct option long_options[] = {
 	{ "list", no_argument, NULL, OPTION_LIST },
 	{ "timing", required_argument, NULL, OPTION_TIMING },
 	{ "log", required_argument, NULL, OPTION_LOG },
+	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -93,14 +98,21 @@ struct run {
 	bool wanted[COUNT_OF(scenarios)];
 	uint32_t wanted_count;
 	uint32_t passed, failed;
+	bool list;
+	FILE *out;			/* of -j; NULL: not given */
+	struct json json;
 	const struct scenario *scenario;	/* the one that runs */
 	struct stage stage;
 };
 
 static int	read_options(struct run *, struct op *, struct err_buf *);
+static int	read_option(struct run *, int, const char *, struct err_buf *);
 static int	choose(struct run *, const char *, struct err_buf *);
-static int	list(void);
+static int	list(const struct run *);
+static int	begin_json(struct run *);
+static int	finish(struct run *);
 static void	run_one(struct run *);
+static void	put_result(struct run *, uint64_t);
 static void	play(void *, int);
 
 int
@@ -118,6 +130,14 @@ op_scenario(struct op *op)
 	if (status != 0) {
 		goto out;
 	}
+	if (run->list) {
+		status = list(run);
+		goto out;
+	}
+	status = run->out != NULL ? begin_json(run) : 0;
+	if (status != 0) {
+		goto out;
+	}
 	stage_begin(&run->stage);
 	for (i = 0; i < COUNT_OF(scenarios) && !run->stage.interrupted; i++) {
 		if (run->wanted[i]) {
@@ -125,11 +145,12 @@ op_scenario(struct op *op)
 			run_one(run);
 		}
 	}
-	printf("%u passed, %u failed\n", run->passed, run->failed);
 	stage_end(&run->stage);
-	status = fflush(stdout) != 0 ? op_fail(74, "cannot write") :
-	    run->failed > 0 ? 1 : 0;
+	status = finish(run);
 out:
+	if (run->out != NULL) {
+		fclose(run->out);
+	}
 	free(run);
 	return status == OP_DONE ? 0 : status;
 }
@@ -140,44 +161,61 @@ out:
 static int
 read_options(struct run *run, struct op *op, struct err_buf *err)
 {
-	static const char *const timings[] = { "fast", "lab", "slow" };
-	static const char *const levels[] = { "info", "rpc" };
 	const char *argument;
 	int letter, status, i, result = ERR_OK;
 
-	while (result == ERR_OK && (letter = op_option(op, "", long_options,
+	while (result == ERR_OK && (letter = op_option(op, "j", long_options,
 	    &argument, &status)) != -1) {
 		if (letter == OP_DONE) {
 			return status == 0 ? OP_DONE : status;
 		}
-		if (letter == OPTION_LIST) {
-			status = list();
-			return status == 0 ? OP_DONE : status;
-		}
-		if (letter == OPTION_LOG) {
-			result = options_word("--log", argument, levels,
-			    COUNT_OF(levels), err);
-			run->log_level = result < 0 ? NULL : levels[result];
-		} else {
-			result = options_word("--timing", argument, timings,
-			    COUNT_OF(timings), err);
-			run->timing = (enum lab_timing)(result < 0 ? 0 :
-			    result);
-		}
-		result = result < 0 ? result : ERR_OK;
+		result = read_option(run, letter, argument, err);
 	}
 	run->keep_dir = op->dir;
 	for (i = op_operands(); i < op->argc && result == ERR_OK; i++) {
 		result = choose(run, op->argv[i], err);
 	}
-	if (result == ERR_OK && run->wanted_count == 0) {
+	if (result == ERR_OK && !run->list && run->wanted_count == 0) {
 		result = err_set(err, ERR_USAGE, "scenario: which? (all, or "
 		    "some of raftsup scenario --list)");
 	}
-	if (result == ERR_OK && run->keep_dir != NULL) {
+	if (result == ERR_OK && !run->list && run->keep_dir != NULL) {
 		result = stage_check_dir(run->keep_dir, "scenario", err);
 	}
 	return result == ERR_OK ? 0 : op_fail_code(result, err);
+}
+
+static int
+read_option(struct run *run, int letter, const char *argument,
+    struct err_buf *err)
+{
+	static const char *const timings[] = { "fast", "lab", "slow" };
+	static const char *const levels[] = { "info", "rpc" };
+	int which;
+
+	switch (letter) {
+	case OPTION_LIST:
+		run->list = true;
+		return ERR_OK;
+	case 'j':
+		if (run->out == NULL) {
+			/* Its own: standard output becomes the story. */
+			run->out = fdopen(fcntl(STDOUT_FILENO,
+			    F_DUPFD_CLOEXEC, 0), "w");
+		}
+		return run->out != NULL ? ERR_OK : err_set_errno(err,
+		    "standard output");
+	case OPTION_LOG:
+		which = options_word("--log", argument, levels,
+		    COUNT_OF(levels), err);
+		run->log_level = which < 0 ? NULL : levels[which];
+		return which < 0 ? which : ERR_OK;
+	default:
+		which = options_word("--timing", argument, timings,
+		    COUNT_OF(timings), err);
+		run->timing = (enum lab_timing)(which < 0 ? 0 : which);
+		return which < 0 ? which : ERR_OK;
+	}
 }
 
 static int
@@ -206,11 +244,28 @@ choose(struct run *run, const char *word, struct err_buf *err)
 }
 
 static int
-list(void)
+list(const struct run *run)
 {
+	struct json json;
 	size_t i;
 
-	for (i = 0; i < COUNT_OF(scenarios); i++) {
+	if (run->out != NULL) {
+		json_init(&json, stdout);
+		json_begin_object(&json, NULL);
+		json_begin_array(&json, "scenarios");
+		for (i = 0; i < COUNT_OF(scenarios); i++) {
+			json_begin_object(&json, NULL);
+			json_put_string(&json, "name", scenarios[i].name);
+			json_put_u64(&json, "nodes", scenarios[i].nodes);
+			json_put_string(&json, "summary",
+			    scenarios[i].summary);
+			json_end_object(&json);
+		}
+		json_end_array(&json);
+		json_end_object(&json);
+		putchar('\n');
+	}
+	for (i = 0; run->out == NULL && i < COUNT_OF(scenarios); i++) {
 		printf("%-24s %u nodes  %s\n", scenarios[i].name,
 		    scenarios[i].nodes, scenarios[i].summary);
 	}
@@ -218,6 +273,59 @@ list(void)
 }
 
 /* ----------------------------------------------------------------- running */
+
+/* The story goes nowhere. */
+static int
+begin_json(struct run *run)
+{
+	if (freopen("/dev/null", "w", stdout) == NULL) {
+		return op_fail(74, "/dev/null: %s", strerror(errno));
+	}
+	json_init(&run->json, run->out);
+	json_begin_object(&run->json, NULL);
+	json_begin_array(&run->json, "scenarios");
+	fflush(run->out);
+	return 0;
+}
+
+/* The last line; the exit status. */
+static int
+finish(struct run *run)
+{
+	FILE *out = run->out != NULL ? run->out : stdout;
+
+	if (run->out != NULL) {
+		json_end_array(&run->json);
+		json_put_u64(&run->json, "passed", run->passed);
+		json_put_u64(&run->json, "failed", run->failed);
+		json_end_object(&run->json);
+		putc('\n', out);
+	} else {
+		printf("%u passed, %u failed\n", run->passed, run->failed);
+	}
+	return fflush(out) != 0 ? op_fail(74, "cannot write") :
+	    run->failed > 0 ? 1 : 0;
+}
+
+static void
+put_result(struct run *run, uint64_t took_ns)
+{
+	const struct stage *stage = &run->stage;
+	struct json *json = &run->json;
+
+	json_begin_object(json, NULL);
+	json_put_string(json, "name", run->scenario->name);
+	json_put_bool(json, "passed", stage->reason[0] == '\0');
+	json_put_u64(json, "ms", took_ns / CLOCK_NS_PER_MS);
+	if (stage->reason[0] != '\0') {
+		json_put_string(json, "reason", stage->reason);
+	}
+	if (stage->keep) {
+		json_put_string(json, "kept", stage->dir);
+	}
+	json_end_object(json);
+	fflush(run->out);
+}
 
 static void
 run_one(struct run *run)
@@ -249,6 +357,9 @@ run_one(struct run *run)
 	} else {
 		run->failed++;
 		printf("FAIL %s: %s\n", run->scenario->name, stage->reason);
+	}
+	if (run->out != NULL) {
+		put_result(run, clock_now_ns() - begin_ns);
 	}
 	fflush(stdout);
 }

@@ -94,9 +94,8 @@ print_text(const struct view *view, uint32_t ids)
 static int
 print_json(const struct view *view, uint32_t ids)
 {
-	json_t *nodes = json_array(), *root, *node;
+	json_t *nodes = json_array(), *node;
 	uint32_t counter, i;
-	char *text;
 
 	for (i = 0; i < view->node_count; i++) {
 		if ((ids & OPTIONS_ID_BIT(view->nodes[i].id)) == 0) {
@@ -116,13 +115,5 @@ print_json(const struct view *view, uint32_t ids)
 		}
 		json_array_append_new(nodes, node);
 	}
-	root = json_pack("{s:o}", "nodes", nodes);
-	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	if (text == NULL) {
-		return op_fail(70, "no memory");
-	}
-	puts(text);
-	free(text);
-	return fflush(stdout) == 0 ? 0 : op_fail(74, "cannot write");
+	return op_print_json(json_pack("{s:o}", "nodes", nodes));
 }

@@ -16,6 +16,7 @@ static const struct option long_options[] = {
 	{ "delay", required_argument, NULL, OPTION_DELAY },
 	{ "fail", required_argument, NULL, OPTION_FAIL },
 	{ "heal", no_argument, NULL, OPTION_HEAL },
+	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -27,6 +28,7 @@ struct request {
 	uint32_t fail;
 	bool set;
 	bool heal;
+	bool json;
 };
 
 static int	read_options(struct op *, struct request *);
@@ -51,9 +53,9 @@ op_disk(struct op *op)
 	faults_encode_disk(request.delay_ns, request.fail, word,
 	    sizeof(word));
 	status = order_send(&view, op->argv[op_operands()], "disk", word,
-	    false, &ids);
+	    request.json, &ids);
 	if (status == 0) {
-		faults_await(&view);
+		status = faults_await(&view, request.json);
 	}
 	view_close(&view);
 	return status;
@@ -67,7 +69,7 @@ read_options(struct op *op, struct request *request)
 	const char *argument;
 	struct err_buf err;
 
-	while (code == ERR_OK && (letter = op_option(op, "", long_options,
+	while (code == ERR_OK && (letter = op_option(op, "j", long_options,
 	    &argument, &status)) != -1) {
 		switch (letter) {
 		case OP_DONE:
@@ -89,6 +91,9 @@ read_options(struct op *op, struct request *request)
 			break;
 		case OPTION_HEAL:
 			request->heal = true;
+			break;
+		case 'j':
+			request->json = true;
 			break;
 		}
 	}

@@ -16,10 +16,13 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -44,6 +47,7 @@
 #define READ_SIZE	(4u << 20)
 #define FOLLOW_NS	(200 * CLOCK_NS_PER_MS)
 #define FOLLOW_RESTS	4
+#define AGAIN_NS	(1 * CLOCK_NS_PER_S)
 
 struct export {
 	struct view *view;
@@ -63,22 +67,30 @@ struct export {
 
 /* What an export was made of, in the slot's place. */
 struct seen {
-	uint32_t id;
-	uint32_t state, role;
-	uint64_t term, commit, first_index, last_index;
-	int64_t log_size;
+	struct {
+		uint32_t id;
+		uint32_t state, role;
+		uint64_t term, commit, first_index, last_index;
+		int64_t log_size;
+	} as_it_is;
+	uint64_t again_ns;		/* it failed: not before that */
 };
 
 static const struct option long_options[] = {
 	{ "follow", no_argument, NULL, 'f' },
+	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
-static int export_nodes(struct view *, uint32_t, const char *, struct seen *);
-static bool has_changed(const struct view *, const struct view_node *,
+static int export_nodes(struct view *, uint32_t, const char *, struct seen *,
+    json_t *);
+static int export_once(struct view *, uint32_t, const char *, bool);
+static void add_json(json_t *, const struct view_node *, const char *, int);
+static void look(const struct view *, const struct view_node *,
     struct seen *);
 static int follow(struct view *, uint32_t, const char *);
-static int export_in_child(struct view *, struct view_node *, const char *);
+static int export_in_child(struct view *, struct view_node *, const char *,
+    bool);
 static int open_node(struct export *, struct err_buf *);
 static void close_node(struct export *);
 static int write_file(struct export *, const char *,
@@ -128,14 +140,19 @@ op_export(struct op *op)
 	int letter, status, count, result;
 	struct err_buf err;
 	struct view view;
-	bool follows = false;
+	bool follows = false, json = false;
 
-	while ((letter = op_option(op, "f", long_options, &argument,
+	while ((letter = op_option(op, "fj", long_options, &argument,
 	    &status)) != -1) {
 		if (letter == OP_DONE) {
 			return status;
 		}
-		follows = true;
+		follows = follows || letter == 'f';
+		json = json || letter == 'j';
+	}
+	if (follows && json) {
+		return op_fail(64, "export: -j answers when it is done, -f is"
+		    " never");
 	}
 	count = op->argc - op_operands();
 	if (count < 1 || count > 2) {
@@ -156,57 +173,95 @@ op_export(struct op *op)
 	} else if (follows) {
 		status = follow(&view, ids, dir);
 	} else {
-		status = export_nodes(&view, ids, dir, NULL);
+		status = export_once(&view, ids, dir, json);
 	}
 	view_close(&view);
 	return status;
 }
 
+/* With -j it says what is there now, whatever could not be read. */
+static int
+export_once(struct view *view, uint32_t ids, const char *dir, bool json)
+{
+	json_t *done = json ? json_array() : NULL;
+	int status, printed;
+
+	status = export_nodes(view, ids, dir, NULL, done);
+	printed = json ? op_print_json(json_pack("{s:s, s:o}", "dir", dir,
+	    "nodes", done)) : 0;
+	return status != 0 ? status : printed;
+}
+
 /* What can be read of one is worth having without the others. With `seen`,
- * only those that are not as they were. */
+ * only those that are not as they were, and those that failed. */
 static int
 export_nodes(struct view *view, uint32_t ids, const char *dir,
-    struct seen *seen)
+    struct seen *seen, json_t *done)
 {
 	struct view_node *node;
-	int status = 0;
+	int status = 0, result;
+	struct seen now;
+	bool again;
 	uint32_t i;
 
 	for (i = 0; i < view->node_count; i++) {
 		node = &view->nodes[i];
-		if ((ids & OPTIONS_ID_BIT(node->id)) != 0 &&
-		    (seen == NULL || has_changed(view, node, seen)) &&
-		    export_in_child(view, node, dir) != 0) {
-			status = 74;
+		if ((ids & OPTIONS_ID_BIT(node->id)) == 0) {
+			continue;
 		}
+		again = false;
+		if (seen != NULL) {
+			/* As it was before: it goes on changing. */
+			look(view, node, &now);
+			again = memcmp(&seen[node->slot].as_it_is,
+			    &now.as_it_is, sizeof(now.as_it_is)) == 0;
+			if (again && clock_now_ns() <
+			    seen[node->slot].again_ns) {
+				continue;
+			}
+		}
+		result = export_in_child(view, node, dir, again);
+		if (seen != NULL) {
+			now.again_ns = result == 0 ? UINT64_MAX :
+			    clock_now_ns() + AGAIN_NS;
+			seen[node->slot] = now;
+		}
+		if (done != NULL) {
+			add_json(done, node, dir, result);
+		}
+		status = result != 0 ? 74 : status;
 	}
 	return status;
 }
 
-static bool
-has_changed(const struct view *view, const struct view_node *node,
-    struct seen *all)
+static void
+add_json(json_t *done, const struct view_node *node, const char *dir,
+    int status)
 {
-	struct seen *seen = &all[node->slot], now;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/logs_node_%u", dir, node->id);
+	json_array_append_new(done, json_pack("{s:I, s:s, s:b}", "id",
+	    (json_int_t)node->id, "dir", path, "complete", status == 0));
+}
+
+static void
+look(const struct view *view, const struct view_node *node, struct seen *now)
+{
 	char path[PATH_MAX + 32];
 	struct stat info;
 
-	memset(&now, 0, sizeof(now));
-	now.id = node->id;
-	now.state = node->state;
-	now.role = node->role;
-	now.term = node->term;
-	now.commit = node->commit;
-	now.first_index = node->first_index;
-	now.last_index = node->last_index;
+	memset(now, 0, sizeof(*now));
+	now->as_it_is.id = node->id;
+	now->as_it_is.state = node->state;
+	now->as_it_is.role = node->role;
+	now->as_it_is.term = node->term;
+	now->as_it_is.commit = node->commit;
+	now->as_it_is.first_index = node->first_index;
+	now->as_it_is.last_index = node->last_index;
 	snprintf(path, sizeof(path), "%s/node-%u/node.log", view->dir,
 	    node->id);
-	now.log_size = stat(path, &info) == 0 ? info.st_size : 0;
-	if (memcmp(seen, &now, sizeof(now)) == 0) {
-		return false;
-	}
-	*seen = now;
-	return true;
+	now->as_it_is.log_size = stat(path, &info) == 0 ? info.st_size : 0;
 }
 
 /*
@@ -238,14 +293,14 @@ follow(struct view *view, uint32_t ids, const char *dir)
 	do {
 		began_ns = clock_now_ns();
 		/* A store may be begun anew at this very moment: next time. */
-		(void)export_nodes(view, ids, dir, seen);
+		(void)export_nodes(view, ids, dir, seen, NULL);
 		rest = clock_timespec(FOLLOW_NS + FOLLOW_RESTS *
 		    (clock_now_ns() - began_ns));
 		nanosleep(&rest, NULL);
 		result = view_refresh(view, false, &err);
 	} while (result == ERR_OK && view->running);
 	if (result == ERR_OK) {
-		result = export_nodes(view, ids, dir, seen);
+		result = export_nodes(view, ids, dir, seen, NULL);
 	}
 	close(fd);
 	return result == ERR_OK ? 0 : op_fail(74, "the export has ended");
@@ -278,14 +333,15 @@ export_begin(const char *dir, const char *path, struct err_buf *err)
 	    "cannot start the export: %s", strerror(result));
 }
 
-/* 0, or the exit status, and it was said why. */
+/* 0, or the exit status, and it was said why, unless that was said before. */
 static int
-export_in_child(struct view *view, struct view_node *node, const char *dir)
+export_in_child(struct view *view, struct view_node *node, const char *dir,
+    bool was_said)
 {
 	struct rlimit none = { 0, 0 };
+	pid_t pid, parent = getpid();
 	struct err_buf err;
 	int status = 0;
-	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
@@ -294,10 +350,15 @@ export_in_child(struct view *view, struct view_node *node, const char *dir)
 		    strerror(errno));
 	}
 	if (pid == 0) {
+		/* Nobody waits for it when its parent is gone. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent) {
+			_exit(74);
+		}
 		(void)setrlimit(RLIMIT_CORE, &none);
 		if (export_node(view, node, dir, &err) != ERR_OK) {
-			status = op_fail(74, "node %u: %s", node->id,
-			    err.text);
+			status = was_said ? 74 : op_fail(74, "node %u: %s",
+			    node->id, err.text);
 		}
 		_exit(status);
 	}
@@ -305,6 +366,9 @@ export_in_child(struct view *view, struct view_node *node, const char *dir)
 		if (errno != EINTR) {
 			return op_fail(74, "waitpid: %s", strerror(errno));
 		}
+	}
+	if (WIFSIGNALED(status) && was_said) {
+		return 74;
 	}
 	return WIFSIGNALED(status) ? op_fail(74, "node %u: its store cannot be"
 	    " read: damaged, perhaps (signal %d)", node->id,

@@ -20,6 +20,7 @@ static void	add_line(void *, const char *);
 static json_t	*partition_json(const struct faults_view *);
 static json_t	*links_json(const struct faults_view *);
 static json_t	*disks_json(const struct faults_view *);
+static json_t	*array_json(const struct faults_view *);
 static bool	has_taken(const struct view *, const struct view_node *);
 
 void
@@ -48,14 +49,26 @@ add_line(void *arg, const char *text)
 json_t *
 faults_json(const struct view *view)
 {
-	json_t *all = json_array();
 	struct faults_view faults;
-	json_t *parts[3];
 
 	faults_load(&faults, view->segment, &view->cluster);
-	parts[0] = partition_json(&faults);
-	parts[1] = links_json(&faults);
-	parts[2] = disks_json(&faults);
+	return array_json(&faults);
+}
+
+int
+faults_print_json(const struct faults_view *faults)
+{
+	return op_print_json(json_pack("{s:o}", "faults",
+	    array_json(faults)));
+}
+
+static json_t *
+array_json(const struct faults_view *faults)
+{
+	json_t *all = json_array();
+	json_t *parts[] = { partition_json(faults), links_json(faults),
+		disks_json(faults) };
+
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		json_array_extend(all, parts[i]);
 		json_decref(parts[i]);
@@ -146,19 +159,17 @@ disks_json(const struct faults_view *faults)
 /* ----------------------------------------------------------------- orders */
 
 int
-faults_order(struct view *view, const char *request)
+faults_order(struct view *view, const char *request, bool json)
 {
-	int status = op_request(view->dir, request, false);
+	int status = op_request(view->dir, request, json);
 
-	if (status == 0) {
-		faults_await(view);
-	}
-	return status;
+	return status == 0 ? faults_await(view, json) : status;
 }
 
-void
-faults_await(struct view *view)
+int
+faults_await(struct view *view, bool json)
 {
+	struct faults_view faults;
 	uint64_t end_ns = clock_now_ns() + AWAIT_NS;
 	struct timespec pause = clock_timespec(LOOK_NS);
 	struct err_buf ignored;
@@ -175,6 +186,11 @@ faults_await(struct view *view)
 			nanosleep(&pause, NULL);
 		}
 	}
+	if (!json) {
+		return 0;
+	}
+	faults_load(&faults, view->segment, &view->cluster);
+	return faults_print_json(&faults);
 }
 
 /* One that is not up takes them when it comes. */

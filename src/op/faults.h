@@ -18,14 +18,18 @@ void	faults_line(const struct view *, char [FAULTS_LINE_SIZE]);
 struct json_t;
 /* The array of `status -j`. */
 struct json_t *faults_json(const struct view *);
+/* The answer of the commands with -j: {"faults": [...]}.  Returns the exit
+ * status. */
+int	faults_print_json(const struct faults_view *);
 
 /*
  * Sends an order that changes faults, prints the answer, and waits until all
  * nodes that are up have them in force (at most 2 s: one that is starved
- * takes them as soon as it runs).  Returns the exit status.
+ * takes them as soon as it runs).  With json what is set then is the answer.
+ * Returns the exit status.
  */
-int	faults_order(struct view *, const char *request);
+int	faults_order(struct view *, const char *request, bool json);
 /* The same without sending. */
-void	faults_await(struct view *);
+int	faults_await(struct view *, bool json);
 
 #endif

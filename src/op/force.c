@@ -11,6 +11,7 @@
 #include <bsd/string.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,10 @@ static int check_choice(const struct start *, const struct cluster *,
     const struct survey *);
 static void print_stores(const struct survey *, const struct cluster *);
 static void print_loss(const struct survey *);
+static json_t *forced_json(const struct start *, const struct survey *,
+    const struct cluster *);
 static int ask(const struct start *);
-static int make_new(const struct start *, const struct cluster *,
+static int make_new(struct start *, const struct cluster *,
     struct err_buf *);
 static void settle_nodes(struct cluster *);
 static int copy_contents(int, const struct start *, const struct cluster *,
@@ -41,7 +44,7 @@ static int copy_contents(int, const struct start *, const struct cluster *,
 static int write_bytes(void *, const void *, size_t, struct err_buf *);
 
 int
-force_new_cluster(const struct start *start)
+force_new_cluster(struct start *start)
 {
 	struct cluster cluster;
 	struct survey *survey;
@@ -73,7 +76,10 @@ force_new_cluster(const struct start *start)
 		return op_fail_code(result, &err);
 	}
 	status = check_choice(start, &cluster, survey);
-	if (status == 0) {
+	if (status == 0 && start->json) {
+		start->forced = forced_json(start, survey, &cluster);
+		status = ask(start);
+	} else if (status == 0) {
 		print_stores(survey, &cluster);
 		print_loss(survey);
 		status = ask(start);
@@ -168,6 +174,39 @@ print_loss(const struct survey *survey)
 	fflush(stdout);
 }
 
+/* The same for programs; `cluster` is null until there is one. */
+static json_t *
+forced_json(const struct start *start, const struct survey *survey,
+    const struct cluster *cluster)
+{
+	uint64_t last = survey->best->log.last_index;
+	json_t *stores = json_array(), *store;
+	const struct check_node *node;
+	uint32_t i;
+
+	for (i = 0; i < cluster->node_count; i++) {
+		node = survey_find(survey, cluster->nodes[i].id);
+		if (node == NULL || !survey_is_usable(node)) {
+			store = json_pack("{s:I, s:b, s:s}", "id",
+			    (json_int_t)cluster->nodes[i].id, "usable", 0,
+			    "why", survey_why(survey, node));
+		} else {
+			store = json_pack("{s:I, s:b, s:I, s:I, s:I}", "id",
+			    (json_int_t)node->id, "usable", 1, "last_index",
+			    (json_int_t)node->log.last_index, "last_term",
+			    (json_int_t)node->log.last_term, "applied",
+			    (json_int_t)node->position.applied_index);
+		}
+		json_array_append_new(stores, store);
+	}
+	return json_pack("{s:n, s:I, s:o, s:I, s:I, s:I}", "cluster",
+	    "node", (json_int_t)start->force_id, "stores", stores,
+	    "majority", (json_int_t)survey->quorum,
+	    "lost_after", (json_int_t)last, "uncertain_after",
+	    (json_int_t)(last > survey->committed ? survey->committed :
+	    last));
+}
+
 static int
 ask(const struct start *start)
 {
@@ -176,7 +215,11 @@ ask(const struct start *start)
 	if (start->yes) {
 		return 0;
 	}
-	if (!isatty(STDIN_FILENO)) {
+	if (start->json) {
+		(void)op_print_json(json_pack("{s:O}", "new_cluster",
+		    start->forced));
+	}
+	if (start->json || !isatty(STDIN_FILENO)) {
 		return op_fail(64, "nobody to ask: to go on, raftsup -d %s"
 		    " start --force-new-cluster %u --yes", start->dir,
 		    start->force_id);
@@ -193,7 +236,7 @@ ask(const struct start *start)
 /* ---- making it */
 
 static int
-make_new(const struct start *start, const struct cluster *old,
+make_new(struct start *start, const struct cluster *old,
     struct err_buf *err)
 {
 	char path[PATH_MAX + 16];
@@ -201,6 +244,7 @@ make_new(const struct start *start, const struct cluster *old,
 	struct backup_reader *reader;
 	struct backup_info info;
 	int fd, result;
+	char id[17];
 
 	snprintf(path, sizeof(path), "%s/" SEED_PREFIX "XXXXXX", start->dir);
 	fd = mkstemp(path);
@@ -227,7 +271,11 @@ make_new(const struct start *start, const struct cluster *old,
 		backup_close(reader);
 	}
 	close(fd);
-	if (result == ERR_OK) {
+	if (result == ERR_OK && start->json) {
+		snprintf(id, sizeof(id), "%016" PRIx64, cluster.cluster_id);
+		json_object_set_new(start->forced, "cluster",
+		    json_string(id));
+	} else if (result == ERR_OK) {
 		printf("made a new cluster, %016" PRIx64 ", of what node %u"
 		    " had; the former directories are node-*.before-%016"
 		    PRIx64 "\n", cluster.cluster_id, start->force_id,

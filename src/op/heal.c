@@ -2,19 +2,17 @@
 /*
  * raftsup heal: all links are whole again; disks are not its business.
  */
-#include <getopt.h>
-
 #include "op/faults.h"
 #include "op/op.h"
 
 int
 op_heal(struct op *op)
 {
-	const char *argument;
 	struct view view;
 	int status;
+	bool json;
 
-	if (op_option(op, "", NULL, &argument, &status) == OP_DONE) {
+	if (op_json_option(op, &json, &status) == OP_DONE) {
 		return status;
 	}
 	if (op_operands() != op->argc) {
@@ -25,7 +23,7 @@ op_heal(struct op *op)
 	if (status != 0) {
 		return status;
 	}
-	status = faults_order(&view, "heal all");
+	status = faults_order(&view, "heal all", json);
 	view_close(&view);
 	return status;
 }

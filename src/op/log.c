@@ -30,6 +30,7 @@ static const struct option long_options[] = {
 	{ "kind", required_argument, NULL, OPTION_KIND },
 	{ "recorder", no_argument, NULL, OPTION_RECORDER },
 	{ "debug", no_argument, NULL, OPTION_DEBUG },
+	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -37,6 +38,7 @@ struct request {
 	bool follow;
 	bool recorder;
 	bool debug;
+	void (*print)(const char *, FILE *);
 	const char *kind;
 	uint32_t ids;
 };
@@ -65,13 +67,14 @@ static void print_tape(const struct view *, const struct request *,
 int
 op_log(struct op *op)
 {
-	struct request request = { .ids = UINT32_MAX };
+	struct request request = { .ids = UINT32_MAX,
+		.print = merge_print_line };
 	int letter, status, first;
 	const char *argument;
 	struct err_buf err;
 	struct view view;
 
-	while ((letter = op_option(op, "f", long_options, &argument,
+	while ((letter = op_option(op, "fj", long_options, &argument,
 	    &status)) != -1) {
 		if (letter == OP_DONE) {
 			return status;
@@ -80,6 +83,9 @@ op_log(struct op *op)
 		request.recorder = request.recorder ||
 		    letter == OPTION_RECORDER;
 		request.debug = request.debug || letter == OPTION_DEBUG;
+		if (letter == 'j') {
+			request.print = merge_print_json;
+		}
 		if (letter == OPTION_KIND &&
 		    find_kind(argument, &request.kind, &err) != ERR_OK) {
 			return op_fail(64, "%s", err.text);
@@ -167,7 +173,8 @@ print_debug(struct view *view, const struct request *request)
 	    op_order(view->dir, "loglevel", quiet, "rpc", true);
 	if (status == 0) {
 		do {
-			merge_print(merge, request->kind, stdout);
+			merge_print_by(merge, request->kind, request->print,
+			    stdout);
 		} while (!ferror(stdout) &&
 		    sigtimedwait(&signals, NULL, &pause) == -1);
 		status = quiet == 0 ? 0 :
@@ -191,10 +198,10 @@ print_files(struct view *view, const struct request *request)
 	if (result != ERR_OK) {
 		return op_fail_code(result, &err);
 	}
-	merge_print(merge, request->kind, stdout);
+	merge_print_by(merge, request->kind, request->print, stdout);
 	while (request->follow && !ferror(stdout)) {
 		nanosleep(&pause, NULL);
-		merge_print(merge, request->kind, stdout);
+		merge_print_by(merge, request->kind, request->print, stdout);
 	}
 	merge_close(merge);
 	return ferror(stdout) ? op_fail(74, "cannot write") : 0;
@@ -287,7 +294,7 @@ print_tape(const struct view *view, const struct request *request,
 		snprintf(line, sizeof(line), "%s %u %s %" PRIu64 " %.*s", at,
 		    entry->id, role, entry->line.term, RECORDER_TEXT_SIZE,
 		    entry->line.text);
-		merge_print_line(line, stdout);
+		request->print(line, stdout);
 	}
 	fflush(stdout);
 	tape->count = 0;

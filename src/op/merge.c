@@ -18,11 +18,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/options.h"
 #include "sup/sup.h"
 
 #define KEPT		4
 #define BUFFER_SIZE	65536
+#define LINE_SIZE	4096	/* no event is longer */
 #define STAMP_LENGTH	(CLOCK_WALL_TEXT_SIZE - 1)
 
 struct source {
@@ -136,6 +138,13 @@ merge_skip(struct merge *merge)
 void
 merge_print(struct merge *merge, const char *kind, FILE *stream)
 {
+	merge_print_by(merge, kind, merge_print_line, stream);
+}
+
+void
+merge_print_by(struct merge *merge, const char *kind,
+    void (*print)(const char *, FILE *), FILE *stream)
+{
 	struct source *source, *first;
 	const char *role, *text;
 	uint32_t i;
@@ -156,7 +165,7 @@ merge_print(struct merge *merge, const char *kind, FILE *stream)
 			break;
 		}
 		if (kind != NULL) {
-			char line[1024];
+			char line[LINE_SIZE];
 
 			strlcpy(line, first->line, sizeof(line));
 			split(line, &role, &text);
@@ -165,7 +174,7 @@ merge_print(struct merge *merge, const char *kind, FILE *stream)
 				continue;
 			}
 		}
-		merge_print_line(first->line, stream);
+		print(first->line, stream);
 		first->line = NULL;
 	}
 	fflush(stream);
@@ -189,6 +198,30 @@ merge_print_line(const char *line, FILE *stream)
 	}
 	color = colors[(id - 1) % COUNT_OF(colors)];
 	fprintf(stream, "\033[%sm%s\033[0m\n", color, line);
+}
+
+void
+merge_print_json(const char *line, FILE *stream)
+{
+	char copy[LINE_SIZE], *rest = copy;
+	const char *part[4];
+	struct json json;
+	size_t i;
+
+	strlcpy(copy, line, sizeof(copy));
+	for (i = 0; i < COUNT_OF(part); i++) {
+		part[i] = strsep(&rest, " ");
+		part[i] = part[i] == NULL ? "" : part[i];
+	}
+	json_init(&json, stream);
+	json_begin_object(&json, NULL);
+	json_put_string(&json, "at", part[0]);
+	json_put_u64(&json, "node", strtoull(part[1], NULL, 10));
+	json_put_string(&json, "role", part[2]);
+	json_put_u64(&json, "term", strtoull(part[3], NULL, 10));
+	json_put_string(&json, "text", rest == NULL ? "" : rest);
+	json_end_object(&json);
+	putc('\n', stream);
 }
 
 const char *

@@ -23,14 +23,19 @@ int	merge_open(struct merge **, const char *dir, const struct cluster *,
 void	merge_close(struct merge *);
 /* Leaves out everything that is there now. */
 void	merge_skip(struct merge *);
-/* Prints what is there and not printed yet, of one kind (NULL: of all). */
+/* Prints what is there and not printed yet, of one kind (NULL: of all), each
+ * line by merge_print_line(), or another one. */
 void	merge_print(struct merge *, const char *kind, FILE *);
+void	merge_print_by(struct merge *, const char *kind,
+	    void (*print)(const char *line, FILE *), FILE *);
 
 /*
  * One line of an event log, with its end; on a terminal in the colour of its
  * node, unless NO_COLOR is set.
  */
 void	merge_print_line(const char *line, FILE *);
+/* The same as one JSON object in a line. */
+void	merge_print_json(const char *line, FILE *);
 
 /* The kinds: returns the name of the i-th, NULL behind the last. */
 const char *merge_kind(size_t i);

@@ -29,6 +29,7 @@ static const struct option long_options[] = {
 	{ "reorder", required_argument, NULL, OPTION_REORDER },
 	{ "cut", no_argument, NULL, OPTION_CUT },
 	{ "seed", required_argument, NULL, OPTION_SEED },
+	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -36,6 +37,7 @@ struct request {
 	struct segment_fault_link setting;
 	bool set;		/* a fault is given, of whatever size */
 	bool seeded;
+	bool json;
 };
 
 static int	read_options(struct op *, struct request *);
@@ -44,7 +46,8 @@ static int	read_option(struct request *, int, const char *,
 static int	ids_of(void *, const char *, uint32_t *, struct err_buf *);
 static int	set_links(struct view *, const struct faults_view *,
 		    const struct faults_links *, struct request *);
-static int	show(struct faults_view *, const struct faults_links *);
+static int	show(struct faults_view *, const struct faults_links *, bool);
+static void	leave_only(struct faults_view *, const struct faults_links *);
 static void	show_row(const struct faults_view *,
 		    const struct faults_links *,
 		    const struct segment_fault_link *);
@@ -78,7 +81,8 @@ op_net(struct op *op)
 	} else if (request.set) {
 		status = set_links(&view, &faults, &links, &request);
 	} else {
-		status = show(&faults, given ? &links : NULL);
+		status = show(&faults, given ? &links : NULL,
+		    request.json);
 	}
 	view_close(&view);
 	return status;
@@ -92,10 +96,14 @@ read_options(struct op *op, struct request *request)
 	struct err_buf err;
 	int letter, status;
 
-	while ((letter = op_option(op, "", long_options, &argument,
+	while ((letter = op_option(op, "j", long_options, &argument,
 	    &status)) != -1) {
 		if (letter == OP_DONE) {
 			return status == 0 ? OP_DONE : status;
+		}
+		if (letter == 'j') {
+			request->json = true;
+			continue;
 		}
 		if (read_option(request, letter, argument, &err) != ERR_OK) {
 			return op_fail(64, "%s", err.text);
@@ -169,26 +177,23 @@ set_links(struct view *view, const struct faults_view *faults,
 	faults_encode_setting(&request->setting, setting_text,
 	    sizeof(setting_text));
 	snprintf(text, sizeof(text), "net %s %s", links_text, setting_text);
-	return faults_order(view, text);
+	return faults_order(view, text, request->json);
 }
 
 /* ------------------------------------------------------------- what is set */
 
 static int
-show(struct faults_view *faults, const struct faults_links *only)
+show(struct faults_view *faults, const struct faults_links *only, bool json)
 {
 	struct faults_links found = { 0 }, next;
 	struct segment_fault_link setting;
 	bool any = false;
 
-	for (uint32_t i = 0; only != NULL && i <
-	    SEGMENT_SLOTS * SEGMENT_SLOTS; i++) {
-		uint32_t from = i / SEGMENT_SLOTS, to = i % SEGMENT_SLOTS;
-
-		if ((only->to[from] >> to & 1) == 0) {
-			memset(&faults->tables[to].links[from], 0,
-			    sizeof(faults->tables[to].links[from]));
-		}
+	if (only != NULL) {
+		leave_only(faults, only);
+	}
+	if (json) {
+		return faults_print_json(faults);
 	}
 	while (faults_next_links(faults, &found, &next, &setting)) {
 		if (!any) {
@@ -210,6 +215,25 @@ show(struct faults_view *faults, const struct faults_links *only)
 		puts("no faults are set");
 	}
 	return fflush(stdout) == 0 ? 0 : op_fail(74, "cannot write");
+}
+
+/* As if nothing else were set. */
+static void
+leave_only(struct faults_view *faults, const struct faults_links *links)
+{
+	for (uint32_t to = 0; to < SEGMENT_SLOTS; to++) {
+		struct segment_faults *table = &faults->tables[to];
+
+		memset(table->groups, 0, sizeof(table->groups));
+		table->disk_delay_ns = 0;
+		table->disk_fail = 0;
+		for (uint32_t from = 0; from < SEGMENT_SLOTS; from++) {
+			if ((links->to[from] >> to & 1) == 0) {
+				memset(&table->links[from], 0,
+				    sizeof(table->links[from]));
+			}
+		}
+	}
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <bsd/string.h>
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ const struct op_command op_commands[] = {
 	    "[--election-timeout MIN-MAX] [--heartbeat T] [--lease T]\n"
 	    "[--log info|rpc] [--no-restart] [--no-death-hint]\n"
 	    "[--clients N] [--seed N] [--wait T] [--accept-loss]\n"
-	    "[--export DIR] [--force-new-cluster ID [--yes]]\0"
+	    "[--export DIR] [--force-new-cluster ID [--yes]] [-j]\0"
 	    "IDS\0",
 	    "start the cluster, or nodes that are held down", op_start },
 	{ "stop", "[IDS]\0",
@@ -55,18 +56,19 @@ const struct op_command op_commands[] = {
 	    op_transfer },
 	{ "snapshot", "[-j] [-t T] [IDS]\0",
 	    "checkpoint now and compact the log", op_snapshot },
-	{ "partition", "GROUP/GROUP...\0",
+	{ "partition", "[-j] GROUP/GROUP...\0",
 	    "let groups of nodes not hear each other: 1,2/3,4,5",
 	    op_partition },
 	{ "net",
-	    "[LINKS [--loss P] [--delay MIN-MAX] [--dup P] [--reorder P]\n"
+	    "[-j] [LINKS [--loss P] [--delay MIN-MAX] [--dup P] [--reorder P]\n"
 	    "[--cut] [--seed N]]\0",
 	    "faults of links: 1:2, 1-2, all; alone: what is set", op_net },
-	{ "heal", "\0", "end all faults of net and partition", op_heal },
+	{ "heal", "[-j]\0", "end all faults of net and partition", op_heal },
 	{ "disk",
-	    "IDS [--delay T] [--fail append|sync|full]\0IDS --heal\0",
+	    "[-j] IDS [--delay T] [--fail append|sync|full]\0"
+	    "[-j] IDS --heal\0",
 	    "slow or failing disks of nodes", op_disk },
-	{ "log", "[-f] [--kind KIND] [--recorder] [--debug] [IDS]\0",
+	{ "log", "[-f] [-j] [--kind KIND] [--recorder] [--debug] [IDS]\0",
 	    "the event logs, merged by time", op_log },
 	{ "loglevel", "info|rpc [IDS]\0", "how much nodes write down",
 	    op_loglevel },
@@ -78,10 +80,10 @@ const struct op_command op_commands[] = {
 	    "make a new cluster of a backup", op_restore },
 	{ "counters", "[-j] [IDS]\0", "messages, syncs, wakes, bytes",
 	    op_counters },
-	{ "export", "[-f] [IDS] DIR\0",
+	{ "export", "[-f|-j] [IDS] DIR\0",
 	    "logs, state and events of every node as text files", op_export },
 	{ "scenario",
-	    "[--list] [--timing fast|lab|slow] [--log info|rpc]\n"
+	    "[--list] [--timing fast|lab|slow] [--log info|rpc] [-j]\n"
 	    "[NAME ...|all]\0",
 	    "break a cluster of its own in a known way, and check it",
 	    op_scenario },
@@ -196,6 +198,27 @@ op_wait_options(struct op *op, uint64_t *end_ns, bool *json, int *status)
 }
 
 int
+op_json_option(struct op *op, bool *json, int *status)
+{
+	static const struct option long_options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *argument;
+	int letter;
+
+	*json = false;
+	while ((letter = op_option(op, "j", long_options, &argument,
+	    status)) != -1) {
+		if (letter == OP_DONE) {
+			return OP_DONE;
+		}
+		*json = true;
+	}
+	return 0;
+}
+
+int
 op_operands(void)
 {
 	return optind;
@@ -254,6 +277,22 @@ op_has_color(void)
 	const char *no = getenv("NO_COLOR");
 
 	return isatty(STDOUT_FILENO) && (no == NULL || *no == '\0');
+}
+
+int
+op_print_json(json_t *root)
+{
+	char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT |
+	    JSON_REAL_PRECISION(12));
+
+	json_decref(root);
+	if (text == NULL) {
+		return op_fail(70, "no JSON of this: a path that is not UTF-8,"
+		    " or no memory");
+	}
+	puts(text);
+	free(text);
+	return fflush(stdout) == 0 ? 0 : op_fail(74, "cannot write");
 }
 
 int

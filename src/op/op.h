@@ -86,6 +86,8 @@ int	op_operands(void);
  */
 int	op_wait_options(struct op *, uint64_t *end_ns, bool *json,
 	    int *status);
+/* For commands with the option -j alone. OP_DONE: return *status. */
+int	op_json_option(struct op *, bool *json, int *status);
 /* The usage of one command. */
 void	op_print_usage(const struct op_command *, void *stream);
 
@@ -98,6 +100,11 @@ int	op_dir(const struct op *, char *dir, size_t size, struct err_buf *)
 
 /* Escapes stay away from files and pipes, and where NO_COLOR is set. */
 bool	op_has_color(void);
+
+/* Prints one JSON object in a line and lets go of it; NULL: there was no room
+ * for it.  Returns the exit status. */
+struct json_t;
+int	op_print_json(struct json_t *);
 
 /* Sends a request line to the supervisor and prints its answer, unless it is
  * quiet and all went well.  Returns the exit status. */

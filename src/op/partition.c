@@ -4,7 +4,6 @@
  * as `leader` become ids here; the supervisor checks the rest.
  */
 #include <bsd/string.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,12 +19,12 @@ int
 op_partition(struct op *op)
 {
 	char request[CONTROL_REQUEST_SIZE] = "partition ";
-	const char *argument;
 	struct err_buf err;
 	struct view view;
 	int status, code;
+	bool json;
 
-	if (op_option(op, "", NULL, &argument, &status) == OP_DONE) {
+	if (op_json_option(op, &json, &status) == OP_DONE) {
 		return status;
 	}
 	if (op->argc - op_operands() != 1) {
@@ -37,7 +36,7 @@ op_partition(struct op *op)
 	}
 	code = write_groups(&view, op->argv[op_operands()], request,
 	    sizeof(request), &err);
-	status = code == ERR_OK ? faults_order(&view, request) :
+	status = code == ERR_OK ? faults_order(&view, request, json) :
 	    op_fail_code(code, &err);
 	view_close(&view);
 	return status;

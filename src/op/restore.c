@@ -263,9 +263,8 @@ print_done(const struct restore *restore)
 	const struct backup_info *info = &restore->info;
 	const struct cluster *cluster = &restore->cluster;
 	time_t created = (time_t)info->created_s;
-	char when[32] = "", old_id[17], new_id[17], *text;
+	char when[32] = "", old_id[17], new_id[17];
 	struct tm tm;
-	json_t *root;
 
 	if (gmtime_r(&created, &tm) != NULL) {
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -282,15 +281,11 @@ print_done(const struct restore *restore)
 		    restore->dir);
 		return 0;
 	}
-	root = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}",
-	    "dir", restore->dir, "cluster", new_id, "from_cluster", old_id,
+	return op_print_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I,"
+	    " s:I, s:s}", "dir", restore->dir, "cluster", new_id,
+	    "from_cluster", old_id,
 	    "nodes", (json_int_t)cluster->node_count,
 	    "index", (json_int_t)info->index, "term", (json_int_t)info->term,
 	    "keys", (json_int_t)info->key_count,
-	    "sessions", (json_int_t)info->session_count, "created", when);
-	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	puts(text != NULL ? text : "{}");
-	free(text);
-	return 0;
+	    "sessions", (json_int_t)info->session_count, "created", when));
 }

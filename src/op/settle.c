@@ -5,6 +5,7 @@
  */
 #include <bsd/string.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,12 +26,14 @@
 
 static int check_left_processes(const struct start *, struct err_buf *);
 static void add_difference(char *, size_t, bool, const char *);
+static int tell(const struct start *, const struct view *, bool, uint64_t);
 static uint64_t wait_limit(const struct start *);
 static bool has_leader(struct view *);
 static uint32_t can_run_count(const struct view *);
-static int ask_supervisor(struct view *);
+static int ask_supervisor(const struct start *, struct view *);
 static bool is_any_starting(const struct view *);
 static void print_nodes(const struct view *);
+static int print_json(const struct start *, const struct view *);
 static void print_trouble(const struct view *);
 
 int
@@ -259,6 +262,9 @@ start_print_promise(const struct start *start)
 	char a[OPTIONS_TIME_TEXT_SIZE], b[OPTIONS_TIME_TEXT_SIZE];
 	struct segment_config config;
 
+	if (start->json) {
+		return;
+	}
 	printf("%s: %u node%s: tolerates %u failure%s, %s durability\n",
 	    start->dir, count, count == 1 ? "" : "s", tolerated,
 	    tolerated == 1 ? "" : "s",
@@ -301,7 +307,6 @@ start_await_leader(const struct start *start, struct view *view)
 	uint64_t limit_ns = wait_limit(start);
 	struct timespec pause = clock_timespec(LOOK_NS);
 	bool show = isatty(STDERR_FILENO) != 0, done;
-	char text[OPTIONS_TIME_TEXT_SIZE];
 	struct err_buf err;
 	uint64_t leader_ns = 0;
 	uint32_t up, i;
@@ -341,17 +346,30 @@ start_await_leader(const struct start *start, struct view *view)
 		fprintf(stderr, "\r%60s\r", "");
 	}
 	if (start->joins) {
-		int status = ask_supervisor(view);
+		int status = ask_supervisor(start, view);
 
 		if (status != 0) {
 			return status;
 		}
 	}
-	if (done) {
+	return tell(start, view, done, limit_ns);
+}
+
+/* What came of the wait; the exit status. */
+static int
+tell(const struct start *start, const struct view *view, bool done,
+    uint64_t limit_ns)
+{
+	char text[OPTIONS_TIME_TEXT_SIZE];
+	int status = start->json ? print_json(start, view) : 0;
+
+	if (done && !start->json) {
 		printf("leader %u, term %" PRIu64 "\n", view->leader,
 		    view->term);
 		print_nodes(view);
-		return 0;
+	}
+	if (done || status != 0) {
+		return status;
 	}
 	print_trouble(view);
 	if (view->supervisor == 0) {
@@ -404,7 +422,7 @@ can_run_count(const struct view *view)
  * lives can answer.  0, START_AGAIN, or the exit status.
  */
 static int
-ask_supervisor(struct view *view)
+ask_supervisor(const struct start *start, struct view *view)
 {
 	struct timespec pause = clock_timespec(LOOK_NS);
 	uint64_t end_ns = clock_now_ns() + SILENT_NS;
@@ -421,6 +439,9 @@ ask_supervisor(struct view *view)
 		if (answer == ERR_MAYBE) {
 			return op_fail(69, "the supervisor (pid %d) does not"
 			    " answer", view->supervisor);
+		}
+		if (answer == 0 && start->json) {
+			return 0;
 		}
 		if (answer == 0) {
 			printf("already running in %s (supervisor %d)\n",
@@ -463,6 +484,30 @@ print_nodes(const struct view *view)
 		    node->state == SEGMENT_NODE_REFUSED ? ": " : "",
 		    node->state == SEGMENT_NODE_REFUSED ? node->why : "");
 	}
+}
+
+static int
+print_json(const struct start *start, const struct view *view)
+{
+	json_t *root, *nodes = json_array();
+	const struct view_node *node;
+	uint32_t i;
+
+	for (i = 0; i < view->node_count; i++) {
+		node = &view->nodes[i];
+		json_array_append_new(nodes, json_pack("{s:I, s:I, s:s, s:s?}",
+		    "id", (json_int_t)node->id, "pid", (json_int_t)node->pid,
+		    "state", view_public_state(node),
+		    "role", view_public_role(node)));
+	}
+	root = json_pack("{s:s, s:I, s:I, s:I, s:o}", "dir", view->dir,
+	    "supervisor", (json_int_t)view->supervisor,
+	    "leader", (json_int_t)view->leader,
+	    "term", (json_int_t)view->term, "nodes", nodes);
+	if (start->forced != NULL) {
+		json_object_set(root, "new_cluster", start->forced);
+	}
+	return op_print_json(root);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -65,6 +66,7 @@ static const struct option long_options[] = {
 	{ "force-new-cluster", required_argument, NULL, OPTION_FORCE },
 	{ "yes", no_argument, NULL, OPTION_YES },
 	{ "export", required_argument, NULL, OPTION_EXPORT },
+	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -99,7 +101,7 @@ op_start(struct op *op)
 		return op_fail(64, "start: one list of nodes, as 1,3");
 	}
 	if (op->argc - first == 1) {
-		if (start.given != 0 || start.force_id != 0 ||
+		if (start.given != 0 || start.force_id != 0 || start.json ||
 		    start.export_dir[0] != '\0') {
 			return op_fail(64, "start %s: options are for the"
 			    " whole cluster, not for single nodes",
@@ -108,6 +110,7 @@ op_start(struct op *op)
 		return start_nodes(op, op->argv[first]);
 	}
 	status = start_cluster(op, &start);
+	json_decref(start.forced);
 	if (start.lock_fd >= 0) {
 		close(start.lock_fd);
 	}
@@ -123,10 +126,14 @@ read_options(struct op *op, struct start *start, int *status)
 	struct err_buf err;
 	int letter;
 
-	while ((letter = op_option(op, "n:f", long_options, &argument,
+	while ((letter = op_option(op, "n:fj", long_options, &argument,
 	    status)) != -1) {
 		if (letter == OP_DONE) {
 			return OP_DONE;
+		}
+		if (letter == 'j') {
+			start->json = true;
+			continue;
 		}
 		if (read_option(start, letter, argument, &err) != ERR_OK) {
 			*status = op_fail(letter == OPTION_EXPORT ? 74 : 64,

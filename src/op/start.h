@@ -40,6 +40,9 @@ struct start {
 	bool accept_loss;
 	uint32_t force_id;		/* --force-new-cluster; 0: not given */
 	bool yes;
+	bool json;
+	struct json_t *forced;		/* what force_new_cluster() says, or
+					 * NULL */
 	bool wait_given;
 	uint64_t wait_ns;
 	char export_dir[PATH_MAX];	/* --export; "": not given */
@@ -68,14 +71,16 @@ int	start_apply(struct start *, struct err_buf *) MUST_CHECK;
 
 /* The cluster begins anew with what one store has: looks, says, asks, does.
  * We have the lock.  0, or the exit status and it is printed (force.c). */
-int	force_new_cluster(const struct start *) MUST_CHECK;
+int	force_new_cluster(struct start *) MUST_CHECK;
 
-/* How many failures it tolerates, and what else the settings mean. */
+/* How many failures it tolerates, and what else the settings mean; not for
+ * -j. */
 void	start_print_promise(const struct start *);
 
-/* Waits for a leader that can commit; prints one line a node.  Returns the
- * exit status: 0, or 69 and the reason is printed; or START_AGAIN when it
- * joins a supervisor and that one has ended. */
+/* Waits for a leader that can commit; prints one line a node, or with -j one
+ * object, whether there is a leader or not.  Returns the exit status: 0, or
+ * 69 and the reason is printed; or START_AGAIN when it joins a supervisor and
+ * that one has ended. */
 #define START_AGAIN	(-3)
 int	start_await_leader(const struct start *, struct view *);
 

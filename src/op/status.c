@@ -31,7 +31,6 @@ static int print_json(const struct view *);
 static json_t *node_json(const struct view_node *);
 static const char *wish_text(enum segment_wish);
 static uint64_t lease_ms_left(const struct view_node *);
-static const char *public_state(const struct view_node *);
 
 int
 op_status(struct op *op)
@@ -198,15 +197,15 @@ print_node(const struct view_node *node, bool running)
 static int
 print_json(const struct view *view)
 {
-	json_t *nodes = json_array(), *root;
+	json_t *nodes = json_array();
 	uint32_t i;
-	char *text;
 
 	for (i = 0; i < view->node_count; i++) {
 		json_array_append_new(nodes, node_json(&view->nodes[i]));
 	}
-	root = json_pack("{s:s, s:s, s:b, s:I, s:i, s:I, s:I, s:b, s:s, s:b,"
-	    " s:I, s:o, s:o}", "dir", view->dir, "segment", view->segment_name,
+	return op_print_json(json_pack("{s:s, s:s, s:b, s:I, s:i, s:I, s:I,"
+	    " s:b, s:s, s:b, s:I, s:o, s:o}", "dir", view->dir,
+	    "segment", view->segment_name,
 	    "running", (int)view->running,
 	    "supervisor", (json_int_t)view->supervisor,
 	    "leader", (int)view->leader, "term", (json_int_t)view->term,
@@ -216,29 +215,16 @@ print_json(const struct view *view)
 	    "clean", (int)view->cluster.clean,
 	    "states_differ_at", (json_int_t)view->differs_index,
 	    "nodes", nodes,
-	    "faults", faults_json(view));
-	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT |
-	    JSON_REAL_PRECISION(12));
-	json_decref(root);
-	if (text == NULL) {
-		return op_fail(70, "no JSON of this: a path that is not UTF-8,"
-		    " or no memory");
-	}
-	puts(text);
-	free(text);
-	return 0;
+	    "faults", faults_json(view)));
 }
 
 static json_t *
 node_json(const struct view_node *node)
 {
-	const char *role = view_role_name(node);
-
 	return json_pack("{s:I, s:I, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I,"
 	    " s:I, s:I, s:I, s:s, s:s, s:s}", "id", (json_int_t)node->id,
-	    "pid", (json_int_t)node->pid, "state", public_state(node),
-	    "role", node->state == SEGMENT_NODE_UP ||
-	    node->state == SEGMENT_NODE_PAUSED ? role : NULL,
+	    "pid", (json_int_t)node->pid, "state", view_public_state(node),
+	    "role", view_public_role(node),
 	    "term", (json_int_t)node->term, "vote", (json_int_t)node->vote,
 	    "commit", (json_int_t)node->commit,
 	    "applied", (json_int_t)node->applied,
@@ -268,14 +254,6 @@ wish_text(enum segment_wish wish)
 		break;
 	}
 	return "";
-}
-
-/* The five states of the interface: a refused node is down, `why` says it. */
-static const char *
-public_state(const struct view_node *node)
-{
-	return node->state == SEGMENT_NODE_REFUSED ? "down" :
-	    view_state_name(node->state);
 }
 
 static uint64_t

@@ -176,6 +176,20 @@ view_role_name(const struct view_node *node)
 	    raft_role_name((enum raft_role)node->role);
 }
 
+const char *
+view_public_state(const struct view_node *node)
+{
+	return node->state == SEGMENT_NODE_REFUSED ? "down" :
+	    view_state_name(node->state);
+}
+
+const char *
+view_public_role(const struct view_node *node)
+{
+	return node->state == SEGMENT_NODE_UP ||
+	    node->state == SEGMENT_NODE_PAUSED ? view_role_name(node) : NULL;
+}
+
 int
 view_select(struct view *view, const char *text, uint32_t *ids,
     struct err_buf *err)

@@ -86,6 +86,11 @@ const char *view_state_name(enum segment_node_state);
 /* leader, follower, ... or NULL */
 const char *view_role_name(const struct view_node *);
 
+/* What --json says: a refused node is down (`why` tells), and who is neither
+ * up nor paused has no role (NULL). */
+const char *view_public_state(const struct view_node *);
+const char *view_public_role(const struct view_node *);
+
 /*
  * IDS as a set of OPTIONS_ID_BIT: a list of ids, or leader, follower,
  * followers, all.  ERR_USAGE, ERR_NOT_APPLIED (no such node now).

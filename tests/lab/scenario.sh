@@ -11,6 +11,9 @@ expect 0 sup scenario --list
 [ "$(wc -l <"$W/out")" -ge 18 ] || fail "few scenarios: $(cat "$W/out")"
 awk '{ if (seen[$1]++ || $2 !~ /^[1-7]$/ || $3 != "nodes") exit 1 }' \
     "$W/out" || fail "$(cat "$W/out")"
+sup scenario --list -j | tr '{' '\n' | sed -n \
+    's/^"name": "\([^"]*\)", "nodes": \([1-7]\), .*/\1 \2/p' >"$W/listed"
+awk '{ print $1, $2 }' "$W/out" | diff - "$W/listed" || fail "--list -j"
 expect 64 sup scenario
 one_line 'which?'
 expect 64 sup scenario no-such-thing
@@ -31,6 +34,12 @@ grep -q 'becomes leader$' "$W/out" || fail 'no event log shown'
 grep -q '<- differs' "$W/out" || fail 'no different logs shown'
 nothing_left
 
+say "for programs"
+expect 0 sup scenario -j dead-follower
+grep -Eqx '\{"scenarios": \[\{"name": "dead-follower", "passed": true, "ms": [0-9]+\}\], "passed": 1, "failed": 0\}' \
+    "$W/out" || fail "$(cat "$W/out")"
+nothing_left
+
 say "in a directory that is kept"
 expect 0 sup -d "$W/kept" scenario typical-run
 [ -d "$W/kept/node-5/store" ] || fail "nothing is kept"
@@ -43,6 +52,13 @@ nothing_left
 say "one that fails is kept, and says why"
 fails_and_keeps typical-run kept: scenario typical-run
 [ "$(tail -n 1 "$W/out")" = '0 passed, 1 failed' ] || fail "$(cat "$W/out")"
+expect 1 "$W/bin/raftsup" scenario -j typical-run
+kept=$(sed -n 's/.*"kept": "\([^"]*\)".*/\1/p' "$W/out")
+[ -e "$kept/raftsup.log" ] || fail "not kept: $(cat "$W/out")"
+grep -q '"passed": false, .*"reason": "raftsup start: exit status .*"failed": 1}$' \
+    "$W/out" || fail "$(cat "$W/out")"
+rm -rf "$kept"
+nothing_left
 
 say "interrupted"
 "$BIN/raftsup" scenario kill-storm >"$W/out" 2>&1 &

@@ -112,6 +112,16 @@ expect 0 sup log --kind vote 2
 [ -s "$W/out" ] || fail "no votes of node 2"
 grep -v 'Z 2 ' "$W/out" && fail "not only node 2"
 expect 64 sup log --kind noise
+for option in --kind --recorder; do
+	set -- log --kind role
+	[ $option = --kind ] || set -- "$@" $option
+	expect 0 sup "$@"
+	sed -E 's/^(\S+) (\S+) (\S+) (\S+) (.*)/{"at": "\1", "node": \2, "role": "\3", "term": \4, "text": "\5"}/' \
+	    "$W/out" >"$W/want"
+	lines=$(wc -l <"$W/want")
+	expect 0 sup "$@" -j
+	head -n "$lines" "$W/out" | diff "$W/want" - || fail "log $option -j"
+done
 expect 0 sup log --recorder
 grep -q 'becomes leader' "$W/out" || fail "nothing in the recorder"
 escape=$(printf '\033')

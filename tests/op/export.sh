@@ -50,7 +50,11 @@ grep -q "Node $leader becomes leader" "$W/one/logs_node_$leader/dump.txt" ||
 
 say "of one that does not run: all three are equal, over an older export"
 expect 0 sup stop
-expect 0 sup export "$W/one"
+expect 0 sup export -j "$W/one"
+[ "$(cat "$W/out")" = "{\"dir\":\"$W/one\",\"nodes\":[$(for id in 1 2 3; do
+	printf '{"id":%s,"dir":"%s","complete":true}' "$id" \
+	    "$W/one/logs_node_$id"
+done | sed 's/}{/},{/g')]}" ] || fail "$(cat "$W/out")"
 for id in 1 2 3; do
 	diff "$W/one/logs_node_1/logs.txt" "$W/one/logs_node_$id/logs.txt" &&
 	    diff "$W/one/logs_node_1/state.txt" \
@@ -82,6 +86,28 @@ expect 0 sup start 3
 await 'and started' all_hold 'state up' metadata.txt
 expect 69 sup export -f "$W/live"
 one_line 'another export'
+expect 64 sup export -f -j "$W/live"
+
+say "what fails is tried again, though the node is as it was"
+rm -r "$W/live/logs_node_3" && touch "$W/live/logs_node_3" || exit 99
+ctl set color pink || fail 'raftctl'
+holds_all_but_3() {
+	[ "$(cat "$W/live"/logs_node_[12]/state.txt 2>/dev/null |
+	    grep -cx "color${tab}pink")" -eq 2 ] && level 1 2 3 &&
+	    grep -q 'node 3: .*logs_node_3' "$D/raftsup.log"
+}
+await 'the files of the others' holds_all_but_3
+commits() {
+	for id in 1 2; do
+		grep -qx "commit_index $(node 3 commit)" \
+		    "$W/live/logs_node_$id/metadata.txt" || return 1
+	done
+}
+await 'the others to be as they are' commits
+rm "$W/live/logs_node_3"
+await 'the files of node 3, too' all_hold "color${tab}pink" state.txt
+[ "$(grep -c 'node 3: .*logs_node_3' "$D/raftsup.log")" -le 4 ] ||
+    fail "said again and again: $(cat "$D/raftsup.log")"
 # Once more: the first one goes on.
 expect 0 sup start --export "$W/live"
 supervisor=$(field supervisor)
@@ -113,7 +139,8 @@ expect 74 sup export /proc/none
 one_line "cannot make directory"
 [ ! -e "$W/two" ] || fail 'a directory was made'
 rm -r "$D/node-2/store"
-expect 74 sup export "$W/three"
+expect 74 sup export -j "$W/three"
+grep -q '{"id":2,[^}]*"complete":false}' "$W/out" || fail "$(cat "$W/out")"
 grep -q '^raftsup: node 2: ' "$W/err" || fail "$(cat "$W/err")"
 [ -s "$W/three/logs_node_3/state.txt" ] || fail 'node 3 is left out, too'
 exit 0

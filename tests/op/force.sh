@@ -55,6 +55,14 @@ grep -q '2 of 5 stores can be used, a majority is 3' "$W/out" ||
 grep -q 'may be lost: what was acknowledged after entry' "$W/out" ||
     fail "$(cat "$W/out")"
 grep -q 'node 3: cannot be used: no store' "$W/out" || fail "$(cat "$W/out")"
+expect 64 sup start --force-new-cluster 2 -j
+one_line 'nobody to ask'
+grep -q '^{"new_cluster":{"cluster":null,"node":2,"stores":\[' "$W/out" ||
+    fail "$(cat "$W/out")"
+grep -q '{"id":3,"usable":false,"why":"no store"}' "$W/out" ||
+    fail "$(cat "$W/out")"
+grep -Eq '"majority":3,"lost_after":[0-9]+,"uncertain_after":[0-9]+}}$' \
+    "$W/out" || fail "$(cat "$W/out")"
 echo no | script -qec "'$BIN/raftsup' start --force-new-cluster 2" \
     /dev/null >"$W/out" 2>&1
 grep -q 'nothing was changed' "$W/out" || fail "$(cat "$W/out")"
@@ -62,9 +70,20 @@ grep -q 'nothing was changed' "$W/out" || fail "$(cat "$W/out")"
 grep -q "$old" "$D/cluster.json" || fail "another cluster"
 
 say "yes"
-expect 0 sup start --force-new-cluster 2 --yes
+expect 0 sup start --force-new-cluster 2 --yes --json
+[ "$(wc -l <"$W/out")" -eq 1 ] || fail "not one object: $(cat "$W/out")"
 new=$(sed -n 's/.*"cluster_id": "\(.*\)".*/\1/p' "$D/cluster.json")
 [ -n "$new" ] && [ "$new" != "$old" ] || fail "cluster $old is now $new"
+grep -q "\"new_cluster\":{\"cluster\":\"$new\",\"node\":2," "$W/out" ||
+    fail "$(cat "$W/out")"
+[ "$(grep -Eo '"id":[1-5],"pid":[1-9][0-9]*,"state":"up"' "$W/out" |
+    wc -l)" -ge 3 ] || fail "$(cat "$W/out")"
+# On one that runs: the same, and nothing new.
+expect 0 sup start -j
+grep -Eq '^\{"dir":"[^"]*","supervisor":[1-9][0-9]*,"leader":[1-5],' \
+    "$W/out" || fail "$(cat "$W/out")"
+! grep -q new_cluster "$W/out" || fail "$(cat "$W/out")"
+expect 64 sup start -j 1
 [ "$(ctl get for-four)" = yes ] || fail "what node 2 had is gone"
 expect 1 ctl get for-three
 [ "$(ctl count key-)" = 50 ] || fail "keys are gone"

@@ -65,7 +65,7 @@ expect 0 sup net 1:2,2-3 --loss 10% --delay 1-5ms --dup 0.05 --reorder 2% \
     --seed 7
 grep -qx 'net 1:2,2-3: loss 10%, dup 5%, reorder 2%, delay 1ms-5ms, seed 7' \
     "$W/out" || fail "$(cat "$W/out")"
-expect 0 sup net 2:1 --cut
+expect 0 sup net 2:1 --cut --seed 9
 expect 0 sup partition 3
 expect 0 sup disk 2 --delay 1ms
 expect 0 sup net
@@ -90,6 +90,33 @@ logged() {
 	sup log | grep -q "$1"
 }
 await "an event" logged 'Fault set by an operator: partition 3/1,2'
+
+say "the same for programs"
+all=$(sed 's/.*\("faults":.*\)/\1/' "$W/out")
+answers() {
+	wanted=$1
+	shift
+	expect 0 sup "$@"
+	[ "$(cat "$W/out")" = "$wanted" ] || fail "$*: $(cat "$W/out")"
+}
+answers "{$all" net -j
+answers "{$all" disk -j 2 --delay 1ms
+answers "{$all" partition -j 3
+both=${all%%,\{\"kind\":\"disk\"*}]}
+answers "{$both" disk --json 2 --heal
+expect 0 sup net -j 2:1
+grep -Eqx '\{"faults":\[\{"kind":"net","from":2,[^}]*"cut":true[^}]*\}\]\}' \
+    "$W/out" || fail "$(cat "$W/out")"
+answers '{"faults":[]}' net -j 3:1
+answers '{"faults":[]}' heal -j
+answers '{"faults":[{"kind":"partition","groups":[[3],[1,2]]}]}' \
+    partition 3 --json
+expect 0 sup net 1:2,2-3 --loss 10% --delay 1-5ms --dup 0.05 --reorder 2% \
+    --seed 7
+expect 0 sup net 2:1 --cut --seed 9 --json
+answers "{$both" net -j
+answers "{$all" disk 2 --delay 1ms -j
+sup status | grep -qx "$line" || fail "$(sup status)"
 
 say "it outlives nodes and the supervisor"
 expect 0 sup restart 1
