@@ -104,6 +104,18 @@ commits() {
 	done
 }
 await 'the others to be as they are' commits
+# What node 1 writes down is exported each time: twice, and node 3 was between.
+expect 0 sup loglevel rpc 1
+events() {
+	wc -l <"$W/live/logs_node_1/dump.txt"
+}
+more_events() {
+	[ "$(events)" -gt "$lines" ]
+}
+for i in 1 2 3; do
+	lines=$(events)
+	await 'one more export' more_events
+done
 rm "$W/live/logs_node_3"
 await 'the files of node 3, too' all_hold "color${tab}pink" state.txt
 [ "$(grep -c 'node 3: .*logs_node_3' "$D/raftsup.log")" -le 4 ] ||
