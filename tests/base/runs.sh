@@ -39,9 +39,12 @@ runs_left() {
 	echo $((runs_end - $(date +%s)))
 }
 
-# runs_next WORD: the seed of the next run whose command has that word.
+# runs_next WORD: the seed of the next run whose command has that word, after
+# the largest one of before (-s or --seed).
 runs_next() {
-	echo $(($(grep -c " $1 " "$runs_report") + 1))
+	runs_last=$(sed -En "s/.* $1 (.* )?(-s|--seed) ([0-9]+) .*/\\3/p" \
+	    "$runs_report" | sort -n | tail -n 1)
+	echo $((${runs_last:-0} + 1))
 }
 
 # runs_sum NUMBER: with that of the last run that passed, the last column.

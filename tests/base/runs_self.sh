@@ -23,17 +23,17 @@ same 'the first seed' 1 "$(runs_next storm)"
 same 'the first sum' 5 "$(runs_sum 5)"
 runs_add 0 'storm -s 1 | 5' >"$dir/said" || same 'a run that passed' 0 1
 runs_add 0 'storms -s 9 | 8' >>"$dir/said"
-runs_add 69 'storm -s 2 | 30' >>"$dir/said" && same 'a run that failed' 1 0
+runs_add 69 'storm -o 3 -s 12 --time 3 | 30' >>"$dir/said" && same 'a run that failed' 1 0
 runs_line 'storm | 3 passed' >>"$dir/said"
 runs_begin "$report" 'another heading'
-same 'the next seed' 4 "$(runs_next storm)"
+same 'the next seed' 13 "$(runs_next storm)"
 same 'the next sum' 12 "$(runs_sum 4)"
 same 'no number' 8 "$(runs_sum '')"
 cat >"$dir/wanted" <<END
 # commit | command | kills so far | verdict
 $runs_commit | storm -s 1 | 5 | PASS
 $runs_commit | storms -s 9 | 8 | PASS
-$runs_commit | storm -s 2 | 30 | FAIL
+$runs_commit | storm -o 3 -s 12 --time 3 | 30 | FAIL
 $runs_commit | storm | 3 passed
 END
 diff "$dir/wanted" "$report" || failed=1
