@@ -46,6 +46,7 @@ struct rig {
 	uint64_t next_request;
 	uint64_t session;
 	uint64_t sequence;
+	uint64_t applied;	/* the last index of which an answer has told */
 	uint8_t answer[KV_ANSWER_SIZE_MAX];
 	char text[4096];
 };
@@ -226,12 +227,15 @@ rig_wait_end(struct rig *rig, uint32_t id)
 	    128 + WTERMSIG(status);
 }
 
-/* What a leader sends may be on other disks before it is on its own. */
+/*
+ * What a leader sends may be on other disks before it is on its own.  What was
+ * answered is; of the rest the pages tell, a moment late.
+ */
 static bool
 others_have_more(struct rig *rig, uint32_t id, uint64_t last_index)
 {
 	struct segment_status status;
-	bool more = false;
+	bool more = rig->applied > last_index;
 
 	for (uint32_t other = 1; other <= rig->nodes; other++) {
 		if (other == id) {
@@ -295,6 +299,31 @@ rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
 	ck_assert_int_eq(store_commit(store), ERR_OK);
 	store_close(store);
 	return true;
+}
+
+void
+rig_slow_disk(struct rig *rig, uint32_t id, uint64_t delay_ns)
+{
+	uint32_t slot = id - 1;
+	struct doorbell bell = doorbell_of_node(rig->segment, slot);
+	struct segment_faults faults = {
+	    .disk_delay_ns = delay_ns,
+	    .generation = segment_faults_taken(rig->segment, slot) + 1,
+	};
+	uint64_t end = clock_now_ns() + WAIT_NS;
+
+	for (uint32_t i = 0; i < rig->nodes; i++) {
+		faults.ids[i] = i + 1;
+	}
+	segment_faults_publish(rig->segment, slot, &faults);
+	segment_row_publish(rig->segment, slot, &rig->rows[slot]);
+	while (rig->pids[slot] != 0 &&
+	    segment_faults_taken(rig->segment, slot) != faults.generation) {
+		ck_assert_msg(clock_now_ns() < end,
+		    "node %u takes no fault", id);
+		(void)doorbell_ring(&bell);
+		usleep(1000);
+	}
 }
 
 pid_t
@@ -411,6 +440,8 @@ rig_ask(struct rig *rig, uint32_t id, enum wire_request_kind kind,
 			if (reply->result == WIRE_OK) {
 				ck_assert_int_eq(kv_answer_decode(answer,
 				    rig->answer, reply->size), ERR_OK);
+				rig->applied = reply->applied > rig->applied ?
+				    reply->applied : rig->applied;
 			}
 			return true;
 		}

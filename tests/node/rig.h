@@ -49,6 +49,11 @@ int	rig_wait_end(struct rig *, uint32_t id);
  */
 bool	rig_append_unsent(struct rig *, uint32_t id, const char *key,
 	    uint32_t count);
+/*
+ * From now on each write of its log waits so long before it begins, also one
+ * that waits already; a dead node's next run does.
+ */
+void	rig_slow_disk(struct rig *, uint32_t id, uint64_t delay_ns);
 pid_t	rig_pid(struct rig *, uint32_t id);
 uint64_t rig_run(struct rig *, uint32_t id);
 /* Waits until the node has written this to its event log; the first line that
