@@ -137,6 +137,9 @@ take_durable(struct node *node)
 	if (status.durable_index > node->durable_index) {
 		node->durable_index = status.durable_index;
 	}
+	if (status.durable_index != node->status.durable) {
+		node->status_dirty = true;
+	}
 }
 
 /* Copies entries into the cache and hands the persist to the disk. */

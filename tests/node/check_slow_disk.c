@@ -66,6 +66,34 @@ START_TEST(others_have_what_the_leader_lacks)
 }
 END_TEST
 
+/*
+ * What a follower has committed with the others before its own disk had it is
+ * on its page as durable once it is, though nothing else happens.
+ */
+START_TEST(page_tells_what_is_durable)
+{
+	struct rig *rig = rig_new_with(3, STORE_POWER, false);
+	const struct segment_status *now;
+	uint32_t follower;
+	uint64_t index;
+
+	rig_set(rig, "a", "1");
+	follower = rig_wait_leader(rig) % 3 + 1;
+	rig_slow_disk(rig, follower, FOR_EVER_NS);
+	rig_set(rig, "a", "2");
+	do {
+		usleep(1000);
+		now = page(rig, follower);
+		index = now->last_index;
+	} while (now->durable == index || now->applied < index);
+	rig_slow_disk(rig, follower, 0);
+	while (page(rig, follower)->durable < index) {
+		usleep(1000);
+	}
+	rig_free(rig);
+}
+END_TEST
+
 /* Empty entries of entry_term behind what `before` tells of node 1's log. */
 struct append {
 	uint32_t from;
@@ -224,6 +252,7 @@ main(void)
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 240);
 	tcase_add_test(tc, others_have_what_the_leader_lacks);
+	tcase_add_test(tc, page_tells_what_is_durable);
 	tcase_add_test(tc, brought_back);
 	return check_run(suite);
 }
