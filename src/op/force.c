@@ -302,6 +302,7 @@ settle_nodes(struct cluster *cluster)
 		node->learner = node->learner ||
 		    node->wish == SEGMENT_WISH_LEARN;
 		node->wish = SEGMENT_WISH_NONE;
+		node->wish_before = SEGMENT_WISH_NONE;
 		node->run_granted = 0;
 		node->run_recorded = 0;
 		i++;

@@ -53,6 +53,7 @@ static int read_settings(struct cluster_settings *, json_t *,
 static int read_nodes(struct cluster *, json_t *, struct err_buf *);
 static int read_members(struct cluster *, json_t *, struct err_buf *);
 static int read_node(struct cluster_node *, json_t *, struct err_buf *);
+static int read_wish(json_t *, const char *, enum segment_wish *);
 static int read_identity(json_t *, const char *, struct fs_identity *);
 static int read_u64(json_t *, const char *, uint64_t *);
 static int read_hex(json_t *, const char *, uint64_t *);
@@ -321,6 +322,10 @@ make_node(const struct cluster_node *node)
 		json_object_set_new(object, "wish",
 		    json_string(wishes[node->wish]));
 	}
+	if (node->wish_before != SEGMENT_WISH_NONE) {
+		json_object_set_new(object, "wish_before",
+		    json_string(wishes[node->wish_before]));
+	}
 	if (node->learner) {
 		json_object_set_new(object, "learner", json_true());
 	}
@@ -529,9 +534,7 @@ read_members(struct cluster *cluster, json_t *root, struct err_buf *err)
 static int
 read_node(struct cluster_node *node, json_t *object, struct err_buf *err)
 {
-	const char *wish = json_string_value(json_object_get(object, "wish"));
 	uint64_t id, slot;
-	uint32_t i = 0;
 
 	if (read_u64(object, "id", &id) != 0 || id == 0 ||
 	    id > OPTIONS_ID_MAX) {
@@ -554,17 +557,32 @@ read_node(struct cluster_node *node, json_t *object, struct err_buf *err)
 	if (read_identity(object, "store", &node->store) != 0) {
 		return bad(err, "store identity");
 	}
-	for (; wish != NULL && i < COUNT_OF(wishes); i++) {
-		if (strcmp(wish, wishes[i]) == 0) {
-			break;
-		}
-	}
-	if (i == COUNT_OF(wishes)) {
+	if (read_wish(object, "wish", &node->wish) != 0 ||
+	    read_wish(object, "wish_before", &node->wish_before) != 0) {
 		return bad(err, "wish");
 	}
-	node->wish = wish == NULL ? SEGMENT_WISH_NONE : (enum segment_wish)i;
 	node->learner = json_is_true(json_object_get(object, "learner"));
 	return ERR_OK;
+}
+
+/* None is there when nothing is wanted. */
+static int
+read_wish(json_t *object, const char *name, enum segment_wish *wish)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	uint32_t i;
+
+	*wish = SEGMENT_WISH_NONE;
+	if (text == NULL) {
+		return 0;
+	}
+	for (i = 0; i < COUNT_OF(wishes); i++) {
+		if (strcmp(text, wishes[i]) == 0) {
+			*wish = (enum segment_wish)i;
+			return 0;
+		}
+	}
+	return -1;
 }
 
 static int

@@ -17,6 +17,8 @@
  *			the whole, and goes on as one
  *	run_granted	the highest run that a node was ever told to take
  *	wish		what is wanted of a node's membership (docs/MEMBERS.md)
+ *	wish_before	what was wanted before it was to leave, and is again
+ *			when the leader refuses that
  *	run_recorded	the highest run that it is known to have stored; a
  *			store below it is an old copy and may not vote
  */
@@ -71,6 +73,7 @@ struct cluster_node {
 	uint64_t run_recorded;
 	struct fs_identity store;	/* of node-N/store; 0: not made yet */
 	enum segment_wish wish;		/* not fulfilled yet */
+	enum segment_wish wish_before;	/* LEAVE: what it took the place of */
 	bool learner;			/* and stays one */
 };
 

@@ -330,6 +330,7 @@ add_one(struct sup *sup, uint32_t id, enum segment_wish wish,
 int
 members_remove(struct sup *sup, uint32_t ids, struct err_buf *err)
 {
+	struct cluster before = *sup->cluster;
 	uint64_t seq = members_seq(sup);
 	struct sup_node *node;
 	uint32_t i;
@@ -337,19 +338,21 @@ members_remove(struct sup *sup, uint32_t ids, struct err_buf *err)
 
 	for (i = 0; i < sup->count; i++) {
 		node = &sup->nodes[i];
-		if ((ids & OPTIONS_ID_BIT(node->record->id)) != 0) {
+		if ((ids & OPTIONS_ID_BIT(node->record->id)) != 0 &&
+		    node->record->wish != SEGMENT_WISH_LEAVE) {
+			node->record->wish_before = node->record->wish;
 			node->record->wish = SEGMENT_WISH_LEAVE;
 		}
 	}
 	result = cluster_save(sup->cluster, sup->options->dir, err);
+	if (result != ERR_OK) {
+		*sup->cluster = before;
+		return result;
+	}
 	CRASH_POINT("remove: recorded, no row");
 	for (i = 0; i < sup->count; i++) {
 		node = &sup->nodes[i];
 		if ((ids & OPTIONS_ID_BIT(node->record->id)) == 0) {
-			continue;
-		}
-		if (result != ERR_OK) {
-			node->record->wish = (enum segment_wish)node->row.wish;
 			continue;
 		}
 		node->row.wish = SEGMENT_WISH_LEAVE;
@@ -358,12 +361,18 @@ members_remove(struct sup *sup, uint32_t ids, struct err_buf *err)
 		events_tell(sup, "Node %u is to be removed, by an operator",
 		    node->record->id);
 	}
-	return result;
+	return ERR_OK;
 }
 
+/*
+ * What was wanted before is so again: one that was joining may be a learner
+ * or a voter by now, and only the leader knows.
+ */
 int
 members_cancel(struct sup *sup, uint32_t ids, struct err_buf *err)
 {
+	struct cluster before = *sup->cluster;
+	uint64_t seq = members_seq(sup);
 	struct sup_node *node;
 	uint32_t i, stay = 0;
 	int result;
@@ -373,7 +382,8 @@ members_cancel(struct sup *sup, uint32_t ids, struct err_buf *err)
 		if ((ids & OPTIONS_ID_BIT(node->record->id)) != 0 &&
 		    node->record->wish == SEGMENT_WISH_LEAVE &&
 		    !node->retiring) {
-			node->record->wish = SEGMENT_WISH_NONE;
+			node->record->wish = node->record->wish_before;
+			node->record->wish_before = SEGMENT_WISH_NONE;
 			stay |= OPTIONS_ID_BIT(node->record->id);
 		}
 	}
@@ -381,21 +391,24 @@ members_cancel(struct sup *sup, uint32_t ids, struct err_buf *err)
 		return ERR_OK;
 	}
 	result = cluster_save(sup->cluster, sup->options->dir, err);
+	if (result != ERR_OK) {
+		*sup->cluster = before;
+		return result;
+	}
 	for (i = 0; i < sup->count; i++) {
 		node = &sup->nodes[i];
 		if ((stay & OPTIONS_ID_BIT(node->record->id)) == 0) {
 			continue;
 		}
-		if (result != ERR_OK) {
-			node->record->wish = SEGMENT_WISH_LEAVE;
-			continue;
-		}
-		node->row.wish = SEGMENT_WISH_NONE;
+		node->row.wish = node->record->wish;
+		node->row.wish_seq = seq;
 		node->refused_ns = 0;
 		nodes_publish(sup, node);
-		events_tell(sup, "Node %u stays", node->record->id);
+		events_tell(sup, "Node %u stays%s", node->record->id,
+		    node->record->wish == SEGMENT_WISH_NONE ? "" :
+		    ", and goes on joining");
 	}
-	return result;
+	return ERR_OK;
 }
 
 int
