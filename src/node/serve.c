@@ -518,6 +518,8 @@ serve_refuse(struct node *node, int result, const char *text)
 	status->ready = 0;
 	status->serving = 0;
 	strlcpy(status->latched, text, sizeof(status->latched));
+	/* For a supervisor whose child this is not. */
+	status->exit_status = (uint32_t)err_exit_status(result);
 	segment_status_publish(node->segment, node->slot, status);
 }
 

@@ -203,7 +203,7 @@ struct segment_status {
 		uint64_t store_id;
 	} servers[SEGMENT_SLOTS];
 	uint32_t transfer_to;		/* 0: none is under way */
-	uint32_t zero;
+	uint32_t exit_status;		/* with `latched`; 0: not known */
 	/*
 	 * Wishes of rows (docs/MEMBERS.md): by slot, the number of the one
 	 * that this node knows, as the leader, to be fulfilled; and the one

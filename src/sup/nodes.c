@@ -703,6 +703,11 @@ find_ending(struct sup *sup, struct sup_node *node, struct ending *ending)
 	if (segment_status_read(sup->segment, node->record->slot, &status) ==
 	    ERR_OK && status.run == node->row.run_granted &&
 	    status.latched[0] != '\0') {
+		/* Of one that was adopted nobody else knows it. */
+		if (ending->reason == -1 && status.exit_status != 0) {
+			ending->reason = 256 + (int32_t)status.exit_status;
+			ending->outside = false;
+		}
 		/* No room now may be room later; all else stays as it is. */
 		ending->final = ending->reason != 256 + EXIT_NOT_APPLIED;
 		strlcpy(ending->text, status.latched, sizeof(ending->text));

@@ -141,9 +141,27 @@ grep -q 'no leader within 300ms; the nodes are left running' "$W/err" ||
 await "node 3" node_is 3 state up
 expect 0 sup stop
 
-say "--no-restart only reports"
+say "what an adopted node ended with is known, although it is no child"
 behave 1 good
+behave 2 'ends 69'
+behave 3 'ends 74'
+expect 0 sup start
+kill -9 "$(field supervisor)"
+await "no supervisor" sh -c "'$BIN/raftsup' status | grep -q 'supervisor: none'"
+expect 0 sup start
+roomless=$(node 2 pid)
+failing=$(node 3 pid)
 behave 2 good
+behave 3 good
+kill -USR1 "$roomless" "$failing"
+await "no room is tried again" is_new 2 "$roomless"
+await "a failed disk is not" grep -q \
+    "Node 3 is dead: pid $failing, .*fake: its disk failed -> refused" \
+    "$D/raftsup.log"
+node_is 3 state down || fail "started again"
+expect 0 sup stop
+
+say "--no-restart only reports"
 expect 0 sup start --no-restart
 kill -9 "$(node 2 pid)"
 await "report" grep -q 'Node 2 is dead: .*not started again' "$D/raftsup.log"

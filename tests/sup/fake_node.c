@@ -8,6 +8,7 @@
  *	early		exits with 1 before it is ready
  *	status N	exits with status N before it is ready
  *	latch		publishes why it stopped, exits with 74
+ *	ends N		becomes ready; at SIGUSR1 publishes why, exits with N
  *	deaf		becomes ready, does not end at a stop
  *	slow		never becomes ready
  *	crash		becomes ready, aborts at once
@@ -38,11 +39,14 @@ static struct segment *segment;
 static struct segment_status status;
 static uint32_t slot;
 static char behave[32] = "good";
+static volatile sig_atomic_t asked_to_end;
 
 static void read_behaviour(const char *);
 static void take_lock(const char *);
 static void publish(void);
 static void serve(void);
+static int latch(int);
+static void on_signal(int);
 
 int
 main(int argc, char **argv)
@@ -75,13 +79,16 @@ main(int argc, char **argv)
 	status.pid = getpid();
 	status.pid_start = process_start_time(getpid());
 	if (strcmp(behave, "latch") == 0) {
-		strlcpy(status.latched, "fake: its disk failed",
-		    sizeof(status.latched));
-		publish();
-		return 74;
+		return latch(74);
+	}
+	if (strncmp(behave, "ends ", 5) == 0) {
+		signal(SIGUSR1, on_signal);
 	}
 	publish();
 	serve();
+	if (asked_to_end) {
+		return latch(atoi(behave + 5));
+	}
 	life_end(segment, slot);
 	return 0;
 }
@@ -132,7 +139,7 @@ serve(void)
 	if (deaf) {
 		signal(SIGTERM, SIG_IGN);
 	}
-	while (deaf || row.stop == 0) {
+	while (!asked_to_end && (deaf || row.stop == 0)) {
 		value = doorbell_prepare(&bell);
 		if (segment_row_read(segment, slot, &row) != ERR_OK) {
 			exit(70);
@@ -158,4 +165,21 @@ serve(void)
 		    clock_now_ns() + 100 * CLOCK_NS_PER_MS);
 	}
 	doorbell_cancel(&bell);
+}
+
+static int
+latch(int exit_status)
+{
+	strlcpy(status.latched, "fake: its disk failed",
+	    sizeof(status.latched));
+	status.exit_status = (uint32_t)exit_status;
+	status.ready = 0;
+	publish();
+	return exit_status;
+}
+
+static void
+on_signal(int number)
+{
+	asked_to_end = number;
 }
