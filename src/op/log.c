@@ -20,8 +20,10 @@
 #include "op/view.h"
 #include "raft/raft.h"
 #include "shm/recorder.h"
+#include "sup/control.h"
 
 #define LOOK_NS	(50 * CLOCK_NS_PER_MS)
+#define ASK_NS	(500 * CLOCK_NS_PER_MS)	/* a level is lent for longer */
 
 enum { OPTION_KIND = 256, OPTION_RECORDER, OPTION_DEBUG };
 
@@ -137,18 +139,19 @@ find_kind(const char *text, const char **kind, struct err_buf *err)
 }
 
 /*
- * From now on, with every RPC, until a signal ends it; then the nodes write
- * as much as before.
+ * From now on, with every RPC, until a signal ends it.  The level is lent:
+ * asked for again and again, so that it ends with who asks, however that is.
  */
 static int
 print_debug(struct view *view, const struct request *request)
 {
 	struct timespec pause = clock_timespec(LOOK_NS);
+	char text[CONTROL_REQUEST_SIZE], reply[CONTROL_REPLY_SIZE];
+	uint64_t asked_ns = clock_now_ns();
 	struct merge *merge;
-	struct segment_row row;
-	uint32_t i, quiet = 0;
 	struct err_buf err;
 	sigset_t signals;
+	uint32_t i, ids = 0;
 	int status;
 
 	sigemptyset(&signals);
@@ -157,32 +160,32 @@ print_debug(struct view *view, const struct request *request)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);	/* stdout has an error then */
-	for (i = 0; i < view->node_count; i++) {
-		if ((request->ids & OPTIONS_ID_BIT(view->nodes[i].id)) != 0 &&
-		    view->segment != NULL && segment_row_read(view->segment,
-		    view->nodes[i].slot, &row) == ERR_OK && !row.log_rpc) {
-			quiet |= OPTIONS_ID_BIT(view->nodes[i].id);
-		}
-	}
 	if (merge_open(&merge, view->dir, &view->cluster, request->ids,
 	    &err) != ERR_OK) {
 		return op_fail_code(ERR_IO, &err);
 	}
 	merge_skip(merge);
-	status = quiet == 0 ? 0 :
-	    op_order(view->dir, "loglevel", quiet, "rpc", true);
-	if (status == 0) {
-		do {
-			merge_print_by(merge, request->kind, request->print,
-			    stdout);
-		} while (!ferror(stdout) &&
-		    sigtimedwait(&signals, NULL, &pause) == -1);
-		status = quiet == 0 ? 0 :
-		    op_order(view->dir, "loglevel", quiet, "info", true);
+	for (i = 0; i < view->node_count; i++) {
+		ids |= request->ids & OPTIONS_ID_BIT(view->nodes[i].id);
 	}
+	op_order_text(text, sizeof(text), "loglevel", ids, "lent");
+	status = op_request(view->dir, text, true);
+	if (status != 0) {
+		merge_close(merge);
+		return status;
+	}
+	do {
+		merge_print_by(merge, request->kind, request->print, stdout);
+		if (clock_now_ns() - asked_ns >= ASK_NS) {
+			/* No supervisor, no end of what it lent. */
+			asked_ns = clock_now_ns();
+			status = control_ask(view->dir, text, ASK_NS, reply,
+			    sizeof(reply), &err);
+		}
+	} while (!ferror(stdout) &&
+	    sigtimedwait(&signals, NULL, &pause) == -1);
 	merge_close(merge);
-	return status != 0 ? status :
-	    ferror(stdout) ? op_fail(74, "cannot write") : 0;
+	return ferror(stdout) ? op_fail(74, "cannot write") : 0;
 }
 
 static int

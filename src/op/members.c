@@ -51,20 +51,15 @@ int
 members_order(const struct view *view, const char *verb, uint32_t ids,
     const char *word, char *text, size_t size)
 {
-	char request[CONTROL_REQUEST_SIZE], list[128] = "";
+	char request[CONTROL_REQUEST_SIZE];
 	struct err_buf err;
-	uint32_t id;
 	int status;
 
-	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
-		if ((ids & OPTIONS_ID_BIT(id)) != 0) {
-			snprintf(list + strlen(list),
-			    sizeof(list) - strlen(list), "%s%u",
-			    list[0] == '\0' ? "" : ",", id);
-		}
+	if (ids != 0) {
+		op_order_text(request, sizeof(request), verb, ids, word);
+	} else {
+		snprintf(request, sizeof(request), "%s auto %s", verb, word);
 	}
-	snprintf(request, sizeof(request), "%s %s %s", verb,
-	    list[0] == '\0' ? "auto" : list, word);
 	status = control_ask(view->dir, request, ORDER_NS, text, size, &err);
 	if (status == ERR_NOT_FOUND) {
 		return op_fail(69, "no supervisor is running in %s (raftsup"

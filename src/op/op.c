@@ -299,7 +299,17 @@ int
 op_order(const char *dir, const char *verb, uint32_t ids, const char *word,
     bool quiet)
 {
-	char request[CONTROL_REQUEST_SIZE], list[128] = "";
+	char request[CONTROL_REQUEST_SIZE];
+
+	op_order_text(request, sizeof(request), verb, ids, word);
+	return op_request(dir, request, quiet);
+}
+
+void
+op_order_text(char *text, size_t size, const char *verb, uint32_t ids,
+    const char *word)
+{
+	char list[128] = "";
 	uint32_t id;
 
 	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
@@ -309,8 +319,7 @@ op_order(const char *dir, const char *verb, uint32_t ids, const char *word,
 			    list[0] == '\0' ? "" : ",", id);
 		}
 	}
-	snprintf(request, sizeof(request), "%s %s %s", verb, list, word);
-	return op_request(dir, request, quiet);
+	snprintf(text, size, "%s %s %s", verb, list, word);
 }
 
 int

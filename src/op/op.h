@@ -109,6 +109,9 @@ int	op_print_json(struct json_t *);
 /* Sends a request line to the supervisor and prints its answer, unless it is
  * quiet and all went well.  Returns the exit status. */
 int	op_request(const char *dir, const char *request, bool quiet);
+/* A request of ids: "VERB 1,3 WORD". */
+void	op_order_text(char *, size_t size, const char *verb, uint32_t ids,
+	    const char *word);
 /* Sends a request of ids to the supervisor and prints its answer; `word` may
  * be "". Returns the exit status. */
 int	op_order(const char *dir, const char *verb, uint32_t ids,

@@ -130,7 +130,8 @@ struct segment_row {
 	uint64_t timeout_seq;		/* fire the election timer when this
 					 * rises, at */
 	uint64_t timeout_at_ns;		/* CLOCK_MONOTONIC */
-	uint32_t log_rpc;		/* level rpc wanted */
+	uint32_t log_rpc;		/* level rpc wanted: 0 no, 1 yes, or */
+#define SEGMENT_LOG_LENT	2u	/* while somebody looks on */
 	uint32_t stop;			/* not 0: end cleanly */
 	uint64_t deaths;		/* count; the latest reason in why */
 	char why[160];

@@ -144,6 +144,9 @@ nodes_adopt(struct sup *sup)
 		row.store_id = node->row.store_id;
 		node->row = row;
 		members_adopt_row(sup, node, &former);
+		if (row.log_rpc == SEGMENT_LOG_LENT) {
+			nodes_lend_log(sup, node);
+		}
 		if (row.timeout_seq > sup->timeout_seq) {
 			sup->timeout_seq = row.timeout_seq;
 		}
@@ -470,6 +473,8 @@ nodes_deadline(const struct sup *sup)
 		deadline = at != 0 && at < deadline ? at : deadline;
 		at = node->kill_ns;
 		deadline = at != 0 && at < deadline ? at : deadline;
+		at = node->quiet_ns;
+		deadline = at != 0 && at < deadline ? at : deadline;
 	}
 	return deadline;
 }
@@ -498,6 +503,11 @@ nodes_tick(struct sup *sup)
 		if (node->due_ns != 0 && now_ns >= node->due_ns) {
 			nodes_step(sup, node, MACHINE_TIMER);
 		}
+		if (node->quiet_ns != 0 && now_ns >= node->quiet_ns) {
+			node->quiet_ns = 0;
+			node->row.log_rpc = 0;
+			nodes_publish(sup, node);
+		}
 		if (node->kill_ns != 0 && now_ns >= node->kill_ns &&
 		    node->pidfd >= 0) {
 			node->kill_ns = 0;
@@ -505,6 +515,18 @@ nodes_tick(struct sup *sup)
 			events_tell(sup, "Node %u does not end: killed",
 			    node->record->id);
 		}
+	}
+}
+
+void
+nodes_lend_log(struct sup *sup, struct sup_node *node)
+{
+	if (node->row.log_rpc == 0) {
+		node->row.log_rpc = SEGMENT_LOG_LENT;
+		nodes_publish(sup, node);
+	}
+	if (node->row.log_rpc == SEGMENT_LOG_LENT) {
+		node->quiet_ns = clock_now_ns() + SUP_LOG_LENT_NS;
 	}
 }
 

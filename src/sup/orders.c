@@ -5,7 +5,7 @@
  *
  *	start IDS	hold IDS SIGNAL		kill IDS SIGNAL
  *	pause IDS	resume IDS		restart IDS
- *	timeout IDS	loglevel IDS info|rpc	disk IDS SETTING
+ *	timeout IDS	loglevel IDS info|rpc|lent	disk IDS SETTING
  *
  * or one about links (faults_orders.c):
  *
@@ -327,11 +327,16 @@ order_loglevel(struct sup *sup, struct sup_node *node, struct order *order)
 {
 	bool rpc = strcmp(order->word, "rpc") == 0;
 
+	if (strcmp(order->word, "lent") == 0) {
+		nodes_lend_log(sup, node);
+		return;
+	}
 	if (!rpc && strcmp(order->word, "info") != 0) {
 		tell(order, 64, "loglevel: info or rpc");
 		return;
 	}
 	node->row.log_rpc = rpc;
+	node->quiet_ns = 0;
 	nodes_publish(sup, node);
 	tell(order, 0, "node %u logs at level %s", node->record->id,
 	    order->word);

@@ -25,6 +25,10 @@
 #define SUP_CONNECTIONS_MAX	16
 #define SUP_STOP_GRACE_NS	(5 * CLOCK_NS_PER_S)
 
+/* How long a node writes at level rpc for one who looks on, and says so
+ * more often than that (raftsup log --debug). */
+#define SUP_LOG_LENT_NS		(2 * CLOCK_NS_PER_S)
+
 /* row.stop, so that the next supervisor knows what was meant. */
 #define SUP_STOP_AND_HOLD	1
 #define SUP_STOP_AND_START	2
@@ -45,6 +49,8 @@ struct sup_node {
 	uint64_t ready_ns;		/* 0: not ready in this run */
 	uint64_t due_ns;		/* start at; 0: never */
 	uint64_t kill_ns;		/* SIGKILL at; 0: never */
+	uint64_t quiet_ns;		/* level info at, unless somebody
+					 * looks on; 0: never */
 	uint64_t look_ns;		/* look for a stray process at */
 	pid_t waits_for;		/* who is no stray, and was told of */
 	bool met_stray;			/* which may have used up this run */
@@ -102,6 +108,8 @@ void	nodes_publish(struct sup *, struct sup_node *);
 uint64_t nodes_deadline(const struct sup *);
 bool	nodes_any_alive(const struct sup *);
 void	nodes_ring_all(struct sup *);
+/* Level rpc for SUP_LOG_LENT_NS from now on, if that is not its level. */
+void	nodes_lend_log(struct sup *, struct sup_node *);
 
 /* ---- members.c */
 

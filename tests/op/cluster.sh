@@ -159,6 +159,36 @@ is_quiet() {
 	[ "$(wc -l <"$D/node-3/node.log")" -eq "$before" ]
 }
 await 'quiet nodes' is_quiet
+
+say "log --debug that is killed, and then the supervisor: quiet again"
+lines_of() {
+	[ "$(wc -l <"$W/debug")" -gt "${1:-0}" ]
+}
+for who in debug supervisor; do
+	"$BIN/raftsup" log --debug 3 >"$W/debug" &
+	debug=$!
+	await 'RPCs' lines_of 0
+	# Longer than a level is lent for: it goes on as long as it is read.
+	sleep 2.5
+	await 'more RPCs' lines_of "$(wc -l <"$W/debug")"
+	if [ $who = supervisor ]; then
+		kill -9 "$(field supervisor)"
+		sup start >/dev/null || fail 'no adoption'
+	fi
+	kill -9 "$debug"
+	wait "$debug" 2>/dev/null
+	await 'a quiet node' is_quiet
+done
+expect 0 sup loglevel rpc 3
+"$BIN/raftsup" log --debug 3 >"$W/debug" &
+debug=$!
+await 'RPCs' lines_of 0
+kill -9 "$debug"
+wait "$debug" 2>/dev/null
+sleep 2.5
+! is_quiet || fail 'what an operator has set is gone'
+expect 0 sup loglevel info 3
+await 'a quiet node' is_quiet
 "$BIN/raftsup" log -f >"$W/follow" &
 follow=$!
 lines() {
