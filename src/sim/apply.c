@@ -8,8 +8,10 @@
  * is due, applying waits for the disk.
  */
 #include "sim/sim.h"
+#include "sim/tla.h"
 
 static uint64_t	apply_end(const struct sim_node *);
+static uint64_t	checkpoint_max(const struct sim_node *);
 static bool	apply_is_dirty(const struct sim_node *);
 static bool	apply_entry(struct sim_node *, const struct raft_entry *);
 static void	apply_answer(struct sim_node *, const struct raft_entry *,
@@ -41,7 +43,7 @@ sim_apply_wake(struct sim_node *node)
 	} else {
 		ready = ready || node->apply_next <= apply_end(node) ||
 		    (apply_is_dirty(node) &&
-		    node->apply_next - 1 <= node->durable_index);
+		    node->apply_next - 1 <= checkpoint_max(node));
 	}
 	if (node->apply_due || !ready) {
 		return;
@@ -94,7 +96,7 @@ sim_apply_turn(struct sim_node *node)
 		}
 	}
 	if (!rewound && apply_is_dirty(node) &&
-	    node->apply_next - 1 <= node->durable_index) {
+	    node->apply_next - 1 <= checkpoint_max(node)) {
 		rewound = !apply_checkpoint(node);
 		if (node->dying) {
 			return;
@@ -125,10 +127,18 @@ apply_end(const struct sim_node *node)
 {
 	uint64_t end = node->commit_index;
 
-	if (apply_is_dirty(node) && end > node->durable_index) {
-		end = node->durable_index;
+	if (apply_is_dirty(node) && end > checkpoint_max(node)) {
+		end = checkpoint_max(node);
 	}
 	return end;
+}
+
+static uint64_t
+checkpoint_max(const struct sim_node *node)
+{
+	uint64_t max = tla_checkpoint_max(node);
+
+	return max < node->durable_index ? max : node->durable_index;
 }
 
 static bool

@@ -239,6 +239,24 @@ trace_close(const char *name, FILE *trace)
 	}
 }
 
+static void
+tell_tla(const struct arguments *args, const struct tla_summary *summary)
+{
+	if (args->verbose) {
+		fprintf(stderr, "%s: %" PRIu64 " events, %" PRIu64
+		    " changes of the configuration, applied %" PRIu64
+		    " times, %" PRIu64 " snapshots installed, %" PRIu64
+		    " of them where there was nothing\n", args->trace_tla,
+		    summary->lines, summary->changes, summary->applied,
+		    summary->installs,
+		    summary->snapshots);
+	}
+	if (summary->ended != NULL) {
+		log_warnx("%s ends after %" PRIu64 " events: %s",
+		    args->trace_tla, summary->lines, summary->ended);
+	}
+}
+
 /* One seed with its story, or its trace, in a file. */
 static void
 write_trace(const struct arguments *args)
@@ -247,21 +265,15 @@ write_trace(const struct arguments *args)
 	struct sim_options options = args->options;
 	FILE *trace_tla = trace_open(args->trace_tla);
 	struct sim_outcome outcome;
-	uint64_t lines;
-	bool ended;
+	struct tla_summary summary;
 
 	options.seed = args->first;
 	options.trace = trace_open(args->trace);
 	sim_world_run(world, &options, &outcome);
 	trace_close(args->trace, options.trace);
 	if (trace_tla != NULL) {
-		lines = tla_write(world, trace_tla, &ended);
-		if (ended) {
-			log_warnx("%s ends after %" PRIu64 " events: a leader "
-			    "has forgotten what a former run acknowledged, "
-			    "which the specification does not know",
-			    args->trace_tla, lines);
-		}
+		tla_write(world, trace_tla, &summary);
+		tell_tla(args, &summary);
 	}
 	trace_close(args->trace_tla, trace_tla);
 	sim_world_free(world);

@@ -187,6 +187,20 @@ sim_member_transfer(struct sim_node *node, uint32_t to)
 	    SIM_COVER_TRANSFERS_REFUSED);
 }
 
+/* A voter at once, or one that is demoted, would be two changes in one. */
+static void
+simplify(const struct sim_node *leader, struct raft_change *change)
+{
+	const struct raft_server *server = quorum_server(configuration(
+	    leader->raft), change->id);
+
+	if (server == NULL && change->type == RAFT_CHANGE_VOTER) {
+		change->type = RAFT_CHANGE_ADD;
+	} else if (server != NULL && (server->suffrage & RAFT_VOTER) != 0) {
+		change->type = RAFT_CHANGE_REMOVE;
+	}
+}
+
 /* One change or several at once, most of them sensible. */
 void
 sim_member_strike(struct sim_world *world)
@@ -209,6 +223,11 @@ sim_member_strike(struct sim_world *world)
 			.id = id,
 			.store_id = sim_node(world, id)->store_id,
 		};
+	}
+	if (world->tla != NULL) {
+		/* The specification knows changes of one server. */
+		count = 1;
+		simplify(sim_node(world, leader), &changes[0]);
 	}
 	(void)sim_member_change(sim_node(world, leader), changes, count);
 }

@@ -68,7 +68,7 @@ draw_members(struct sim_plan *plan, const struct sim_options *options)
 
 	prng_init(&prng, options->seed ^ UINT64_C(0x766f7465));
 	plan->voters = plan->nodes;
-	if (options->tla || (plan->faults >> SIM_FAULT_MEMBER & 1) == 0) {
+	if ((plan->faults >> SIM_FAULT_MEMBER & 1) == 0) {
 		return;
 	}
 	plan->faults &= ~(1u << SIM_FAULT_FAIL | 1u << SIM_FAULT_WIPE);
@@ -161,7 +161,7 @@ draw_snapshots(struct sim_plan *plan, const struct sim_options *options)
 	if (prng_below(&prng, 4) == 0) {
 		plan->snap_max_ns = plan->heartbeat_ns / 2;
 	}
-	if (prng_below(&prng, 2) == 0 || options->tla ||
+	if (prng_below(&prng, 2) == 0 ||
 	    (options->faults >> SIM_FAULT_SNAPSHOT & 1) == 0) {
 		return;
 	}

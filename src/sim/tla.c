@@ -18,57 +18,30 @@
  */
 #include "sim/tla.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct step {
-	struct sim_tla *tla;
-	struct tla_node *own;
-	const struct sim_node *node;
-	const struct raft_event *event;
-	const struct raft_update *update;
-	struct tla_state before, after;
-	struct tla_state now;	/* of the specification, so far */
-	size_t first;		/* of its lines in the queue */
-	bool told;		/* the message was received */
-	bool reply_untold;
-	bool inexpressible;
-};
-
-static void	*grow(void *, size_t count, size_t *capacity, size_t size);
-static size_t	take(void *, size_t count, size_t first, size_t some,
-		    size_t size);
-static struct tla_state state_of(const struct raft_status *);
+static struct tla_state state_of(const struct tla_node *,
+		    const struct raft_status *);
 static enum raft_role role_of(enum raft_role);
-static struct tla_line *line(struct step *, enum tla_name);
-static void	emit(struct sim_tla *, struct tla_line *);
+static void	tell(struct tla_step *);
 static void	flush(struct sim_node *);
-static void	receive(struct step *, const struct raft_message *);
-static bool	receive_append(struct step *, const struct raft_message *,
+static void	receive(struct tla_step *, const struct raft_message *);
+static void	receive_append(struct tla_step *, const struct raft_message *,
 		    struct tla_line *);
-static bool	denied_untold(const struct step *,
+static bool	denied_untold(const struct tla_step *,
 		    const struct raft_message *);
-static void	receive_self(struct step *);
-static void	change_role(struct step *);
-static void	replicate(struct step *);
-static void	commit(struct step *);
-static void	send(struct step *, const struct raft_message *);
-static uint64_t	potential_commit(const struct step *);
-
-static bool
-is_told(enum raft_message_type type)
-{
-	return type == RAFT_VOTE || type == RAFT_VOTE_REPLY ||
-	    type == RAFT_APPEND || type == RAFT_APPEND_REPLY ||
-	    type == RAFT_HEARTBEAT || type == RAFT_HEARTBEAT_REPLY;
-}
+static void	receive_self(struct tla_step *);
+static void	change_role(struct tla_step *);
+static void	replicate(struct tla_step *);
+static void	commit(struct tla_step *);
+static void	send(struct tla_step *, const struct raft_message *);
 
 void
 tla_begin(struct sim_world *world)
 {
 	struct sim_tla *tla;
-	struct tla_line boot = { .name = TLA_INIT_STATE };
+	struct tla_line boot = { .state.role = RAFT_FOLLOWER };
 	uint32_t i;
 
 	tla_free(world->tla);
@@ -79,15 +52,21 @@ tla_begin(struct sim_world *world)
 	tla = sim_realloc(NULL, 1, sizeof(*tla));
 	memset(tla, 0, sizeof(*tla));
 	world->tla = tla;
-	boot.state.role = RAFT_FOLLOWER;
+	tla->conf.voters = (2u << world->plan.voters) - 2;
 	for (i = 1; i <= world->plan.nodes; i++) {
 		boot.node = i;
 		boot.name = TLA_INIT_STATE;
-		emit(tla, &boot);
-		boot.name = TLA_APPLY_CONF_CHANGE;
-		emit(tla, &boot);
+		boot.state.conf.voters = 0;
+		boot.state.empty = i > world->plan.voters;
+		tla_emit(tla, &boot);
+		if (!boot.state.empty) {
+			boot.name = TLA_APPLY_CONF_CHANGE;
+			tla_emit(tla, &boot);
+			boot.state.conf = tla->conf;
+		}
 		boot.name = TLA_BECOME_FOLLOWER;
-		emit(tla, &boot);
+		tla_emit(tla, &boot);
+		tla->nodes[i].at = tla->nodes[i].ready = boot.state;
 	}
 }
 
@@ -107,6 +86,7 @@ tla_free(struct sim_tla *tla)
 	free(tla->lines.lines);
 	free(tla->messages);
 	free(tla->parts);
+	free(tla->changes);
 	free(tla);
 }
 
@@ -123,7 +103,7 @@ tla_after(struct sim_node *node, const struct raft_event *event)
 {
 	struct sim_tla *tla = node->world->tla;
 	const struct raft_update *update = node->world->update;
-	struct step s = {
+	struct tla_step s = {
 		.tla = tla, .node = node, .event = event, .update = update,
 	};
 	size_t i;
@@ -135,116 +115,60 @@ tla_after(struct sim_node *node, const struct raft_event *event)
 	if (update->persist_seq != 0) {
 		s.own->seq_handed = update->persist_seq;
 	}
-	if (tla->ended) {
+	if (tla->ended != NULL) {
 		return;
 	}
 	raft_status(node->raft, &tla->status);
-	s.before = s.now = state_of(&tla->before);
-	s.after = state_of(&tla->status);
+	s.before = s.now = state_of(s.own, &tla->before);
+	s.after = state_of(s.own, &tla->status);
 	s.first = s.own->queue.count;
-	if (event->type == RAFT_EVENT_MESSAGE) {
-		receive(&s, event->message);
-	} else if (event->type == RAFT_EVENT_PERSISTED) {
-		receive_self(&s);
-	}
-	change_role(&s);
-	replicate(&s);
-	commit(&s);
-	for (i = 0; i < update->message_count; i++) {
-		send(&s, &update->messages[i]);
-	}
-	if (s.inexpressible) {
+	tell(&s);
+	if (s.inexpressible != NULL) {
 		s.own->queue.count = s.first;
-		tla->ended = true;
+		tla->ended = s.inexpressible;
 		return;
 	}
+	s.after.conf = s.now.conf;
+	s.after.pending = s.now.pending;
+	s.after.empty = s.now.empty;
+	s.own->at = s.after;
 	for (i = s.first; i < s.own->queue.count; i++) {
 		s.own->queue.lines[i].after = s.after;
 		s.own->queue.lines[i].ready = update->persist_seq != 0 ||
 		    update->message_count > 0 ||
-		    s.after.commit != s.before.commit;
-		s.own->queue.lines[i].truncates = update->truncate_from != 0;
+		    s.after.commit != s.before.commit ||
+		    memcmp(&s.after.conf, &s.before.conf,
+		    sizeof(s.after.conf)) != 0;
+		s.own->queue.lines[i].truncates =
+		    update->truncate_from != 0 || update->drop_log;
 	}
 	flush(node);
 }
 
-uint64_t
-tla_wait(const struct sim_node *node, const struct raft_message *message)
+/* What comes first in a step of the core comes first here. */
+static void
+tell(struct tla_step *s)
 {
-	const struct sim_tla *tla = node->world->tla;
+	uint32_t i;
 
-	/*
-	 * The specification has no leader that sends while it writes, and
-	 * makes all of a node durable at once: the message leaves later than
-	 * it could.  Not so what its own step made: there the core must know.
-	 */
-	if (tla == NULL || !is_told(message->type) ||
-	    (node->world->update->persist_seq != 0 &&
-	    message->type != RAFT_APPEND && message->type != RAFT_HEARTBEAT)) {
-		return message->after_seq;
+	if (s->event->type == RAFT_EVENT_MESSAGE) {
+		receive(s, s->event->message);
+	} else if (s->event->type == RAFT_EVENT_PERSISTED) {
+		receive_self(s);
 	}
-	return tla->nodes[node->id].seq_handed;
-}
-
-bool
-tla_loses(const struct sim_node *node, const struct raft_message *message)
-{
-	if (node->world->tla == NULL) {
-		return false;
+	if (s->after.term == s->before.term) {
+		commit(s);	/* it may be its last */
 	}
-	if (message->from == node->id) {
-		/* It waited, and its sender leads no more: its entries may
-		 * be others by now. */
-		return (message->type == RAFT_APPEND ||
-		    message->type == RAFT_HEARTBEAT) &&
-		    (raft_role(node->raft) != RAFT_LEADER ||
-		    raft_term(node->raft) != message->term);
+	change_role(s);
+	tla_install(s);
+	if (s->now.role != RAFT_LEADER) {
+		s->now.last = s->after.last;
+		s->now.commit = s->after.commit;
 	}
-	/* A term that comes by a message which the specification lacks. */
-	return message->type == RAFT_PRE_VOTE_REPLY && message->reject &&
-	    message->term > raft_term(node->raft);
-}
-
-uint64_t
-tla_leave(struct sim_node *node, const struct raft_message *message,
-    uint32_t carried)
-{
-	struct sim_tla *tla = node->world->tla;
-	struct tla_node *own;
-	struct raft_message *m;
-	uint64_t number;
-	size_t i;
-
-	if (tla == NULL || tla->ended || !is_told(message->type)) {
-		return 0;
-	}
-	own = &tla->nodes[node->id];
-	for (i = 0; i < own->leaving_count; i++) {
-		number = own->leaving[i];
-		m = &tla->messages[number - 1].message;
-		if (m->type == message->type && m->to == message->to &&
-		    m->to_run == message->to_run && m->term == message->term &&
-		    m->request == message->request &&
-		    m->index == message->index &&
-		    m->commit == message->commit &&
-		    m->reject == message->reject) {
-			break;
-		}
-	}
-	assert(i < own->leaving_count);
-	own->leaving_count = take(own->leaving, own->leaving_count, i, 1,
-	    sizeof(own->leaving[0]));
-	if (m->type == RAFT_APPEND) {
-		m->entry_count = carried;
-	}
-	return number;
-}
-
-void
-tla_arrive(struct sim_node *node, uint64_t number)
-{
-	if (node->world->tla != NULL) {
-		node->world->tla->arriving = number;
+	tla_conf_apply(s, false);
+	replicate(s);
+	for (i = 0; i < s->update->message_count; i++) {
+		send(s, &s->update->messages[i]);
 	}
 }
 
@@ -278,13 +202,17 @@ tla_crash(struct sim_node *node)
 	 * steps, of which nobody has heard, are not told.
 	 */
 	for (i = 0; i < own->queue.count && !truncates; i++) {
-		emit(tla, &own->queue.lines[i]);
+		tla_emit(tla, &own->queue.lines[i]);
 	}
 	own->queue.count = 0;
 	own->leaving_count = 0;
 	own->own_write_count = 0;
 	own->own_vote = false;
+	own->install = 0;
 	own->seq_handed = own->seq_durable = 0;
+	own->at = own->ready;
+	own->at.role = RAFT_FOLLOWER;
+	own->at.pending = 0;
 }
 
 void
@@ -294,14 +222,14 @@ tla_start(struct sim_node *node)
 	struct tla_node *own;
 	struct tla_line start = { .name = TLA_INIT_STATE, .node = node->id };
 
-	if (tla == NULL || tla->ended) {
+	if (tla == NULL || tla->ended != NULL) {
 		return;
 	}
 	own = &tla->nodes[node->id];
 	if (own->started) {
 		raft_status(node->raft, &tla->status);
-		start.state = state_of(&tla->status);
-		emit(tla, &start);
+		start.state = state_of(own, &tla->status);
+		tla_emit(tla, &start);
 	}
 	own->started = true;
 }
@@ -317,7 +245,7 @@ tla_end(struct sim_world *world)
 	for (id = 1; tla != NULL && id <= world->plan.nodes; id++) {
 		queue = &tla->nodes[id].queue;
 		for (i = 0; i < queue->count; i++) {
-			emit(tla, &queue->lines[i]);
+			tla_emit(tla, &queue->lines[i]);
 		}
 		queue->count = 0;
 	}
@@ -327,11 +255,19 @@ uint64_t
 tla_durable_commit(const struct sim_node *node)
 {
 	return node->world->tla == NULL ? 0 :
-	    node->world->tla->nodes[node->id].ready_commit;
+	    node->world->tla->nodes[node->id].ready.commit;
 }
 
-static void *
-grow(void *array, size_t count, size_t *capacity, size_t size)
+uint64_t
+tla_checkpoint_max(const struct sim_node *node)
+{
+	/* Who is not followed any more need not hold back. */
+	return node->world->tla == NULL || node->world->tla->ended != NULL ?
+	    UINT64_MAX : tla_durable_commit(node);
+}
+
+void *
+tla_grow(void *array, size_t count, size_t *capacity, size_t size)
 {
 	if (count < *capacity) {
 		return array;
@@ -340,9 +276,8 @@ grow(void *array, size_t count, size_t *capacity, size_t size)
 	return sim_realloc(array, *capacity, size);
 }
 
-/* Some of an array from `first` on are not needed; how many are left. */
-static size_t
-take(void *array, size_t count, size_t first, size_t some, size_t size)
+size_t
+tla_take(void *array, size_t count, size_t first, size_t some, size_t size)
 {
 	uint8_t *at = array;
 
@@ -361,25 +296,25 @@ role_of(enum raft_role role)
 }
 
 static struct tla_state
-state_of(const struct raft_status *status)
+state_of(const struct tla_node *own, const struct raft_status *status)
 {
-	return (struct tla_state){
-		.term = status->term,
-		.vote = status->vote,
-		.commit = status->commit_index,
-		.last = status->last_index,
-		.role = role_of(status->role),
-	};
+	struct tla_state state = own->at;
+
+	state.term = status->term;
+	state.vote = status->vote;
+	state.commit = status->commit_index;
+	state.last = status->last_index;
+	state.role = role_of(status->role);
+	return state;
 }
 
-/* One more line of the step, with the state as it is now. */
-static struct tla_line *
-line(struct step *s, enum tla_name name)
+struct tla_line *
+tla_line(struct tla_step *s, enum tla_name name)
 {
 	struct tla_lines *queue = &s->own->queue;
 	struct tla_line *l;
 
-	queue->lines = grow(queue->lines, queue->count, &queue->capacity,
+	queue->lines = tla_grow(queue->lines, queue->count, &queue->capacity,
 	    sizeof(*queue->lines));
 	l = &queue->lines[queue->count++];
 	*l = (struct tla_line){
@@ -389,12 +324,12 @@ line(struct step *s, enum tla_name name)
 	return l;
 }
 
-static void
-emit(struct sim_tla *tla, struct tla_line *l)
+void
+tla_emit(struct sim_tla *tla, struct tla_line *l)
 {
 	struct tla_lines *to = &tla->lines;
 
-	to->lines = grow(to->lines, to->count, &to->capacity,
+	to->lines = tla_grow(to->lines, to->count, &to->capacity,
 	    sizeof(*to->lines));
 	to->lines[to->count++] = *l;
 	if (l->name != TLA_RECEIVE_APPEND && l->name != TLA_RECEIVE_VOTE) {
@@ -403,7 +338,7 @@ emit(struct sim_tla *tla, struct tla_line *l)
 	if (l->message != 0 && !l->is_part) {
 		tla->messages[l->message - 1].copies++;
 	} else if (l->is_part) {
-		tla->parts = grow(tla->parts, tla->part_count,
+		tla->parts = tla_grow(tla->parts, tla->part_count,
 		    &tla->part_capacity, sizeof(*tla->parts));
 		tla->parts[tla->part_count++] = l->part;
 	}
@@ -421,15 +356,15 @@ flush(struct sim_node *node)
 
 	for (i = 0; i < own->queue.count &&
 	    own->queue.lines[i].seq <= own->seq_durable; i++) {
-		emit(tla, &own->queue.lines[i]);
+		tla_emit(tla, &own->queue.lines[i]);
 		is_ready = is_ready || own->queue.lines[i].ready;
 		ready.state = own->queue.lines[i].after;
 	}
-	own->queue.count = take(own->queue.lines, own->queue.count, 0, i,
+	own->queue.count = tla_take(own->queue.lines, own->queue.count, 0, i,
 	    sizeof(own->queue.lines[0]));
 	if (is_ready) {
-		emit(tla, &ready);
-		own->ready_commit = ready.state.commit;
+		tla_emit(tla, &ready);
+		own->ready = ready.state;
 	}
 }
 
@@ -438,7 +373,7 @@ flush(struct sim_node *node)
  * what the specification can only tell as a loss: see docs/SIMULATOR.md.
  */
 static void
-receive(struct step *s, const struct raft_message *m)
+receive(struct tla_step *s, const struct raft_message *m)
 {
 	struct sim_tla *tla = s->tla;
 	struct tla_message *from = tla->arriving == 0 ? NULL :
@@ -458,7 +393,8 @@ receive(struct step *s, const struct raft_message *m)
 		break;
 	case RAFT_APPEND:
 		l.name = TLA_RECEIVE_APPEND;
-		s->told = receive_append(s, m, &l);
+		s->told = true;
+		receive_append(s, m, &l);
 		break;
 	case RAFT_HEARTBEAT:
 		l.name = TLA_RECEIVE_APPEND;
@@ -466,6 +402,7 @@ receive(struct step *s, const struct raft_message *m)
 		s->reply_untold = m->term == s->after.term &&
 		    from->commit > s->after.commit + 1;
 		s->told = !s->reply_untold;
+		s->heard = from->commit == 0 ? 0 : from->commit - 1;
 		break;
 	case RAFT_VOTE_REPLY:
 		l.name = TLA_RECEIVE_VOTE_REPLY;
@@ -476,19 +413,30 @@ receive(struct step *s, const struct raft_message *m)
 		l.name = TLA_RECEIVE_APPEND_REPLY;
 		reply = true;
 		break;
+	case RAFT_INSTALL:
+		tla_install_arrived(s, l.message);
+		return;
 	default:
 		return;			/* not told: never left with a number */
 	}
 	if (reply) {
-		s->told = !from->untold && !from->received;
+		/* The specification does not look whose vote it counts. */
+		s->told = !from->untold && !from->received &&
+		    (m->type != RAFT_VOTE_REPLY || m->reject ||
+		    (s->now.conf.voters >> m->from & 1) != 0);
 		from->received = true;
 	}
 	if (s->told) {
-		struct tla_line *to = line(s, l.name);
+		struct tla_line *to = tla_line(s, l.name);
 
 		to->message = l.message;
 		to->is_part = l.is_part;
 		to->part = l.part;
+		s->now.empty = s->now.empty && !l.part.whole;
+	}
+	if (s->told && m->type == RAFT_VOTE_REPLY && !m->reject &&
+	    m->term == s->before.term) {
+		s->own->votes |= 1u << m->from;
 	}
 	if (s->told && m->type == RAFT_APPEND_REPLY && !m->reject &&
 	    s->before.role == RAFT_LEADER && m->term == s->before.term &&
@@ -497,28 +445,46 @@ receive(struct step *s, const struct raft_message *m)
 	}
 }
 
-/* An append that begins below the commit index. */
-static bool
-receive_append(struct step *s, const struct raft_message *m,
+/*
+ * An append that begins below the commit index; or at the beginning, where
+ * the specification's node has nothing at all.
+ */
+static void
+receive_append(struct tla_step *s, const struct raft_message *m,
     struct tla_line *l)
 {
 	uint64_t last = m->index + m->entry_count;
+	uint32_t i;
 
-	if (m->term != s->after.term || s->before.commit <= m->index) {
-		return true;
+	for (i = 0; i < s->update->message_count; i++) {
+		const struct raft_message *to = &s->update->messages[i];
+
+		if (to->type == RAFT_APPEND_REPLY && !to->reject) {
+			s->heard = m->commit < to->index ? m->commit :
+			    to->index;
+		}
+	}
+	if (m->term != s->after.term) {
+		return;
+	}
+	if (s->now.empty && m->index == 0) {
+		l->is_part = l->part.whole = true;
+		l->part.message = l->message;
+		return;
+	}
+	if (s->before.commit <= m->index) {
+		return;
 	}
 	if (last < s->before.commit) {
 		/* Answered with the commit index there, with `last` here. */
 		s->reply_untold = true;
-		return true;
+		return;
 	}
 	l->is_part = true;
 	l->part.message = l->message;
 	l->part.index = s->before.commit;
 	l->part.log_term =
 	    m->entries[s->before.commit - m->index - 1].term;
-	l->part.entry_count = (uint32_t)(last - s->before.commit);
-	return true;
 }
 
 /*
@@ -526,7 +492,7 @@ receive_append(struct step *s, const struct raft_message *m,
  * look at the term: out of loyalty to a leader.
  */
 static bool
-denied_untold(const struct step *s, const struct raft_message *m)
+denied_untold(const struct tla_step *s, const struct raft_message *m)
 {
 	const struct raft_status *status = &s->tla->before;
 	uint32_t i;
@@ -549,7 +515,7 @@ denied_untold(const struct step *s, const struct raft_message *m)
 
 /* A durable write: a candidate hears its own vote, a leader itself. */
 static void
-receive_self(struct step *s)
+receive_self(struct tla_step *s)
 {
 	struct tla_node *own = s->own;
 	size_t i;
@@ -557,23 +523,24 @@ receive_self(struct step *s)
 	if (s->before.role == RAFT_CANDIDATE && own->own_vote &&
 	    s->event->persisted.seq >= own->own_vote_seq) {
 		own->own_vote = false;
-		(void)line(s, TLA_RECEIVE_VOTE_REPLY);
+		own->votes |= 1u << s->node->id;
+		(void)tla_line(s, TLA_RECEIVE_VOTE_REPLY);
 	}
 	if (s->before.role != RAFT_LEADER) {
 		return;
 	}
 	for (i = 0; i < own->own_write_count &&
 	    own->own_writes[i] <= s->tla->status.durable_index; i++) {
-		line(s, TLA_RECEIVE_APPEND_REPLY)->self_index =
+		tla_line(s, TLA_RECEIVE_APPEND_REPLY)->self_index =
 		    own->own_writes[i];
 		own->match[s->node->id] = own->own_writes[i] + 1;
 	}
-	own->own_write_count = take(own->own_writes, own->own_write_count, 0,
-	    i, sizeof(own->own_writes[0]));
+	own->own_write_count = tla_take(own->own_writes,
+	    own->own_write_count, 0, i, sizeof(own->own_writes[0]));
 }
 
 static void
-change_role(struct step *s)
+change_role(struct tla_step *s)
 {
 	const struct raft_message *m = s->event->type == RAFT_EVENT_MESSAGE ?
 	    s->event->message : NULL;
@@ -587,24 +554,29 @@ change_role(struct step *s)
 		s->now.vote = m->term > s->now.term ? 0 : s->now.vote;
 		s->now.term = m->term;
 		s->now.role = RAFT_FOLLOWER;
-		(void)line(s, TLA_BECOME_FOLLOWER);
+		(void)tla_line(s, TLA_BECOME_FOLLOWER);
 	}
 	if (s->after.role == RAFT_CANDIDATE &&
 	    s->after.term == s->now.term + 1) {
-		s->now = s->after;
-		(void)line(s, TLA_BECOME_CANDIDATE);
+		tla_conf_campaign(s);
+		s->now.role = s->after.role;
+		s->now.term = s->after.term;
+		s->now.vote = s->after.vote;
+		own->votes = 0;
+		(void)tla_line(s, TLA_BECOME_CANDIDATE);
 		own->own_vote = true;
 		own->own_vote_seq = s->update->persist_seq;
-		(void)line(s, TLA_SEND_VOTE_REPLY);
+		(void)tla_line(s, TLA_SEND_VOTE_REPLY);
 	} else if (s->after.role == RAFT_FOLLOWER &&
 	    (s->now.role != RAFT_FOLLOWER || s->now.term != s->after.term)) {
 		s->now.role = s->after.role;
 		s->now.term = s->after.term;
-		(void)line(s, TLA_BECOME_FOLLOWER);
+		(void)tla_line(s, TLA_BECOME_FOLLOWER);
 	} else if (s->after.role == RAFT_LEADER &&
 	    s->now.role != RAFT_LEADER) {
+		tla_conf_elected(s);
 		s->now.role = RAFT_LEADER;
-		(void)line(s, TLA_BECOME_LEADER);
+		(void)tla_line(s, TLA_BECOME_LEADER);
 		own->own_write_count = 0;
 		for (i = 0; i <= SIM_NODES_MAX; i++) {
 			own->match[i] = 0;
@@ -619,57 +591,43 @@ change_role(struct step *s)
 
 /* What a leader appends is one write, answered to itself. */
 static void
-replicate(struct step *s)
+replicate(struct tla_step *s)
 {
+	const struct raft_update *update = s->update;
 	struct tla_node *own = s->own;
+	uint32_t i = 0;
 
-	if (s->after.role != RAFT_LEADER || s->now.last >= s->after.last) {
-		s->now.last = s->after.last;
-		if (s->after.role != RAFT_LEADER) {
-			s->now.commit = s->after.commit;
-		}
+	if (s->now.role != RAFT_LEADER || s->now.last >= s->after.last) {
 		return;
 	}
 	while (s->now.last < s->after.last) {
 		s->now.last++;
-		(void)line(s, TLA_REPLICATE);
+		if (i < update->entry_count &&
+		    update->entries[i].type == RAFT_ENTRY_CONFIGURATION) {
+			tla_conf_replicate(s, &update->entries[i]);
+		} else {
+			(void)tla_line(s, TLA_REPLICATE);
+		}
+		i++;
 	}
-	line(s, TLA_SEND_APPEND_REPLY)->self_index = s->now.last;
-	own->own_writes = grow(own->own_writes, own->own_write_count,
+	tla_line(s, TLA_SEND_APPEND_REPLY)->self_index = s->now.last;
+	own->own_writes = tla_grow(own->own_writes, own->own_write_count,
 	    &own->own_write_capacity, sizeof(own->own_writes[0]));
 	own->own_writes[own->own_write_count++] = s->now.last;
 }
 
 static void
-commit(struct step *s)
+commit(struct tla_step *s)
 {
-	const struct raft_status *status = &s->tla->status;
-	uint32_t i;
-
-	if (s->after.role != RAFT_LEADER ||
-	    s->after.commit <= s->before.commit) {
-		return;
-	}
-	s->now.commit = s->after.commit;
-	(void)line(s, TLA_COMMIT);
-	if (potential_commit(s) == s->after.commit + 1) {
-		return;
-	}
-	/*
-	 * The core forgets what a former run of a follower has acknowledged,
-	 * the specification does not, and could commit more: no words for
-	 * that.  Otherwise it is for the specification to judge.
-	 */
-	for (i = 0; i < status->peer_count; i++) {
-		if (s->own->match[status->peers[i].id] >
-		    status->peers[i].match_index + 1) {
-			s->inexpressible = true;
-		}
+	if (s->now.role == RAFT_LEADER && s->after.commit > s->now.commit) {
+		s->now.commit = s->after.commit;
+		(void)tla_line(s, TLA_COMMIT);
+		tla_conf_committed(s);
 	}
 }
 
 static void
-send(struct step *s, const struct raft_message *message)
+send(struct tla_step *s, const struct raft_message *message)
 {
 	struct sim_tla *tla = s->tla;
 	struct tla_node *own = s->own;
@@ -678,14 +636,16 @@ send(struct step *s, const struct raft_message *message)
 	enum tla_name name = TLA_SEND_APPEND;
 	uint64_t match = own->match[message->to];
 
-	if (!is_told(message->type)) {
-		return;
+	if (!tla_is_told(message->type) || (tla_is_request(message->type) &&
+	    ((tla_members(&s->now.conf) >> message->to & 1) == 0 ||
+	    s->now.role == RAFT_FOLLOWER))) {
+		return;		/* lost: see tla_loses() */
 	}
-	tla->messages = grow(tla->messages, tla->message_count,
+	tla->messages = tla_grow(tla->messages, tla->message_count,
 	    &tla->message_capacity, sizeof(*tla->messages));
 	m = &tla->messages[tla->message_count++];
 	*m = (struct tla_message){ .message = *message };
-	own->leaving = grow(own->leaving, own->leaving_count,
+	own->leaving = tla_grow(own->leaving, own->leaving_count,
 	    &own->leaving_capacity, sizeof(own->leaving[0]));
 	own->leaving[own->leaving_count++] = tla->message_count;
 	if (message->type == RAFT_HEARTBEAT) {
@@ -699,26 +659,7 @@ send(struct step *s, const struct raft_message *message)
 		m->untold = s->reply_untold;
 	}
 	if (!m->untold) {
-		l = line(s, name);
+		l = tla_line(s, name);
 		l->message = tla->message_count;
 	}
-}
-
-/* What a majority has by the specification, one more than the index. */
-static uint64_t
-potential_commit(const struct step *s)
-{
-	uint32_t nodes = s->node->world->plan.nodes, i, j, more;
-
-	for (i = 1; i <= nodes; i++) {
-		more = 0;
-		for (j = 1; j <= nodes; j++) {
-			more += s->own->match[j] > s->own->match[i] ||
-			    (s->own->match[j] == s->own->match[i] && j < i);
-		}
-		if (more == nodes / 2) {
-			return s->own->match[i];
-		}
-	}
-	return 0;
 }

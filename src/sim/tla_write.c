@@ -12,7 +12,8 @@ struct writer {
 	const struct sim_world *world;
 	const struct sim_tla *tla;
 	FILE *file;
-	uint64_t lines;
+	uint64_t first;		/* entries of the beginning */
+	struct tla_summary *summary;
 };
 
 static const char *const names[] = {
@@ -24,6 +25,7 @@ static const char *const names[] = {
 	[TLA_REPLICATE] = "Replicate",
 	[TLA_COMMIT] = "Commit",
 	[TLA_READY] = "Ready",
+	[TLA_CHANGE_CONF] = "ChangeConf",
 	[TLA_SEND_APPEND] = "SendAppendEntriesRequest",
 	[TLA_SEND_APPEND_REPLY] = "SendAppendEntriesResponse",
 	[TLA_SEND_VOTE] = "SendRequestVoteRequest",
@@ -34,6 +36,12 @@ static const char *const names[] = {
 	[TLA_RECEIVE_VOTE_REPLY] = "ReceiveRequestVoteResponse",
 };
 
+static const char *const changes[] = {
+	[TLA_ADD_SERVER] = "AddNewServer",
+	[TLA_ADD_LEARNER] = "AddLearner",
+	[TLA_REMOVE_SERVER] = "RemoveServer",
+};
+
 /* A message in the specification's numbers. */
 struct wire {
 	const char *type;
@@ -41,9 +49,15 @@ struct wire {
 	bool reject;
 };
 
+static void	write_whole(struct writer *, const struct tla_line *);
+static bool	write_parts(struct writer *, const struct tla_line *);
 static void	write_line(struct writer *, const struct tla_line *,
 		    const struct wire *);
-static void	put_ids(struct json *, uint32_t count);
+static void	put_state(const struct writer *, struct json *,
+		    const struct tla_line *);
+static void	put_change(const struct writer *, struct json *,
+		    const struct tla_line *);
+static void	put_ids(struct json *, const char *, uint32_t);
 static void	put_wire(struct json *, const struct wire *);
 static struct wire wire_of(const struct writer *, const struct tla_message *);
 static struct wire wire_to_self(const struct writer *,
@@ -51,55 +65,86 @@ static struct wire wire_to_self(const struct writer *,
 static void	apply_part(const struct writer *, struct wire *,
 		    const struct tla_message *, const struct tla_part *);
 
-uint64_t
-tla_write(const struct sim_world *world, FILE *file, bool *ended)
+void
+tla_write(const struct sim_world *world, FILE *file,
+    struct tla_summary *summary)
 {
 	const struct sim_tla *tla = world->tla;
-	struct writer w = { .world = world, .tla = tla, .file = file };
-	const struct tla_line *l;
+	struct writer w = {
+		.world = world, .tla = tla, .file = file,
+		.first = world->plan.voters, .summary = summary,
+	};
+	size_t i;
+
+	*summary = (struct tla_summary){ .ended = tla->ended };
+	for (i = 0; i < tla->lines.count; i++) {
+		if (!tla->lines.lines[i].if_part) {
+			write_whole(&w, &tla->lines.lines[i]);
+		}
+		(void)write_parts(&w, &tla->lines.lines[i]);
+	}
+}
+
+static void
+write_whole(struct writer *w, const struct tla_line *l)
+{
 	const struct tla_message *m;
 	struct wire wire;
 	uint32_t copy;
-	size_t i, j;
 
-	for (i = 0; i < tla->lines.count; i++) {
-		l = &tla->lines.lines[i];
-		if (l->message == 0) {
-			wire = wire_to_self(&w, l);
-			write_line(&w, l, wire.type == NULL ? NULL : &wire);
-			continue;
-		}
-		m = &tla->messages[l->message - 1];
-		wire = wire_of(&w, m);
-		if (l->is_part) {
-			apply_part(&w, &wire, m, &l->part);
-		}
-		write_line(&w, l, &wire);
-		if (l->name != TLA_SEND_APPEND && l->name != TLA_SEND_VOTE) {
-			continue;
-		}
+	if (l->message == 0) {
+		wire = wire_to_self(w, l);
+		write_line(w, l, wire.type == NULL ? NULL : &wire);
+		return;
+	}
+	m = &w->tla->messages[l->message - 1];
+	wire = wire_of(w, m);
+	if (l->is_part) {
+		apply_part(w, &wire, m, &l->part);
+	}
+	write_line(w, l, &wire);
+	if (l->name == TLA_SEND_APPEND || l->name == TLA_SEND_VOTE) {
 		for (copy = 1; copy < m->copies; copy++) {
-			write_line(&w, l, &wire);
-		}
-		for (j = 0; j < tla->part_count; j++) {
-			if (tla->parts[j].message == l->message) {
-				wire = wire_of(&w, m);
-				apply_part(&w, &wire, m, &tla->parts[j]);
-				write_line(&w, l, &wire);
-			}
+			write_line(w, l, &wire);
 		}
 	}
-	*ended = tla->ended;
-	return w.lines;
+	if (l->is_part && m->message.type == RAFT_INSTALL) {
+		w->summary->installs++;
+		w->summary->snapshots += l->part.whole;
+	}
+}
+
+/* Where the message was sent, those that were received in its place. */
+static bool
+write_parts(struct writer *w, const struct tla_line *l)
+{
+	const struct tla_message *m;
+	struct wire wire;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < w->tla->part_count && l->message != 0; i++) {
+		if (w->tla->parts[i].message != l->message) {
+			continue;
+		}
+		any = true;
+		if (l->name == TLA_SEND_APPEND) {
+			m = &w->tla->messages[l->message - 1];
+			wire = wire_of(w, m);
+			apply_part(w, &wire, m, &w->tla->parts[i]);
+			write_line(w, l, &wire);
+		}
+	}
+	if (any && l->name == TLA_READY) {
+		write_line(w, l, NULL);
+	}
+	return any;
 }
 
 static void
 write_line(struct writer *w, const struct tla_line *l,
     const struct wire *wire)
 {
-	uint32_t nodes = w->world->plan.nodes;
-	/* A new node has no configuration until it is told. */
-	bool is_new = w->lines < 3 * nodes && l->name != TLA_BECOME_FOLLOWER;
 	struct json json;
 	char id[12];
 
@@ -110,52 +155,86 @@ write_line(struct writer *w, const struct tla_line *l,
 	json_put_string(&json, "name", names[l->name]);
 	snprintf(id, sizeof(id), "%u", l->node);
 	json_put_string(&json, "nid", id);
-	json_begin_object(&json, "state");
-	json_put_u64(&json, "term", l->state.term + 1);
-	snprintf(id, sizeof(id), "%u", l->state.vote);
-	json_put_string(&json, "vote", id);
-	json_put_u64(&json, "commit", l->state.commit + nodes);
-	json_end_object(&json);
-	json_put_string(&json, "role",
-	    l->state.role == RAFT_LEADER ? "StateLeader" :
-	    l->state.role == RAFT_CANDIDATE ? "StateCandidate" :
-	    "StateFollower");
-	json_put_u64(&json, "log", l->state.last + nodes);
-	json_begin_array(&json, "conf");
-	json_begin_array(&json, NULL);
-	put_ids(&json, is_new ? 0 : nodes);
-	json_end_array(&json);
-	json_begin_array(&json, NULL);
-	json_end_array(&json);
-	json_end_array(&json);
+	put_state(w, &json, l);
 	if (wire != NULL) {
 		put_wire(&json, wire);
 	}
-	if (l->name == TLA_APPLY_CONF_CHANGE) {
-		json_begin_object(&json, "prop");
-		json_begin_object(&json, "cc");
-		json_begin_array(&json, "newconf");
-		put_ids(&json, nodes);
-		json_end_array(&json);
-		json_end_object(&json);
-		json_end_object(&json);
+	if (l->name == TLA_APPLY_CONF_CHANGE || l->name == TLA_CHANGE_CONF) {
+		put_change(w, &json, l);
 	}
 	json_end_object(&json);
 	json_end_object(&json);
 	putc('\n', w->file);
-	w->lines++;
+	w->summary->lines++;
 }
 
 static void
-put_ids(struct json *json, uint32_t count)
+put_state(const struct writer *w, struct json *json, const struct tla_line *l)
+{
+	const struct tla_state *state = &l->state;
+	uint64_t first = state->empty ? 0 : w->first;
+	char id[12];
+
+	json_begin_object(json, "state");
+	json_put_u64(json, "term", state->empty && state->term == 0 ? 0 :
+	    state->term + 1);
+	snprintf(id, sizeof(id), "%u", state->vote);
+	json_put_string(json, "vote", id);
+	json_put_u64(json, "commit", state->commit + first);
+	json_end_object(json);
+	json_put_string(json, "role",
+	    state->role == RAFT_LEADER ? "StateLeader" :
+	    state->role == RAFT_CANDIDATE ? "StateCandidate" :
+	    "StateFollower");
+	json_put_u64(json, "log", state->last + first);
+	json_begin_array(json, "conf");
+	put_ids(json, NULL, state->conf.voters);
+	put_ids(json, NULL, 0);
+	json_end_array(json);
+}
+
+static void
+put_change(const struct writer *w, struct json *json,
+    const struct tla_line *l)
+{
+	char id[12];
+
+	json_begin_object(json, "prop");
+	json_begin_object(json, "cc");
+	if (l->name == TLA_CHANGE_CONF) {
+		w->summary->changes++;
+		snprintf(id, sizeof(id), "%u", l->subject);
+		json_begin_array(json, "changes");
+		json_begin_object(json, NULL);
+		json_put_string(json, "nid", id);
+		json_put_string(json, "action", changes[l->change]);
+		json_end_object(json);
+		json_end_array(json);
+	} else if (l->state.conf.voters == 0) {
+		/* A new node has none until it is told the first one. */
+		put_ids(json, "newconf", w->tla->conf.voters);
+	} else {
+		w->summary->applied++;
+		put_ids(json, "newconf", l->state.conf.voters);
+	}
+	json_end_object(json);
+	json_end_object(json);
+}
+
+static void
+put_ids(struct json *json, const char *name, uint32_t set)
 {
 	char id[12];
 	uint32_t i;
 
-	for (i = 1; i <= count; i++) {
-		snprintf(id, sizeof(id), "%u", i);
-		json_put_string(json, NULL, id);
+	json_begin_array(json, name);
+	for (i = 1; i <= SIM_NODES_MAX; i++) {
+		if ((set >> i & 1) != 0) {
+			snprintf(id, sizeof(id), "%u", i);
+			json_put_string(json, NULL, id);
+		}
 	}
+	json_end_array(json);
 }
 
 static void
@@ -184,7 +263,7 @@ static struct wire
 wire_of(const struct writer *w, const struct tla_message *message)
 {
 	const struct raft_message *m = &message->message;
-	uint64_t nodes = w->world->plan.nodes, last;
+	uint64_t first = w->first, last;
 	struct wire wire = {
 		.term = m->term + 1, .from = m->from, .to = m->to,
 		.reject = m->reject,
@@ -193,7 +272,7 @@ wire_of(const struct writer *w, const struct tla_message *message)
 	switch (m->type) {
 	case RAFT_VOTE:
 		wire.type = "MsgVote";
-		wire.index = m->index + nodes;
+		wire.index = m->index + first;
 		wire.log_term = m->log_term + 1;
 		break;
 	case RAFT_VOTE_REPLY:
@@ -201,21 +280,21 @@ wire_of(const struct writer *w, const struct tla_message *message)
 		break;
 	case RAFT_APPEND:
 		wire.type = "MsgApp";
-		wire.index = m->index + nodes;
+		wire.index = m->index + first;
 		wire.log_term = m->log_term + 1;
 		wire.entries = m->entry_count;
 		last = m->index + m->entry_count;
-		wire.commit = (m->commit < last ? m->commit : last) + nodes;
+		wire.commit = (m->commit < last ? m->commit : last) + first;
 		break;
 	case RAFT_APPEND_REPLY:
 		wire.type = "MsgAppResp";
-		wire.index = m->index + nodes;
-		wire.hint = m->reject ? m->hint_index + nodes : 0;
+		wire.index = m->index + first;
+		wire.hint = m->reject ? m->hint_index + first : 0;
 		break;
 	case RAFT_HEARTBEAT:
 		wire.type = "MsgHeartbeat";
 		wire.commit = message->commit == 0 ? 0 :
-		    message->commit - 1 + nodes;
+		    message->commit - 1 + first;
 		break;
 	case RAFT_HEARTBEAT_REPLY:
 		/* A leader of the past is refused in one way only. */
@@ -241,7 +320,7 @@ wire_to_self(const struct writer *w, const struct tla_line *l)
 	} else if (l->name == TLA_SEND_APPEND_REPLY ||
 	    l->name == TLA_RECEIVE_APPEND_REPLY) {
 		wire.type = "MsgAppResp";
-		wire.index = l->self_index + w->world->plan.nodes;
+		wire.index = l->self_index + w->first;
 	}
 	return wire;
 }
@@ -250,9 +329,15 @@ static void
 apply_part(const struct writer *w, struct wire *wire,
     const struct tla_message *m, const struct tla_part *part)
 {
-	uint64_t skipped = part->index - m->message.index;
+	bool is_snapshot = m->message.type == RAFT_INSTALL;
+	uint64_t last = w->first + m->message.index +
+	    (is_snapshot ? 0 : m->message.entry_count);
 
-	wire->index = part->index + w->world->plan.nodes;
-	wire->log_term = part->log_term + 1;
-	wire->entries = m->message.entry_count - skipped;
+	wire->index = part->whole ? 0 : part->index + w->first;
+	wire->log_term = part->whole ? 0 : part->log_term + 1;
+	wire->entries = last - wire->index;
+	if (is_snapshot) {
+		wire->type = part->whole ? "MsgSnap" : "MsgApp";
+		wire->commit = part->whole ? 0 : last;
+	}
 }

@@ -11,235 +11,38 @@
  * At the end it says what there was; exit status 1: FILE:LINE and why.
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "base/attr.h"
-
-#define NODES_MAX	8
-#define LOG_MAX		8192
-
-enum role { FOLLOWER, CANDIDATE, LEADER };
-
-enum kind { VOTE, VOTE_REPLY, APPEND, APPEND_REPLY, HEARTBEAT,
-	HEARTBEAT_REPLY };
-
-static const char *const roles[] = {
-	"StateFollower", "StateCandidate", "StateLeader",
-};
-
-static const char *const kinds[] = {
-	"MsgVote", "MsgVoteResp", "MsgApp", "MsgAppResp", "MsgHeartbeat",
-	"MsgHeartbeatResp",
-};
-
-struct message {
-	enum kind kind;
-	uint32_t from, to;
-	uint64_t term, index, log_term, commit, entries;
-	bool reject;
-	uint64_t *terms;	/* of the entries */
-	enum { PENDING, SENT, GONE } where;
-};
+#include "tla_line.h"
 
 struct node {
 	bool known, booted;
 	uint64_t term, commit, last;
 	uint32_t vote;
 	enum role role;
-	uint64_t log[LOG_MAX + 1];	/* terms, from 1 */
+	struct entry log[LOG_MAX + 1];	/* from 1 */
 	uint32_t votes;			/* set of nodes */
 	uint64_t match[NODES_MAX + 1];
-	struct { uint64_t term, commit, last; uint32_t vote; } durable;
+	struct conf conf;		/* in force */
+	uint64_t pending;		/* change that is not applied, 0 */
+	struct {
+		uint64_t term, commit, last;
+		uint32_t vote;
+		struct conf conf;
+	} durable;
 	bool demoted;	/* its last line made it a follower by a message */
 };
 
-struct line {
-	const char *name;
-	uint32_t node;
-	uint64_t term, commit, last;
-	uint32_t vote;
-	enum role role;
-	uint64_t voters;
-	bool has_message;
-	struct message message;
-};
-
-static const char *file_name;
-static uint64_t line_number;
 static struct node nodes[NODES_MAX + 1];
 static struct message *messages;
 static size_t message_count, message_capacity;
-static uint64_t committed[LOG_MAX + 1], committed_last;
+static struct entry committed[LOG_MAX + 1];
+static uint64_t committed_last;
+static uint32_t first_voters;
 static uint64_t elections, conflicts, restarts, refusals;
-
-static void wrong(const char *, ...) PRINTF_LIKE(1, 2);
-
-static void
-wrong(const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "%s:%" PRIu64 ": ", file_name, line_number);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-static void
-need(bool is, const char *what)
-{
-	if (!is) {
-		wrong("%s", what);
-	}
-}
-
-/* ------------------------------------------------------------ reading */
-
-static json_t *
-member(json_t *object, const char *key, json_type type)
-{
-	json_t *value = json_object_get(object, key);
-
-	if (value == NULL) {
-		wrong("there is no %s", key);
-	} else if (json_typeof(value) != type) {
-		wrong("%s is of another type", key);
-	}
-	return value;
-}
-
-static uint64_t
-number(json_t *object, const char *key)
-{
-	json_int_t value = json_integer_value(member(object, key,
-	    JSON_INTEGER));
-
-	need(value >= 0, "a number is negative");
-	return (uint64_t)value;
-}
-
-static uint32_t
-id_of(const char *text, bool may_be_none)
-{
-	need(text[0] >= (may_be_none ? '0' : '1') &&
-	    text[0] <= '0' + NODES_MAX && text[1] == '\0', "a bad node");
-	return (uint32_t)(text[0] - '0');
-}
-
-static uint32_t
-id(json_t *object, const char *key, bool may_be_none)
-{
-	return id_of(json_string_value(member(object, key, JSON_STRING)),
-	    may_be_none);
-}
-
-static uint32_t
-one_of(const char *text, const char *const *names, uint32_t count)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++) {
-		if (strcmp(text, names[i]) == 0) {
-			return i;
-		}
-	}
-	wrong("%s is not known", text);
-	return 0;
-}
-
-static bool
-read_bool(json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	need(json_is_boolean(value), "reject is neither true nor false");
-	return json_is_true(value);
-}
-
-/* The ids 1, 2, ... in order: how many. */
-static uint64_t
-read_ids(json_t *array)
-{
-	size_t i;
-
-	need(json_is_array(array), "no set of nodes");
-	for (i = 0; i < json_array_size(array); i++) {
-		json_t *text = json_array_get(array, i);
-
-		need(json_is_string(text) && id_of(json_string_value(text),
-		    false) == i + 1, "a configuration of other nodes");
-	}
-	return json_array_size(array);
-}
-
-static void
-read_message(json_t *msg, struct message *m)
-{
-	*m = (struct message){
-		.kind = (enum kind)one_of(json_string_value(member(msg,
-		    "type", JSON_STRING)), kinds, 6),
-		.from = id(msg, "from", false),
-		.to = id(msg, "to", false),
-		.term = number(msg, "term"),
-		.index = number(msg, "index"),
-		.log_term = number(msg, "logTerm"),
-		.commit = number(msg, "commit"),
-		.entries = number(msg, "entries"),
-		.reject = read_bool(msg, "reject"),
-	};
-	(void)id(msg, "vote", true);
-	(void)number(msg, "rejectHint");
-	need(json_object_size(msg) == 11, "a message with other fields");
-}
-
-static void
-read_line(json_t *root, struct line *l)
-{
-	json_t *event = member(root, "event", JSON_OBJECT), *state, *conf;
-	size_t fields = 6;
-
-	need(json_object_size(root) == 2 && strcmp(json_string_value(member(
-	    root, "tag", JSON_STRING)), "trace") == 0, "not of a trace");
-	memset(l, 0, sizeof(*l));
-	l->name = json_string_value(member(event, "name", JSON_STRING));
-	l->node = id(event, "nid", false);
-	state = member(event, "state", JSON_OBJECT);
-	need(json_object_size(state) == 3, "a state with other fields");
-	l->term = number(state, "term");
-	l->vote = id(state, "vote", true);
-	l->commit = number(state, "commit");
-	l->last = number(event, "log");
-	need(l->last <= LOG_MAX && l->commit <= l->last, "a bad log");
-	l->role = (enum role)one_of(json_string_value(member(event, "role",
-	    JSON_STRING)), roles, 3);
-	conf = member(event, "conf", JSON_ARRAY);
-	need(json_array_size(conf) == 2 &&
-	    read_ids(json_array_get(conf, 1)) == 0, "a bad configuration");
-	l->voters = read_ids(json_array_get(conf, 0));
-	if (json_object_get(event, "msg") != NULL) {
-		l->has_message = true;
-		read_message(member(event, "msg", JSON_OBJECT), &l->message);
-		fields++;
-	}
-	if (strcmp(l->name, "ApplyConfChange") == 0) {
-		l->voters = read_ids(json_object_get(member(member(event,
-		    "prop", JSON_OBJECT), "cc", JSON_OBJECT), "newconf"));
-		fields++;
-	}
-	need(json_object_size(event) == fields, "an event of other fields");
-	need(l->has_message == (strncmp(l->name, "Send", 4) == 0 ||
-	    strncmp(l->name, "Receive", 7) == 0),
-	    "a message is missing, or one too many");
-}
+static uint64_t changes, applied, rolled_back, removed_leaders, snapshots;
 
 /* ----------------------------------------------------------- the bags */
 
@@ -258,6 +61,8 @@ is_equal(const struct message *a, const struct message *b)
 		    a->entries == b->entries && a->commit == b->commit;
 	case APPEND_REPLY:
 		return a->reject || a->index == b->index;
+	case SNAPSHOT:
+		return a->entries == b->entries;
 	case HEARTBEAT:
 		return a->commit == b->commit;
 	case VOTE_REPLY:
@@ -311,6 +116,11 @@ answer(const struct message *to, enum kind kind, uint64_t index, bool reject)
 static void
 compare(const struct line *l, const struct node *n)
 {
+	if (l->voters != n->conf.voters) {
+		wrong("%s of node %" PRIu32 " has voters %#" PRIx32
+		    ", it must have %#" PRIx32, l->name, l->node, l->voters,
+		    n->conf.voters);
+	}
 	if (l->term != n->term || l->vote != n->vote || l->role != n->role ||
 	    l->commit != n->commit || l->last != n->last) {
 		wrong("%s of node %" PRIu32 " says %s, term %" PRIu64 " vote %"
@@ -320,6 +130,20 @@ compare(const struct line *l, const struct node *n)
 		    l->vote, l->commit, l->last, roles[n->role], n->term,
 		    n->vote, n->commit, n->last);
 	}
+}
+
+static bool
+is_majority(uint32_t set, uint32_t of)
+{
+	return 2 * __builtin_popcount(set & of) > __builtin_popcount(of);
+}
+
+static bool
+is_same_entry(const struct entry *a, const struct entry *b)
+{
+	return a->term == b->term && a->is_conf == b->is_conf &&
+	    a->conf.voters == b->conf.voters &&
+	    a->conf.learners == b->conf.learners;
 }
 
 static void
@@ -333,7 +157,7 @@ set_commit(struct node *n, uint64_t index)
 	need(index <= n->last, "commits more than its log has");
 	for (i = n->commit + 1; i <= index; i++) {
 		if (i <= committed_last) {
-			need(committed[i] == n->log[i],
+			need(is_same_entry(&committed[i], &n->log[i]),
 			    "commits another entry than was committed");
 		} else {
 			committed[i] = n->log[i];
@@ -343,26 +167,45 @@ set_commit(struct node *n, uint64_t index)
 	n->commit = index;
 }
 
+/* A voter has the first configuration, who joins later has nothing. */
 static void
 boot(const struct line *l, struct node *n)
 {
-	uint64_t i;
+	uint32_t voters = strcmp(l->name, "ApplyConfChange") == 0 ?
+	    l->new_voters : l->voters;
+	uint64_t i, first = l->last == 0 ? 0 : 1;
 
-	need(l->role == FOLLOWER && l->vote == 0 && l->term == 1 &&
-	    l->commit == l->last && l->last == l->voters + (l->voters == 0 ?
-	    l->last : 0), "a node does not begin with its configuration");
+	need(l->role == FOLLOWER && l->vote == 0 && l->term == first &&
+	    l->commit == l->last && (voters == 0 ? l->name[0] == 'I' ||
+	    l->last == 0 : l->last == (uint64_t)__builtin_popcount(voters)),
+	    "a node does not begin with its configuration");
+	need(voters == 0 || first_voters == 0 || voters == first_voters,
+	    "two nodes begin with different configurations");
 	n->known = true;
 	n->term = l->term;
 	n->vote = l->vote;
 	n->role = l->role;
 	n->last = n->commit = l->last;
+	n->conf.voters = voters;
+	first_voters = voters != 0 ? voters : first_voters;
 	for (i = 1; i <= l->last; i++) {
-		n->log[i] = committed[i] = 1;
+		n->log[i] = committed[i] = (struct entry){
+			.term = 1, .is_conf = true, .conf = n->conf,
+		};
 	}
-	committed_last = l->last;
+	committed_last = l->last > committed_last ? l->last : committed_last;
 	n->durable.term = n->term;
 	n->durable.commit = n->commit;
 	n->durable.last = n->last;
+	n->durable.conf = n->conf;
+}
+
+static void
+cut(struct node *n, uint64_t last)
+{
+	for (; n->last > last; n->last--) {
+		rolled_back += n->log[n->last].is_conf;
+	}
 }
 
 static void
@@ -376,7 +219,9 @@ restart(struct node *n)
 	n->term = n->durable.term;
 	n->vote = n->durable.vote;
 	n->commit = n->durable.commit;
-	n->last = n->durable.last;
+	cut(n, n->durable.last);
+	n->conf = n->durable.conf;
+	n->pending = 0;
 	n->role = FOLLOWER;
 	n->votes = 0;
 	for (i = 0; i < message_count; i++) {
@@ -397,6 +242,7 @@ ready(struct node *n)
 	n->durable.vote = n->vote;
 	n->durable.commit = n->commit;
 	n->durable.last = n->last;
+	n->durable.conf = n->conf;
 	for (i = 0; i < message_count; i++) {
 		if (messages[i].from == self && messages[i].where == PENDING) {
 			messages[i].where = SENT;
@@ -409,7 +255,7 @@ ready(struct node *n)
 static void
 recv_vote(struct node *n, const struct message *m)
 {
-	uint64_t last_term = n->log[n->last];
+	uint64_t last_term = n->log[n->last].term;
 	bool grant = m->term == n->term &&
 	    (n->vote == 0 || n->vote == m->from) &&
 	    (m->log_term > last_term ||
@@ -427,31 +273,37 @@ recv_append(struct node *n, const struct message *m)
 	uint64_t i, at;
 
 	if (m->term < n->term || m->index > n->last ||
-	    n->log[m->index] != m->log_term) {
+	    n->log[m->index].term != m->log_term) {
 		refusals++;
 		answer(m, APPEND_REPLY, 0, true);
 		return;
 	}
 	need(n->role == FOLLOWER, "an append for a leader of its term");
 	if (m->index < n->commit) {
+		need(m->kind != SNAPSHOT, "nothing is taken of a snapshot");
 		answer(m, APPEND_REPLY, n->commit, false);
 		return;
 	}
 	for (i = 0; i < m->entries; i++) {
 		at = m->index + 1 + i;
-		if (at <= n->last && n->log[at] != m->terms[i]) {
+		if (at <= n->last &&
+		    n->log[at].term != m->sent[i].term) {
 			need(at > n->commit, "a committed entry is cut");
-			n->last = at - 1;
+			cut(n, at - 1);
 			conflicts++;
 		}
 		if (at > n->last) {
-			n->log[at] = m->terms[i];
+			n->log[at] = m->sent[i];
 			n->last = at;
 		}
 	}
 	at = m->index + m->entries;
 	set_commit(n, m->commit < at ? m->commit : at);
-	answer(m, APPEND_REPLY, at, false);
+	if (m->kind == SNAPSHOT) {
+		snapshots++;	/* its answer has no name in the format */
+	} else {
+		answer(m, APPEND_REPLY, at, false);
+	}
 }
 
 static void
@@ -475,14 +327,15 @@ receive(const struct line *l)
 		n->role = FOLLOWER;
 		n->demoted = true;
 	}
-	if ((m->kind == APPEND || m->kind == HEARTBEAT) &&
-	    m->term == n->term && n->role == CANDIDATE) {
+	if ((m->kind == APPEND || m->kind == HEARTBEAT ||
+	    m->kind == SNAPSHOT) && m->term == n->term &&
+	    n->role == CANDIDATE) {
 		n->role = FOLLOWER;
 		n->demoted = true;
 	}
 	if (m->kind == VOTE) {
 		recv_vote(n, m);
-	} else if (m->kind == APPEND) {
+	} else if (m->kind == APPEND || m->kind == SNAPSHOT) {
 		recv_append(n, m);
 	} else if (m->kind == HEARTBEAT && m->term < n->term) {
 		answer(m, APPEND_REPLY, 0, true);
@@ -501,6 +354,13 @@ receive(const struct line *l)
 /* ---------------------------------------------------- sending, leading */
 
 static void
+need_member(const struct node *n, uint32_t to)
+{
+	need(((n->conf.voters | n->conf.learners) >> to & 1) != 0,
+	    "sent to who is no member");
+}
+
+static void
 send_append(const struct line *l)
 {
 	struct node *n = &nodes[l->node];
@@ -509,19 +369,27 @@ send_append(const struct line *l)
 
 	need(n->role == LEADER && m.term == n->term && m.from == l->node &&
 	    m.to != l->node, "an append of none who leads");
+	need_member(n, m.to);
 	if (m.kind == HEARTBEAT) {
 		need(m.commit == (match < n->commit ? match : n->commit),
 		    "a heartbeat of another commit index");
 		add(&m);
 		return;
 	}
-	need(m.kind == APPEND && m.index >= match && last <= n->last &&
-	    n->log[m.index] == m.log_term, "an append of other entries");
-	need(m.commit == (n->commit < last ? n->commit : last),
-	    "an append of another commit index");
-	m.terms = malloc((m.entries + 1) * sizeof(*m.terms));
-	need(m.terms != NULL, "out of memory");
-	memcpy(m.terms, &n->log[m.index + 1], m.entries * sizeof(*m.terms));
+	if (m.kind == SNAPSHOT) {
+		need(m.index == 0 && m.log_term == 0 && last > 0 &&
+		    last <= n->commit, "a snapshot of what is not committed");
+		m.commit = last;
+	} else {
+		need(m.kind == APPEND && m.index >= match && last <= n->last &&
+		    n->log[m.index].term == m.log_term,
+		    "an append of other entries");
+		need(m.commit == (n->commit < last ? n->commit : last),
+		    "an append of another commit index");
+	}
+	m.sent = malloc((m.entries + 1) * sizeof(*m.sent));
+	need(m.sent != NULL, "out of memory");
+	memcpy(m.sent, &n->log[m.index + 1], m.entries * sizeof(*m.sent));
 	add(&m);
 }
 
@@ -548,18 +416,18 @@ send_reply(const struct line *l)
 }
 
 static void
-lead(struct node *n, uint64_t voters)
+lead(struct node *n)
 {
 	uint32_t self = (uint32_t)(n - nodes), i;
-	uint64_t yes = 0;
 
 	for (i = 1; i <= NODES_MAX; i++) {
-		yes += n->votes >> i & 1;
 		n->match[i] = 0;
 		need(nodes[i].role != LEADER || nodes[i].term != n->term,
 		    "a second leader of the term");
 	}
-	need(n->role == CANDIDATE && 2 * yes > voters,
+	need((n->votes & ~n->conf.voters) == 0,
+	    "leads by a vote of who has none");
+	need(n->role == CANDIDATE && is_majority(n->votes, n->conf.voters),
 	    "leads without a majority");
 	n->role = LEADER;
 	n->match[self] = n->last;
@@ -567,19 +435,19 @@ lead(struct node *n, uint64_t voters)
 }
 
 static void
-advance(struct node *n, uint64_t voters)
+advance(struct node *n)
 {
-	uint64_t index, has;
-	uint32_t i;
+	uint64_t index;
+	uint32_t i, have;
 
 	need(n->role == LEADER, "commits and does not lead");
 	for (index = n->last; index > n->commit; index--) {
-		has = 0;
+		have = 0;
 		for (i = 1; i <= NODES_MAX; i++) {
-			has += n->match[i] >= index;
+			have |= n->match[i] >= index ? 1u << i : 0;
 		}
-		if (2 * has > voters) {
-			need(n->log[index] == n->term,
+		if (is_majority(have, n->conf.voters)) {
+			need(n->log[index].term == n->term,
 			    "commits an entry of a former term");
 			need(index <= n->durable.last,
 			    "commits what it could lose");
@@ -588,6 +456,64 @@ advance(struct node *n, uint64_t voters)
 		}
 	}
 	wrong("commits without a majority");
+}
+
+/* ------------------------------------------------------ configurations */
+
+static void
+append(struct node *n, const struct entry *entry)
+{
+	need(n->role == LEADER && n->last < LOG_MAX,
+	    "appends and does not lead");
+	n->log[++n->last] = *entry;
+	n->log[n->last].term = n->term;
+}
+
+static void
+change(const struct line *l, struct node *n)
+{
+	struct entry entry = { .is_conf = true, .conf = n->conf };
+	uint32_t members = n->conf.voters | n->conf.learners;
+	uint32_t bit = 1u << l->subject;
+
+	need(n->pending == 0, "changes while another change is under way");
+	if (l->action == ADD_SERVER) {
+		need((n->conf.voters & bit) == 0, "adds a voter again");
+		entry.conf.voters |= bit;
+	} else if (l->action == ADD_LEARNER) {
+		need((members & bit) == 0, "adds a member again");
+		entry.conf.learners |= bit;
+	} else {
+		need((members & bit) != 0, "removes who is no member");
+		entry.conf.voters &= ~bit;
+		entry.conf.learners &= ~bit;
+	}
+	append(n, &entry);
+	n->pending = n->last;
+	changes++;
+}
+
+/* The last one that it has committed. */
+static void
+apply(const struct line *l, struct node *n)
+{
+	uint64_t index = n->commit;
+
+	while (index > 0 && !n->log[index].is_conf) {
+		index--;
+	}
+	need(index > 0, "applies a configuration and has none");
+	need(l->new_voters == n->log[index].conf.voters,
+	    "applies another configuration than it has committed");
+	if (n->conf.voters != n->log[index].conf.voters) {
+		applied++;
+		removed_leaders += n->role == LEADER &&
+		    (n->log[index].conf.voters >> l->node & 1) == 0;
+	}
+	n->conf = n->log[index].conf;
+	if (n->role == LEADER && n->pending >= index) {
+		n->pending = 0;
+	}
 }
 
 static bool
@@ -604,12 +530,14 @@ step_role(const struct line *l, struct node *n, bool demoted)
 		n->role = FOLLOWER;
 	} else if (strcmp(l->name, "BecomeCandidate") == 0) {
 		need(n->role != LEADER, "a leader stands for election");
+		need((n->conf.voters >> l->node & 1) != 0,
+		    "who has no vote stands for election");
 		n->role = CANDIDATE;
 		n->term++;
 		n->vote = l->node;
 		n->votes = 0;
 	} else if (strcmp(l->name, "BecomeLeader") == 0) {
-		lead(n, l->voters);
+		lead(n);
 	} else {
 		return false;
 	}
@@ -644,19 +572,22 @@ step(const struct line *l)
 	} else if (strcmp(l->name, "Ready") == 0) {
 		ready(n);
 	} else if (strcmp(l->name, "Replicate") == 0) {
-		need(n->role == LEADER && n->last < LOG_MAX,
-		    "appends and does not lead");
-		n->log[++n->last] = n->term;
+		append(n, &(struct entry){ .is_conf = false });
+	} else if (strcmp(l->name, "ChangeConf") == 0) {
+		change(l, n);
+	} else if (strcmp(l->name, "ApplyConfChange") == 0) {
+		apply(l, n);
 	} else if (strcmp(l->name, "Commit") == 0) {
-		advance(n, l->voters);
+		advance(n);
 	} else if (strcmp(l->name, "SendAppendEntriesRequest") == 0) {
 		send_append(l);
 	} else if (strcmp(l->name, "SendRequestVoteRequest") == 0) {
 		need(n->role == CANDIDATE && l->message.kind == VOTE &&
 		    l->message.term == n->term &&
 		    l->message.index == n->last &&
-		    l->message.log_term == n->log[n->last],
+		    l->message.log_term == n->log[n->last].term,
 		    "a request of none who stands for election");
+		need_member(n, l->message.to);
 		add(&l->message);
 	} else if (strcmp(l->name, "SendRequestVoteResponse") == 0 ||
 	    strcmp(l->name, "SendAppendEntriesResponse") == 0) {
@@ -680,12 +611,13 @@ replay(const char *name)
 	file_name = name;
 	line_number = 0;
 	for (i = 0; i < message_count; i++) {
-		free(messages[i].terms);
+		free(messages[i].sent);
 	}
 	message_count = 0;
 	memset(nodes, 0, sizeof(nodes));
 	memset(committed, 0, sizeof(committed));
 	committed_last = 0;
+	first_voters = 0;
 	need(file != NULL, "cannot be read");
 	while (getline(&text, &capacity, file) > 0) {
 		line_number++;
@@ -714,11 +646,14 @@ main(int argc, char **argv)
 		events += line_number;
 	}
 	for (j = 0; j < message_count; j++) {
-		free(messages[j].terms);
+		free(messages[j].sent);
 	}
 	free(messages);
 	printf("%" PRIu64 " events, %" PRIu64 " elections, %" PRIu64
-	    " conflicts, %" PRIu64 " refusals, %" PRIu64 " restarts\n",
-	    events, elections, conflicts, refusals, restarts);
+	    " conflicts, %" PRIu64 " refusals, %" PRIu64 " restarts, %" PRIu64
+	    " changes, %" PRIu64 " applied, %" PRIu64 " cut, %" PRIu64
+	    " leaders removed, %" PRIu64 " snapshots\n", events, elections,
+	    conflicts, refusals, restarts, changes, applied, rolled_back,
+	    removed_leaders, snapshots);
 	return 0;
 }
