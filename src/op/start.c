@@ -408,6 +408,22 @@ prepare(struct start *start, struct err_buf *err)
 	return result;
 }
 
+/* Nobody has said in all that time what it has the lock for. */
+static int
+lock_kept(const struct start *start)
+{
+	char path[PATH_MAX + 16];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/" SUP_LOCK_FILE, start->dir);
+	if (proc_find_locker(path, &pid, 1) == 0) {
+		return op_fail(69, "another supervisor is at work in %s",
+		    start->dir);
+	}
+	return op_fail(69, "another supervisor is at work in %s: pid %d",
+	    start->dir, (int)pid);
+}
+
 /*
  * Another supervisor holds the lock: it runs, or it is about to.  Waits for
  * the leader as a first start does.  START_AGAIN: it has ended meanwhile.
@@ -436,8 +452,7 @@ already_running(struct start *start)
 			return op_fail_code(result, &err);
 		}
 		if (clock_now_ns() >= end_ns) {
-			return op_fail(69, "another supervisor is at work in"
-			    " %s", start->dir);
+			return lock_kept(start);
 		}
 		nanosleep(&pause, NULL);
 	}

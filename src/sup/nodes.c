@@ -358,7 +358,7 @@ launch(struct sup *sup, struct sup_node *node)
 	nodes_step(sup, node, MACHINE_SPAWNED);
 	nodes_publish(sup, node);
 	CRASH_POINT("supervisor: before fork");
-	pid = fork();
+	pid = proc_fork();
 	if (pid == 0) {
 		run_node(sup, node);
 	}

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/process.h"
+
+#define EXEC_WAIT_NS	CLOCK_NS_PER_S
 
 static bool has_locked(pid_t, const struct stat *);
 static bool is_locked_by(pid_t, const char *fd);
@@ -50,6 +54,36 @@ int
 proc_open_child(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+pid_t
+proc_fork(void)
+{
+	uint64_t end_ns = clock_now_ns() + EXEC_WAIT_NS, now_ns;
+	struct pollfd executed = { .events = POLLIN };
+	int fds[2], error;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) != 0) {
+		return -1;
+	}
+	pid = fork();
+	if (pid == 0) {
+		/* The other end is closed by exec, or by the end. */
+		close(fds[0]);
+		return 0;
+	}
+	error = errno;
+	close(fds[1]);
+	executed.fd = fds[0];
+	while (pid > 0 && (now_ns = clock_now_ns()) < end_ns &&
+	    poll(&executed, 1, (int)((end_ns - now_ns) / CLOCK_NS_PER_MS) +
+	    1) <= 0) {
+		;	/* a signal, or not yet */
+	}
+	close(fds[0]);
+	errno = error;
+	return pid;
 }
 
 int

@@ -23,6 +23,15 @@ int	proc_open(pid_t, uint64_t start) MUST_CHECK;
  * pid. */
 int	proc_open_child(pid_t) MUST_CHECK;
 
+/*
+ * As fork(), for a child that calls exec soon.  In the parent it returns when
+ * the child has done so or has ended: until then it has whatever the parent
+ * has open, locks included, and nobody may be told its pid, or a signal that
+ * stops it keeps the lock of a parent that has died since.  It waits for a
+ * second at most: the child may be stopped by others.
+ */
+pid_t	proc_fork(void) MUST_CHECK;
+
 /* Sends a signal through such a descriptor; 0 or -1 and errno. */
 int	proc_signal(int pidfd, int signal);
 

@@ -189,6 +189,56 @@ START_TEST(control_in_a_deep_directory)
 }
 END_TEST
 
+/* What the parent has open, locks included, is the parent's alone then. */
+START_TEST(a_fork_returns_when_the_child_has_called_exec)
+{
+	struct pollfd other = { .events = POLLIN };
+	int fds[2], status;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	pid = proc_fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		usleep(100000);
+		execl("/bin/sleep", "sleep", "60", (char *)NULL);
+		_exit(1);
+	}
+	close(fds[1]);
+	other.fd = fds[0];
+	ck_assert_int_eq(poll(&other, 1, 0), 1);
+	ck_assert(other.revents & POLLHUP);
+	close(fds[0]);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+}
+END_TEST
+
+START_TEST(a_fork_returns_when_the_child_does_not)
+{
+	int status;
+	pid_t pid;
+
+	pid = proc_fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		_exit(3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(WEXITSTATUS(status), 3);
+	pid = proc_fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		for (;;) {
+			pause();
+		}
+	}
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -198,6 +248,8 @@ main(void)
 	tcase_add_test(tcase, another_birth_is_another_process);
 	tcase_add_test(tcase, zombie_is_dead);
 	tcase_add_test(tcase, stopped);
+	tcase_add_test(tcase, a_fork_returns_when_the_child_has_called_exec);
+	tcase_add_test(tcase, a_fork_returns_when_the_child_does_not);
 	tcase_add_test(tcase, finds_who_has_a_file_locked);
 	tcase_add_test(tcase, control_in_a_deep_directory);
 	tcase_add_test(tcase, control_that_takes_nobody);
