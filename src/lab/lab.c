@@ -157,6 +157,10 @@ lab_ask(struct lab *lab, const char *word, ...)
 	order_add_list(lab, &order, ap);
 	va_end(ap);
 	status = run(lab, &order);
+	if (status != 0) {
+		printf("    exit status %d: %.*s\n", status,
+		    (int)strcspn(order.output, "\n"), order.output);
+	}
 	lab_look(lab);
 	return status;
 }
