@@ -651,6 +651,8 @@ send(struct tla_step *s, const struct raft_message *message)
 	if (message->type == RAFT_HEARTBEAT) {
 		m->commit = match == 0 || match < s->after.commit + 1 ?
 		    match : s->after.commit + 1;
+	} else if (message->type == RAFT_APPEND && message->index + 1 < match) {
+		tla_conf_forgotten(s, message->to);
 	} else if (message->type == RAFT_VOTE) {
 		name = TLA_SEND_VOTE;
 	} else if (message->type != RAFT_APPEND) {

@@ -225,6 +225,8 @@ void	tla_conf_replicate(struct tla_step *, const struct raft_entry *);
 void	tla_conf_campaign(struct tla_step *);
 void	tla_conf_elected(struct tla_step *);
 void	tla_conf_committed(struct tla_step *);
+/* The specification remembers of that server what the leader does not. */
+void	tla_conf_forgotten(struct tla_step *, uint32_t id);
 /* The step of a message brings the end of a snapshot; one is installed. */
 void	tla_install_arrived(struct tla_step *, uint64_t number);
 void	tla_install(struct tla_step *);

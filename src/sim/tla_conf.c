@@ -148,7 +148,6 @@ tla_conf_elected(struct tla_step *s)
 void
 tla_conf_committed(struct tla_step *s)
 {
-	const struct raft_status *status = &s->tla->status;
 	uint64_t index = reached(s, s->now.conf.voters), joint;
 	uint32_t voters, old, learners, i;
 
@@ -166,8 +165,19 @@ tla_conf_committed(struct tla_step *s)
 		    "joint configuration, and the specification would more by "
 		    "one";
 	}
+	for (i = 1; i <= SIM_NODES_MAX; i++) {
+		tla_conf_forgotten(s, i);
+	}
+}
+
+void
+tla_conf_forgotten(struct tla_step *s, uint32_t id)
+{
+	const struct raft_status *status = &s->tla->status;
+	uint32_t i;
+
 	for (i = 0; i < status->peer_count; i++) {
-		if (s->own->match[status->peers[i].id] >
+		if (status->peers[i].id == id && s->own->match[id] >
 		    status->peers[i].match_index + 1) {
 			s->inexpressible = "a leader has forgotten what a "
 			    "former run acknowledged, which the specification "
