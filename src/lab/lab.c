@@ -547,8 +547,9 @@ is_level(struct lab *lab, const struct view_node *node)
 {
 	uint64_t last = lab_node(lab, lab->view.leader)->last_index;
 
+	/* In its store too, which is read: its disk may be behind. */
 	return node->last_index == last && node->applied == last &&
-	    node->commit == last;
+	    node->commit == last && node->durable == last;
 }
 
 static bool

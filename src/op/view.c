@@ -410,6 +410,7 @@ look_node(struct view *view, struct view_node *node)
 	node->applied = status.applied;
 	node->first_index = status.first_index;
 	node->last_index = status.last_index;
+	node->durable = status.durable;
 	node->snapshot_index = status.snapshot_index;
 	node->configuration_index = status.configuration_index;
 	node->quorum = status.quorum;
@@ -446,6 +447,7 @@ look_store(struct view *view, struct view_node *node)
 		node->vote = info.hard_state.vote;
 		node->first_index = info.first_index;
 		node->last_index = info.last_index;
+		node->durable = info.last_index;
 	}
 	if (store_boot(store, &boot) == ERR_OK) {
 		node->applied = boot.applied_index;

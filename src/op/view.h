@@ -34,6 +34,7 @@ struct view_node {
 	uint64_t applied;
 	uint64_t first_index;
 	uint64_t last_index;
+	uint64_t durable;		/* the last index on its disk */
 	uint64_t snapshot_index;
 	uint64_t lease_end_ns;
 	uint32_t transfer_to;		/* a leader's; 0: none */
