@@ -117,7 +117,7 @@ idle() {
 
 raftsup_bench() {
 	# shellcheck disable=SC2086
-	"$bin/raftctl" -j -d "$disk/raftsup" bench --keep $distribution \
+	"$bin/raftctl" -j -t 60s -d "$disk/raftsup" bench --keep $distribution \
 	    -s $SIZE --time "${slice_ms}ms" "$@"
 }
 

@@ -5,10 +5,15 @@
 
 . "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
 
+# reads ID: the node answers, unless the leader that it asks gives up.
+reads() {
+	ctl --node "$1" get --read-index k >"$W/read" 2>"$W/err"
+}
 read_all() {
 	for id in 1 2 3; do
-		[ "$(ctl --node "$id" get --read-index k)" = "$1" ] ||
-		    fail "node $id does not have $1"
+		await "an answer of node $id" reads "$id"
+		[ "$(cat "$W/read")" = "$1" ] ||
+		    fail "node $id has $(cat "$W/read"), not $1"
 	done
 }
 
