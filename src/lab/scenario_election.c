@@ -184,6 +184,7 @@ scenario_dead_leader(struct lab *lab)
 	next = lab_next_leader(lab, old, term);
 	lab_say(lab, "%.0f ms later node %u leads term %" PRIu64 ":",
 	    (double)(clock_now_ns() - begin_ns) / 1e6, next, lab->view.term);
+	(void)lab_await_line(lab, next, "becomes leader");
 	lab_show_log(lab, "election");
 	lab_expect(lab, "color");
 	lab_set(lab, "color", "green");

@@ -137,6 +137,7 @@ scenario_all_but_two_fail(struct lab *lab)
 	lab_mark(lab);
 	lab_order(lab, "start", lab_ids(BIT(third)), NULL);
 	leader = lab_next_leader(lab, leader, term);
+	(void)lab_await_line(lab, leader, "becomes leader");
 	lab_show_log(lab, "role");
 	lab_say(lab, "Node %u leads term %" PRIu64 ".", leader,
 	    lab->view.term);
@@ -395,6 +396,7 @@ scenario_pause_and_resume(struct lab *lab)
 	next = lab_next_leader(lab, old, term);
 	lab_set(lab, "color", "green");
 	node = lab_node(lab, old);
+	(void)lab_await_line(lab, next, "becomes leader");
 	lab_show_log(lab, "role");
 	if (node->state != SEGMENT_NODE_PAUSED ||
 	    node->role != RAFT_LEADER || node->term != term) {
