@@ -187,8 +187,9 @@ put_right(unsigned int database, const MDB_val *key, bool wild_size,
 
 		record_encode_run(&run, index, bytes_get_u64(record));
 		memcpy(record, &run, sizeof(run));
-	} else if (database == 3) {
-		uint8_t encoded[sizeof(struct layout_config) + 255];
+	} else if (database == 3 && *size <= RAFT_CONFIGURATION_SIZE_MAX) {
+		uint8_t encoded[sizeof(struct layout_config) +
+		    RAFT_CONFIGURATION_SIZE_MAX];
 
 		*size = record_encode_config(encoded, index, record,
 		    (uint32_t)*size);
