@@ -4,6 +4,7 @@
  * lines from standard input, where nothing may stand behind `end`; in line mode
  * line.c gathers them.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -99,12 +100,25 @@ const struct command txn_command = {
 	.in_lines = true,
 };
 
+/* There is more to read, or nothing will come. */
+static bool
+is_ready(int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	return poll(&wait, 1, 0) != 0;
+}
+
+/*
+ * Behind `end` nothing may stand.  Whoever waits for the answer to it, at a
+ * terminal or at the other end of a pipe, sends nothing more and gets it.
+ */
 static int
 read_lines(struct txn *txn, struct settings *settings)
 {
 	struct input input = { .fd = STDIN_FILENO };
 	struct bytes_word *words;
-	bool is_end = false, is_typed = isatty(STDIN_FILENO);
+	bool is_end = false, has_end = false, is_typed = isatty(STDIN_FILENO);
 	int status = 0;
 	size_t length;
 	char *text;
@@ -113,16 +127,16 @@ read_lines(struct txn *txn, struct settings *settings)
 	while (!is_end && status == 0) {
 		switch (input_next(&input, &text, &length)) {
 		case INPUT_LINE:
-			/* Who types waits for the answer to `end`. */
-			is_end = txn_take(txn, settings, text, length,
-				     words) &&
-			         is_typed;
+			has_end |= txn_take(txn, settings, text, length, words);
+			is_end = has_end && is_typed;
 			break;
 		case INPUT_TOO_LONG:
 			txn_spoil(txn, "the line is too long for any command");
 			break;
 		case INPUT_MORE:
-			if (input_fill(&input) != 0) {
+			if (has_end && !is_ready(input.fd)) {
+				is_end = true;
+			} else if (input_fill(&input) != 0) {
 				log_warn("cannot read standard input");
 				status = err_exit_status(ERR_IO);
 			}

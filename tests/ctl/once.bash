@@ -256,6 +256,15 @@ IN='then\nset k v\nend\n\nset k w\nif\n' expect 64 '' \
 	'txn: line 5: set stands behind `end`' txn
 IN='then\nend\nend' expect 64 '' 'txn: line 3: end stands behind*' txn
 IN='then\nend\n"' expect 64 '' 'txn: line 3 stands behind `end`' txn
+# Who keeps the pipe open waits for the answer all the same.
+coproc TXN { "$RAFTCTL" txn; }
+pid=$TXN_PID in=${TXN[1]} out=${TXN[0]}
+printf 'then\nset k v\nend\n' >&"$in"
+line=
+read -r -t 60 line <&"$out"
+check 'the answer to `end`' [ "${line%% *}" = THEN ]
+exec {in}>&-
+wait "$pid"
 IN='then\nnonsense\n' expect 64 '' 'txn: unknown command nonsense*' txn
 IN="then\n$(for i in $(seq 129); do echo 'get k\n'; done)" \
 	expect 64 '' 'txn: more than 128 operations' txn
