@@ -70,7 +70,7 @@ struct seen {
 	struct {
 		uint32_t id;
 		uint32_t state, role;
-		uint64_t term, commit, first_index, last_index;
+		uint64_t term, commit, first_index, last_index, durable;
 		int64_t log_size;
 	} as_it_is;
 	uint64_t again_ns;		/* it failed: not before that */
@@ -201,7 +201,7 @@ export_nodes(struct view *view, uint32_t ids, const char *dir,
 	struct view_node *node;
 	int status = 0, result;
 	struct seen now;
-	bool again;
+	bool has_failed;
 	uint32_t i;
 
 	for (i = 0; i < view->node_count; i++) {
@@ -209,18 +209,20 @@ export_nodes(struct view *view, uint32_t ids, const char *dir,
 		if ((ids & OPTIONS_ID_BIT(node->id)) == 0) {
 			continue;
 		}
-		again = false;
+		has_failed = false;
 		if (seen != NULL) {
 			/* As it was before: it goes on changing. */
 			look(view, node, &now);
-			again = memcmp(&seen[node->slot].as_it_is,
-			    &now.as_it_is, sizeof(now.as_it_is)) == 0;
-			if (again && clock_now_ns() <
-			    seen[node->slot].again_ns) {
+			if (memcmp(&seen[node->slot].as_it_is,
+			    &now.as_it_is, sizeof(now.as_it_is)) == 0 &&
+			    clock_now_ns() < seen[node->slot].again_ns) {
 				continue;
 			}
+			has_failed = seen[node->slot].as_it_is.id ==
+			    node->id && seen[node->slot].again_ns !=
+			    UINT64_MAX;
 		}
-		result = export_in_child(view, node, dir, again);
+		result = export_in_child(view, node, dir, has_failed);
 		if (seen != NULL) {
 			now.again_ns = result == 0 ? UINT64_MAX :
 			    clock_now_ns() + AGAIN_NS;
@@ -259,6 +261,7 @@ look(const struct view *view, const struct view_node *node, struct seen *now)
 	now->as_it_is.commit = node->commit;
 	now->as_it_is.first_index = node->first_index;
 	now->as_it_is.last_index = node->last_index;
+	now->as_it_is.durable = node->durable;
 	snprintf(path, sizeof(path), "%s/node-%u/node.log", view->dir,
 	    node->id);
 	now->as_it_is.log_size = stat(path, &info) == 0 ? info.st_size : 0;
