@@ -189,6 +189,10 @@ faults_await(struct view *view, bool json)
 	if (!json) {
 		return 0;
 	}
+	if (view->segment == NULL) {
+		return op_fail(69, "the shared memory %s was removed",
+		    view->segment_name);
+	}
 	faults_load(&faults, view->segment, &view->cluster);
 	return faults_print_json(&faults);
 }
