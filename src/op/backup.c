@@ -115,7 +115,7 @@ static void close_file(struct backup *);
 static int write_bytes(void *, const void *, size_t, struct err_buf *);
 static int finish_file(struct backup *, struct err_buf *);
 static uint64_t growth_limit(struct backup *);
-static void print_done(const struct backup *);
+static int print_done(const struct backup *);
 
 int
 op_backup(struct op *op)
@@ -209,8 +209,7 @@ run(struct backup *backup)
 	if (result != ERR_OK) {
 		return op_fail_code(result, &err);
 	}
-	print_done(backup);
-	return 0;
+	return print_done(backup);
 }
 
 /* ---- whose contents, running */
@@ -625,14 +624,13 @@ finish_file(struct backup *backup, struct err_buf *err)
 
 /* ---- the answer; beside the backup itself when that goes to the output */
 
-static void
+static int
 print_done(const struct backup *backup)
 {
 	bool to_output = strcmp(backup->file, "-") == 0;
 	FILE *stream = to_output ? stderr : stdout;
 	const struct backup_info *info = &backup->info;
-	char id[17], digest[17], *text;
-	json_t *root;
+	char id[17], digest[17];
 
 	if (!backup->json) {
 		fprintf(stream, "%s: %" PRIu64 " keys, %" PRIu64 " sessions,"
@@ -642,20 +640,17 @@ print_done(const struct backup *backup)
 		    (double)backup->told->written / (1 << 20), info->index,
 		    info->term, info->node_id,
 		    backup->view.running ? "" : " (the cluster is stopped)");
-		return;
+		return 0;
 	}
 	snprintf(id, sizeof(id), "%016" PRIx64, info->cluster_id);
 	snprintf(digest, sizeof(digest), "%016" PRIx64, info->digest);
-	root = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}",
-	    "file", backup->file, "cluster", id,
+	return op_print_json_to(stream, json_pack("{s:o, s:s, s:I, s:I, s:I,"
+	    " s:I, s:I, s:I, s:s, s:b}",
+	    "file", op_json_text(backup->file), "cluster", id,
 	    "node", (json_int_t)info->node_id,
 	    "index", (json_int_t)info->index, "term", (json_int_t)info->term,
 	    "keys", (json_int_t)info->key_count,
 	    "sessions", (json_int_t)info->session_count,
 	    "bytes", (json_int_t)backup->told->written, "digest", digest,
-	    "running", (int)backup->view.running);
-	text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	fprintf(stream, "%s\n", text != NULL ? text : "{}");
-	free(text);
+	    "running", (int)backup->view.running));
 }

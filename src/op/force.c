@@ -187,9 +187,10 @@ forced_json(const struct start *start, const struct survey *survey,
 	for (i = 0; i < cluster->node_count; i++) {
 		node = survey_find(survey, cluster->nodes[i].id);
 		if (node == NULL || !survey_is_usable(node)) {
-			store = json_pack("{s:I, s:b, s:s}", "id",
+			store = json_pack("{s:I, s:b, s:o}", "id",
 			    (json_int_t)cluster->nodes[i].id, "usable", 0,
-			    "why", survey_why(survey, node));
+			    "why", op_json_text(survey_why(survey,
+			    node)));
 		} else {
 			store = json_pack("{s:I, s:b, s:I, s:I, s:I}", "id",
 			    (json_int_t)node->id, "usable", 1, "last_index",

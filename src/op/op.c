@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/options.h"
 #include "client/dir.h"
 #include "sup/control.h"
@@ -282,6 +283,12 @@ op_has_color(void)
 int
 op_print_json(json_t *root)
 {
+	return op_print_json_to(stdout, root);
+}
+
+int
+op_print_json_to(void *stream, json_t *root)
+{
 	char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT |
 	    JSON_REAL_PRECISION(12));
 
@@ -290,9 +297,32 @@ op_print_json(json_t *root)
 		return op_fail(70, "no JSON of this: a path that is not UTF-8,"
 		    " or no memory");
 	}
-	puts(text);
+	fprintf(stream, "%s\n", text);
 	free(text);
-	return fflush(stdout) == 0 ? 0 : op_fail(74, "cannot write");
+	return fflush(stream) == 0 ? 0 : op_fail(74, "cannot write");
+}
+
+/* By way of our own writer, which knows what to do with any bytes. */
+json_t *
+op_json_text(const char *text)
+{
+	char *quoted = NULL;
+	json_t *value = NULL;
+	struct json json;
+	size_t size = 0;
+	FILE *stream;
+
+	stream = open_memstream(&quoted, &size);
+	if (stream == NULL) {
+		return NULL;
+	}
+	json_init(&json, stream);
+	json_put_string(&json, NULL, text);
+	if (fclose(stream) == 0) {
+		value = json_loadb(quoted, size, JSON_DECODE_ANY, NULL);
+	}
+	free(quoted);
+	return value;
 }
 
 int

@@ -105,6 +105,11 @@ bool	op_has_color(void);
  * for it.  Returns the exit status. */
 struct json_t;
 int	op_print_json(struct json_t *);
+/* The same to another stream. */
+int	op_print_json_to(void *stream, struct json_t *);
+/* A text of ours or a path: what is not UTF-8 in it becomes U+FFFD.  For
+ * json_pack()'s `o`; NULL: no memory. */
+struct json_t *op_json_text(const char *);
 
 /* Sends a request line to the supervisor and prints its answer, unless it is
  * quiet and all went well.  Returns the exit status. */

@@ -281,8 +281,9 @@ print_done(const struct restore *restore)
 		    restore->dir);
 		return 0;
 	}
-	return op_print_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I,"
-	    " s:I, s:s}", "dir", restore->dir, "cluster", new_id,
+	return op_print_json(json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I,"
+	    " s:I, s:s}", "dir", op_json_text(restore->dir),
+	    "cluster", new_id,
 	    "from_cluster", old_id,
 	    "nodes", (json_int_t)cluster->node_count,
 	    "index", (json_int_t)info->index, "term", (json_int_t)info->term,

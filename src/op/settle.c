@@ -500,7 +500,8 @@ print_json(const struct start *start, const struct view *view)
 		    "state", view_public_state(node),
 		    "role", view_public_role(node)));
 	}
-	root = json_pack("{s:s, s:I, s:I, s:I, s:o}", "dir", view->dir,
+	root = json_pack("{s:o, s:I, s:I, s:I, s:o}",
+	    "dir", op_json_text(view->dir),
 	    "supervisor", (json_int_t)view->supervisor,
 	    "leader", (json_int_t)view->leader,
 	    "term", (json_int_t)view->term, "nodes", nodes);

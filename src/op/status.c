@@ -203,8 +203,9 @@ print_json(const struct view *view)
 	for (i = 0; i < view->node_count; i++) {
 		json_array_append_new(nodes, node_json(&view->nodes[i]));
 	}
-	return op_print_json(json_pack("{s:s, s:s, s:b, s:I, s:i, s:I, s:I,"
-	    " s:b, s:s, s:b, s:I, s:o, s:o}", "dir", view->dir,
+	return op_print_json(json_pack("{s:o, s:s, s:b, s:I, s:i, s:I, s:I,"
+	    " s:b, s:s, s:b, s:I, s:o, s:o}", "dir",
+	    op_json_text(view->dir),
 	    "segment", view->segment_name,
 	    "running", (int)view->running,
 	    "supervisor", (json_int_t)view->supervisor,
@@ -222,7 +223,7 @@ static json_t *
 node_json(const struct view_node *node)
 {
 	return json_pack("{s:I, s:I, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I,"
-	    " s:I, s:I, s:I, s:s, s:s, s:s}", "id", (json_int_t)node->id,
+	    " s:I, s:I, s:I, s:s, s:o, s:o}", "id", (json_int_t)node->id,
 	    "pid", (json_int_t)node->pid, "state", view_public_state(node),
 	    "role", view_public_role(node),
 	    "term", (json_int_t)node->term, "vote", (json_int_t)node->vote,
@@ -234,7 +235,8 @@ node_json(const struct view_node *node)
 	    "restarts", (json_int_t)node->restarts,
 	    "lease_ms_left", (json_int_t)lease_ms_left(node),
 	    "wish", wish_text(node->wish),
-	    "why", node->alive ? "" : node->why, "reason", node->reason);
+	    "why", op_json_text(node->alive ? "" : node->why),
+	    "reason", op_json_text(node->reason));
 }
 
 /* What is wanted of its membership, and not so yet. */

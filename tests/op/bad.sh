@@ -5,6 +5,11 @@
 
 . "${RAFTSUP_SRCDIR:?}/tests/op/lib.sh"
 
+latin=$W/caf$(printf '\351')
+at_end() {
+	[ ! -d "$latin" ] || sup -d "$latin" stop >/dev/null 2>&1
+}
+
 say "directories"
 expect 69 sup status
 one_line "no cluster is running in $D"
@@ -32,6 +37,25 @@ else
 	expect 77 sup -d / start
 	one_line 'belongs to another user'
 fi
+
+say "paths that are not UTF-8, for programs"
+shown=$W/caf$(printf '\357\277\275')
+# answers NAME PATH COMMAND...: one object, with that path under that name.
+answers() {
+	name=$1
+	path=$2
+	shift 2
+	expect 0 sup -d "$latin" "$@"
+	[ "$(wc -l <"$W/out")" -eq 1 ] && grep -qF "\"$name\":\"$path\"" \
+	    "$W/out" || fail "$*: $(cat "$W/out")"
+}
+answers dir "$shown" start -n 1 -j
+answers dir "$shown" status -j
+answers file "$shown.backup" backup -j "$latin.backup"
+expect 0 sup -d "$latin" stop
+rm -r "$latin"
+answers dir "$shown" restore -j "$latin.backup"
+rm -r "$latin"
 
 say "a path of many characters"
 long=$(printf '%0100d/%0100d/%0100d' 1 2 3)
