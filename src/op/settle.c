@@ -26,14 +26,14 @@
 
 static int check_left_processes(const struct start *, struct err_buf *);
 static void add_difference(char *, size_t, bool, const char *);
-static int tell(const struct start *, const struct view *, bool, uint64_t);
+static int tell(struct start *, const struct view *, bool, uint64_t);
 static uint64_t wait_limit(const struct start *);
 static bool has_leader(struct view *);
 static uint32_t can_run_count(const struct view *);
 static int ask_supervisor(const struct start *, struct view *);
 static bool is_any_starting(const struct view *);
 static void print_nodes(const struct view *);
-static int print_json(const struct start *, const struct view *);
+static int print_json(struct start *, const struct view *);
 static void print_trouble(const struct view *);
 
 int
@@ -301,7 +301,7 @@ begin_export(const struct start *start, const struct view *view)
 }
 
 int
-start_await_leader(const struct start *start, struct view *view)
+start_await_leader(struct start *start, struct view *view)
 {
 	uint64_t begin_ns = clock_now_ns(), shown_ns = begin_ns, now_ns;
 	uint64_t limit_ns = wait_limit(start);
@@ -357,7 +357,7 @@ start_await_leader(const struct start *start, struct view *view)
 
 /* What came of the wait; the exit status. */
 static int
-tell(const struct start *start, const struct view *view, bool done,
+tell(struct start *start, const struct view *view, bool done,
     uint64_t limit_ns)
 {
 	char text[OPTIONS_TIME_TEXT_SIZE];
@@ -487,7 +487,7 @@ print_nodes(const struct view *view)
 }
 
 static int
-print_json(const struct start *start, const struct view *view)
+print_json(struct start *start, const struct view *view)
 {
 	json_t *root, *nodes = json_array();
 	const struct view_node *node;
@@ -506,7 +506,8 @@ print_json(const struct start *start, const struct view *view)
 	    "leader", (json_int_t)view->leader,
 	    "term", (json_int_t)view->term, "nodes", nodes);
 	if (start->forced != NULL) {
-		json_object_set(root, "new_cluster", start->forced);
+		json_object_set_new(root, "new_cluster", start->forced);
+		start->forced = NULL;
 	}
 	return op_print_json(root);
 }

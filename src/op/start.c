@@ -75,6 +75,7 @@ static int read_option(struct start *, int, const char *, struct err_buf *);
 static int read_export(struct start *, const char *, struct err_buf *);
 static int read_word(int, const char *, struct start *, struct err_buf *);
 static int start_nodes(struct op *, const char *);
+static int print_forced(struct start *, int);
 static int start_cluster(struct op *, struct start *);
 static int start_locked(struct start *);
 static int prepare(struct start *, struct err_buf *);
@@ -109,8 +110,7 @@ op_start(struct op *op)
 		}
 		return start_nodes(op, op->argv[first]);
 	}
-	status = start_cluster(op, &start);
-	json_decref(start.forced);
+	status = print_forced(&start, start_cluster(op, &start));
 	if (start.lock_fd >= 0) {
 		close(start.lock_fd);
 	}
@@ -496,6 +496,19 @@ find_node_program(struct start *start, struct err_buf *err)
 	return ERR_OK;
 }
 
+/* What was made stands, whatever has failed since then. */
+static int
+print_forced(struct start *start, int status)
+{
+	json_t *made = json_object_get(start->forced, "cluster");
+	int printed = !json_is_string(made) ? 0 : op_print_json(json_pack(
+	    "{s:O}", "new_cluster", start->forced));
+
+	json_decref(start->forced);
+	start->forced = NULL;
+	return status != 0 ? status : printed;
+}
+
 /* ---- the two ways to run */
 
 static int
@@ -569,7 +582,7 @@ run_in_foreground(struct start *start)
 		.cluster = &start->cluster, .node_path = start->node_path,
 		.make_store = create_joining_store,
 		.foreground = true };
-	int ready_fds[2], end_fds[2], result;
+	int ready_fds[2], end_fds[2], result, ended;
 	struct err_buf err;
 	pid_t pid;
 
@@ -589,7 +602,10 @@ run_in_foreground(struct start *start)
 	options.ready_fd = ready_fds[1];
 	result = sup_run(&options, &err);
 	close(end_fds[1]);
-	waitpid(pid, NULL, 0);
+	if (waitpid(pid, &ended, 0) == pid && ended == 0) {
+		json_decref(start->forced);	/* the child has said it */
+		start->forced = NULL;
+	}
 	if (result != ERR_OK) {
 		return op_fail_code(result, &err);
 	}
@@ -615,7 +631,7 @@ show_events(struct start *start, int ready_fd, int end_fd)
 	}
 	merge_skip(merge);
 	if (read_ready(ready_fd, text, sizeof(text)) != 0) {
-		_exit(0);	/* the parent says it */
+		_exit(1);	/* the parent says it */
 	}
 	if (view_open(&view, start->dir, false, &err) == ERR_OK) {
 		start_await_leader(start, &view);
@@ -627,7 +643,7 @@ show_events(struct start *start, int ready_fd, int end_fd)
 	}
 	merge_print(merge, NULL, stderr);
 	merge_close(merge);
-	exit(0);
+	exit(start->forced == NULL ? 0 : 1);
 }
 
 /* "STATUS text", or nothing when the supervisor died. */

@@ -41,8 +41,8 @@ struct start {
 	uint32_t force_id;		/* --force-new-cluster; 0: not given */
 	bool yes;
 	bool json;
-	struct json_t *forced;		/* what force_new_cluster() says, or
-					 * NULL */
+	struct json_t *forced;		/* what force_new_cluster() says; NULL:
+					 * nothing, or it is printed */
 	bool wait_given;
 	uint64_t wait_ns;
 	char export_dir[PATH_MAX];	/* --export; "": not given */
@@ -82,6 +82,6 @@ void	start_print_promise(const struct start *);
  * 69 and the reason is printed; or START_AGAIN when it joins a supervisor and
  * that one has ended. */
 #define START_AGAIN	(-3)
-int	start_await_leader(const struct start *, struct view *);
+int	start_await_leader(struct start *, struct view *);
 
 #endif

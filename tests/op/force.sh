@@ -118,4 +118,35 @@ one_line 'old copy.*the best one is that of node 5'
 expect 0 sup start --force-new-cluster 5 --yes
 [ "$(ctl get later)" = yes ] || fail "later"
 expect 0 sup stop
+
+say "what fails after it was made does not hide it"
+# made_and_fails STATUS WHY OPTION...: from one node's store; $before_it goes
+# before.
+before_it=:
+made_and_fails() {
+	status=$1
+	why=$2
+	shift 2
+	expect 0 sup start
+	await "node 5 has all of it" level 5
+	expect 0 sup stop
+	rm -rf "$D"/node-[1-4]
+	$before_it
+	old=$(sed -n 's/.*"cluster_id": "\(.*\)".*/\1/p' "$D/cluster.json")
+	expect "$status" sup start --force-new-cluster 5 --yes -j "$@" \
+	    </dev/null
+	one_line "$why"
+	new=$(sed -n 's/.*"cluster_id": "\(.*\)".*/\1/p' "$D/cluster.json")
+	[ "$new" != "$old" ] || fail "no new cluster"
+	[ "$(wc -l <"$W/out")" -eq 1 ] &&
+	    grep -q "^{\"new_cluster\":{\"cluster\":\"$new\"," "$W/out" ||
+	    fail "$(cat "$W/out")"
+}
+made_and_fails 64 'heartbeat' --heartbeat 1s --election-timeout 200-400ms
+before_it="mkdir $D/control"
+for where in '' -f; do
+	# shellcheck disable=SC2086
+	made_and_fails 74 'old control socket' $where
+	rmdir "$D/control"
+done
 say "ok"
