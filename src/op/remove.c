@@ -10,6 +10,7 @@
 #include "sup/control.h"
 
 static int take_out(struct view *, const char *, uint64_t, bool);
+static int print_removed(uint32_t, bool);
 static bool is_refused_at_once(const struct view *, uint32_t);
 
 int
@@ -76,6 +77,22 @@ take_out(struct view *view, const char *which, uint64_t end_ns, bool json)
 		return op_fail(75, "node %s is not removed yet; it still is"
 		    " to be", which);
 	}
+	/* No wish is left: it was fulfilled, or somebody has cancelled it. */
+	for (id = 1; id <= OPTIONS_ID_MAX; id++) {
+		if ((ids & OPTIONS_ID_BIT(id)) != 0 &&
+		    view_find(view, id) != NULL) {
+			return op_fail(69, "node %u is not removed: somebody"
+			    " took it back", id);
+		}
+	}
+	return print_removed(ids, json);
+}
+
+static int
+print_removed(uint32_t ids, bool json)
+{
+	uint32_t id;
+
 	if (json) {
 		members_print_json("removed", ids);
 		return 0;

@@ -252,6 +252,27 @@ await "a command that died" caught
 await "nothing is left to do" settled
 sup log | grep -q "Node $other stays" || fail "nobody says so"
 await "a leader" has_leader
+
+say "another one that is refused takes it back: it is not removed"
+# The first one sleeps until the second has been refused.
+taken_back() {
+	"$BIN/raftsup" remove "$other" >"$W/first" 2>&1 &
+	remove=$!
+	until is_wished || is_dead "$remove"; do
+		sleep 0.02
+	done
+	kill -STOP "$remove" 2>/dev/null
+	sup remove "$other" >"$W/out" 2>"$W/err"
+	got=$?
+	kill -CONT "$remove" 2>/dev/null
+	wait "$remove"
+	first=$?
+	[ "$got" -eq 69 ] && [ "$first" -eq 69 ] ||
+	    fail "exits $first, $got: $(cat "$W/first" "$W/err")"
+	grep -q "^raftsup: node $other is not removed: somebody took it back" \
+	    "$W/first"
+}
+await "a command whose wish is cancelled" taken_back
 expect 0 ctl set e 5
 expect 0 sup start "$follower"
 check
