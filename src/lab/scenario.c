@@ -320,7 +320,7 @@ put_result(struct run *run, uint64_t took_ns)
 	if (stage->reason[0] != '\0') {
 		json_put_string(json, "reason", stage->reason);
 	}
-	if (stage->keep) {
+	if (stage->keep && stage->dir[0] != '\0') {
 		json_put_string(json, "kept", stage->dir);
 	}
 	json_end_object(json);

@@ -74,6 +74,7 @@ stage_make_dir(struct stage *stage, const char *wanted)
 	struct err_buf err;
 
 	stage->reason[0] = '\0';
+	stage->dir[0] = '\0';
 	if (wanted != NULL) {
 		strlcpy(path, wanted, sizeof(path));
 		if (fs_make_dir(path, &err) != ERR_OK) {
@@ -91,6 +92,7 @@ stage_make_dir(struct stage *stage, const char *wanted)
 		}
 	}
 	if (realpath(path, stage->dir) == NULL) {
+		stage->dir[0] = '\0';	/* it may hold a part */
 		snprintf(stage->reason, sizeof(stage->reason), "%.400s: %s",
 		    path, strerror(errno));
 		return false;

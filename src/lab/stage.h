@@ -39,7 +39,8 @@ int	stage_check_dir(const char *dir, const char *what, struct err_buf *)
 /* From here on signals wait for the stage; and no more. */
 void	stage_begin(struct stage *);
 void	stage_end(struct stage *);
-/* Makes the directory, `path` or a temporary one (NULL); false: reason. */
+/* Makes the directory, `path` or a temporary one (NULL); false: reason,
+ * and dir is empty. */
 bool	stage_make_dir(struct stage *, const char *path) MUST_CHECK;
 /* raftsup -d dir WORD [OPTION [OPTION]], what it says to nowhere. Its exit
  * status. */

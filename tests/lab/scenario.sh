@@ -60,6 +60,20 @@ grep -q '"passed": false, .*"reason": "raftsup start: exit status .*"failed": 1}
 rm -rf "$kept"
 nothing_left
 
+say "what has no directory is not kept in that of the one before"
+expect 1 sup scenario -j -d /proc/none typical-run
+! grep -q '"kept"' "$W/out" || fail "$(cat "$W/out")"
+# The nodes of the first one are in the way of the second one.
+printf '#!/bin/sh\n>%s\nexit 1\n' "$W/both/log-inconsistency" \
+    >"$W/bin/raftnode"
+expect 1 "$W/bin/raftsup" scenario -j -d "$W/both" dead-leader \
+    log-inconsistency
+[ "$(grep -o '"kept": "[^"]*"' "$W/out")" = \
+    "\"kept\": \"$W/both/dead-leader\"" ] || fail "$(cat "$W/out")"
+grep -q '"failed": 2}$' "$W/out" || fail "$(cat "$W/out")"
+rm -rf "$W/both"
+nothing_left
+
 say "interrupted"
 "$BIN/raftsup" scenario kill-storm >"$W/out" 2>&1 &
 scenario=$!
