@@ -69,7 +69,7 @@ for program in raftsup raftctl; do
 			case $word in
 			--json | --help | --version | -d) continue ;;
 			esac
-			if [[ $usage != *[[:space:]\[]"$word"* ]]; then
+			if [[ $usage != *[[:space:]\[\|]"$word"* ]]; then
 				echo "$program $command: $word is not in its usage"
 				failed=1
 			fi
