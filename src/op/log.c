@@ -59,6 +59,9 @@ struct tape {
 
 static int find_kind(const char *, const char **, struct err_buf *);
 static int print_debug(struct view *, const struct request *);
+static int borrow_level(struct view *, uint32_t, const char *);
+static bool ask_for_level(const struct view *, const char *);
+static bool all_write(struct view *, uint32_t);
 static int print_files(struct view *, const struct request *);
 static int print_recorders(struct view *, const struct request *);
 static void take_line(void *, const struct recorder_line *);
@@ -146,7 +149,7 @@ static int
 print_debug(struct view *view, const struct request *request)
 {
 	struct timespec pause = clock_timespec(LOOK_NS);
-	char text[CONTROL_REQUEST_SIZE], reply[CONTROL_REPLY_SIZE];
+	char text[CONTROL_REQUEST_SIZE];
 	uint64_t asked_ns = clock_now_ns();
 	struct merge *merge;
 	struct err_buf err;
@@ -169,7 +172,7 @@ print_debug(struct view *view, const struct request *request)
 		ids |= request->ids & OPTIONS_ID_BIT(view->nodes[i].id);
 	}
 	op_order_text(text, sizeof(text), "loglevel", ids, "lent");
-	status = op_request(view->dir, text, true);
+	status = borrow_level(view, ids, text);
 	if (status != 0) {
 		merge_close(merge);
 		return status;
@@ -179,13 +182,60 @@ print_debug(struct view *view, const struct request *request)
 		if (clock_now_ns() - asked_ns >= ASK_NS) {
 			/* No supervisor, no end of what it lent. */
 			asked_ns = clock_now_ns();
-			status = control_ask(view->dir, text, ASK_NS, reply,
-			    sizeof(reply), &err);
+			(void)ask_for_level(view, text);
 		}
 	} while (!ferror(stdout) &&
 	    sigtimedwait(&signals, NULL, &pause) == -1);
 	merge_close(merge);
 	return ferror(stdout) ? op_fail(74, "cannot write") : 0;
+}
+
+/* Refused, or nobody to ask: that is no matter while the nodes write. */
+static int
+borrow_level(struct view *view, uint32_t ids, const char *order)
+{
+	/* Else once more, for the words of it. */
+	return ask_for_level(view, order) || all_write(view, ids) ? 0 :
+	    op_request(view->dir, order, true);
+}
+
+static bool
+ask_for_level(const struct view *view, const char *order)
+{
+	char reply[CONTROL_REPLY_SIZE];
+	struct err_buf err;
+
+	return control_ask(view->dir, order, ASK_NS, reply, sizeof(reply),
+	    &err) == 0;
+}
+
+/* All of them, some at least; but for those that leave the cluster. */
+static bool
+all_write(struct view *view, uint32_t ids)
+{
+	const struct view_node *node;
+	struct segment_row row;
+	struct err_buf ignored;
+	bool any = false;
+	uint32_t i;
+
+	if (view_refresh(view, false, &ignored) != ERR_OK ||
+	    view->segment == NULL) {
+		return false;
+	}
+	for (i = 0; i < view->node_count; i++) {
+		node = &view->nodes[i];
+		if ((ids & OPTIONS_ID_BIT(node->id)) == 0 ||
+		    node->wish == SEGMENT_WISH_LEAVE) {
+			continue;
+		}
+		if (segment_row_read(view->segment, node->slot, &row) !=
+		    ERR_OK || row.id != node->id || row.log_rpc == 0) {
+			return false;
+		}
+		any = true;
+	}
+	return any;
 }
 
 static int

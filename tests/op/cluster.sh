@@ -187,6 +187,19 @@ kill -9 "$debug"
 wait "$debug" 2>/dev/null
 sleep 2.5
 ! is_quiet || fail 'what an operator has set is gone'
+
+say "log --debug needs no supervisor for nodes that write anyway"
+supervisor=$(field supervisor)
+kill -9 "$supervisor"
+await 'no supervisor' is_dead "$supervisor"
+"$BIN/raftsup" log --debug 3 >"$W/debug" &
+debug=$!
+await 'RPCs' lines_of 0
+kill -INT "$debug"
+wait "$debug" || fail "log --debug ends with $?"
+expect 69 sup log --debug
+one_line 'no supervisor is running'
+sup start >/dev/null || fail 'no adoption'
 expect 0 sup loglevel info 3
 await 'a quiet node' is_quiet
 "$BIN/raftsup" log -f >"$W/follow" &

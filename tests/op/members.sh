@@ -307,3 +307,40 @@ wait "$holder" 2>/dev/null
 wait "$remove" || fail "not removed: $(cat "$W/removed")"
 [ -z "$(node "$id" state)" ] || fail "it is there"
 check
+
+say "log --debug shows the others while one leaves"
+expect 0 sup add
+id=$(cat "$W/out")
+# The node has the first byte of its lock; somebody else has the second.
+rm "$W/waits"
+perl -e '
+	use Fcntl;
+	open my $f, "+<", $ARGV[0] or die;
+	# F_OFD_SETLK (37): type whence pad start len pid
+	my $l = pack("s s x4 q q l x4", F_WRLCK, 0, 1, 1, 0);
+	fcntl($f, 37, $l) or die "$!";
+	open my $g, ">", $ARGV[1]; close $g;
+	sleep 600;' "$D/node-$id/lock" "$W/waits" &
+holder=$!
+await "who has a lock" test -e "$W/waits"
+"$BIN/raftsup" remove -t 5m "$id" >"$W/removed" 2>&1 &
+remove=$!
+leaves() {
+	sup loglevel info "$id" 2>&1 >/dev/null |
+	    grep -q "node $id is being removed"
+}
+await "the end of its process" leaves
+"$BIN/raftsup" log --debug >"$W/debug" 2>&1 &
+debug=$!
+shows() {
+	is_dead "$debug" || grep -q ' RPC ' "$W/debug"
+}
+await "RPCs of the others" shows
+kill -INT "$debug"
+wait "$debug" || fail "log --debug ends with $?: $(cat "$W/debug")"
+expect 69 sup log --debug "$id"
+one_line "node $id is being removed"
+kill "$holder" 2>/dev/null
+wait "$holder" 2>/dev/null
+wait "$remove" || fail "not removed: $(cat "$W/removed")"
+check
