@@ -187,7 +187,8 @@ export_once(struct view *view, uint32_t ids, const char *dir, bool json)
 	int status, printed;
 
 	status = export_nodes(view, ids, dir, NULL, done);
-	printed = json ? op_print_json(json_pack("{s:s, s:o}", "dir", dir,
+	printed = json ? op_print_json(json_pack("{s:o, s:o}", "dir",
+	    op_json_text(dir),
 	    "nodes", done)) : 0;
 	return status != 0 ? status : printed;
 }
@@ -243,8 +244,9 @@ add_json(json_t *done, const struct view_node *node, const char *dir,
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/logs_node_%u", dir, node->id);
-	json_array_append_new(done, json_pack("{s:I, s:s, s:b}", "id",
-	    (json_int_t)node->id, "dir", path, "complete", status == 0));
+	json_array_append_new(done, json_pack("{s:I, s:o, s:b}", "id",
+	    (json_int_t)node->id, "dir", op_json_text(path),
+	    "complete", status == 0));
 }
 
 static void

@@ -51,6 +51,7 @@ answers() {
 }
 answers dir "$shown" start -n 1 -j
 answers dir "$shown" status -j
+answers dir "$shown-files/logs_node_1" export -j "$latin-files"
 answers file "$shown.backup" backup -j "$latin.backup"
 expect 0 sup -d "$latin" stop
 rm -r "$latin"
