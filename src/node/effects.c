@@ -50,6 +50,11 @@ node_step(struct node *node, struct raft_event *event)
 	if (event->type == RAFT_EVENT_PERSISTED) {
 		take_durable(node);
 	}
+	if (event->type == RAFT_EVENT_READ && update->result == ERR_OK) {
+		node->reads_open++;
+	}
+	assert(update->read_count <= node->reads_open);
+	node->reads_open -= update->read_count;
 	node_snapshot_effects(node, event);
 	if (update->persist_seq != 0) {
 		CRASH_POINT("step: before persist");
@@ -198,6 +203,9 @@ node_messages(struct node *node)
 	for (uint32_t i = 0; i < update->message_count; i++) {
 		const struct raft_message *message = &update->messages[i];
 
+		if (message->type == RAFT_HEARTBEAT) {
+			node_beat(node);
+		}
 		if (message->after_seq <= node->durable_seq) {
 			peers_send(node, message);
 		} else if (node->waiting_count < NODE_WAITING_MAX) {

@@ -9,6 +9,12 @@
  * With nothing to do it looks again for a short while with sched_yield() in
  * between, as long as there was traffic a moment ago; then it sleeps on its
  * doorbell and on the others' life tokens until the next deadline.
+ *
+ * The heartbeats of an idle cluster are no traffic, and their answers need not
+ * wake a leader that awaits nothing: it sleeps as WAKE_URGENT, and finds them
+ * when its next heartbeat is due.  What hangs on them bears that: a lease was
+ * promised from when the heartbeat was sent, and a turn takes the messages
+ * before it looks at requests, and before the core looks at its deadlines.
  */
 #include <sched.h>
 #include <stdarg.h>
@@ -29,6 +35,7 @@
 #define ROOM_EVERY_NS		20000000ull
 #define ROOM_OFTEN_NS		2000000ull	/* with little room */
 #define HANG_NS_MIN		1000000000ull
+#define BEAT_PART		4	/* of a heartbeat: sooner is no clock */
 
 static bool	node_turn(struct node *);
 static void	node_timers(struct node *);
@@ -37,6 +44,7 @@ static void	node_room(struct node *);
 static void	node_watch_disk(struct node *);
 static void	node_housekeeping(struct node *);
 static void	node_sleep(struct node *, bool);
+static enum doorbell_wake node_wake_for(const struct node *);
 static uint64_t	node_wake_at(const struct node *, bool);
 
 void
@@ -52,9 +60,13 @@ node_loop(struct node *node)
 
 		pending = peers_flush(node);
 		pending = clients_flush(node) || pending;
-		if (work) {
+		if (node->traffic) {
 			worked_ns = node->now_ns;
-		} else if (node->now_ns < worked_ns + POLL_NS) {
+		}
+		if (work) {
+			continue;
+		}
+		if (node->now_ns < worked_ns + POLL_NS) {
 			sched_yield();
 		} else {
 			node_sleep(node, pending);
@@ -67,7 +79,7 @@ node_loop(struct node *node)
 static bool
 node_turn(struct node *node)
 {
-	bool work, slow;
+	bool work, beats, slow;
 
 	node->now_ns = clock_now_ns();
 	slow = node->now_ns >= node->housekeeping_ns;
@@ -81,9 +93,10 @@ node_turn(struct node *node)
 	if (node->now_ns >= node->room_at_ns) {
 		node_room(node);
 	}
-	work = peers_receive(node);
+	node->traffic = false;
+	beats = peers_receive(node);
 	CRASH_POINT("loop: messages taken");
-	work = node_shorts(node) || work;
+	work = node_shorts(node);
 	peers_look_for_deaths(node);
 	work = clients_receive(node, slow) || work;
 	CRASH_POINT("loop: requests taken");
@@ -99,14 +112,28 @@ node_turn(struct node *node)
 		disk_kick(node->disk, node->now_ns);
 	}
 	work = node_disk_done(node) || work;
+	/* Whom an acknowledgement lets go on need not wait for the rest. */
+	(void)peers_flush(node);
 	work = node_snapshot_turn(node) || work;
 	node_watch_disk(node);
+	node->traffic = node->traffic || work;
 	work = node_apply_turn(node) || work;
 	if (node->status_dirty &&
 	    node->now_ns >= node->status_at_ns + STATUS_EVERY_NS) {
 		node_status_publish(node);
 	}
-	return work;
+	node->traffic = node->traffic || work;
+	return work || beats;
+}
+
+void
+node_beat(struct node *node)
+{
+	if (node->now_ns != node->beat_ns) {
+		node->beats_alone = node->now_ns - node->beat_ns >=
+		    node->config->heartbeat_ns / BEAT_PART;
+		node->beat_ns = node->now_ns;
+	}
 }
 
 void
@@ -297,7 +324,7 @@ node_sleep(struct node *node, bool pending)
 	if (node->status_dirty) {
 		node_status_publish(node);
 	}
-	value = doorbell_prepare(&node->bell);
+	value = doorbell_prepare_for(&node->bell, node_wake_for(node));
 	count = peers_arm(node, extra);
 	if (node->stop || count == PEERS_DEATH ||
 	    !peers_is_quiet(node) || !clients_is_quiet(node) ||
@@ -316,6 +343,34 @@ node_sleep(struct node *node, bool pending)
 		/* Dead or paused, perhaps: more patiently each time. */
 		node->pending_ns *= 2;
 	}
+}
+
+/*
+ * A leader is awake in time for each of its heartbeats.  When it has nothing
+ * to wait for and every other node has all of its log, their answers to those
+ * have time until then.
+ */
+static enum doorbell_wake
+node_wake_for(const struct node *node)
+{
+	struct raft_status status;
+
+	if (node->role != RAFT_LEADER || node->reads_open > 0 ||
+	    !raft_is_ready(node->raft)) {
+		return DOORBELL_WAKE_ANY;
+	}
+	raft_status(node->raft, &status);
+	if (status.transfer_to != 0 ||
+	    status.commit_index != status.last_index) {
+		return DOORBELL_WAKE_ANY;
+	}
+	for (uint32_t i = 0; i < status.peer_count; i++) {
+		if (!status.peers[i].replicating ||
+		    status.peers[i].match_index != status.last_index) {
+			return DOORBELL_WAKE_ANY;
+		}
+	}
+	return DOORBELL_WAKE_URGENT;
 }
 
 /* The earliest time at which there is something to do. */

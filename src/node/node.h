@@ -113,6 +113,14 @@ struct node {
 	uint64_t status_at_ns;		/* status was published */
 	uint64_t pending_ns;		/* until fragments are tried again */
 
+	/* Waking (loop.c). */
+	bool traffic;			/* this turn: more may follow soon */
+	bool beats_alone;		/* heartbeats: no rounds of reads */
+	bool beat_is_idle;		/* the message that is stepped is one,
+					 * and tells nothing new */
+	uint64_t beat_ns;		/* the last one, in or out */
+	uint32_t reads_open;		/* the core has not given them back */
+
 	/* Persistence. */
 	uint64_t durable_seq;
 	uint64_t durable_index;
@@ -148,6 +156,7 @@ struct node {
 	uint64_t snapshot_asked;	/* an operator wants one, at least
 					 * at this index */
 	uint64_t snapshot_again_ns;	/* not before, when it was refused */
+	uint64_t snapshot_look_ns;	/* is one due? next look */
 	uint64_t checkpoint_index;
 	uint64_t checkpoint_digest;
 	bool snapshot_begun;		/* a checkpoint is being synced */
@@ -195,6 +204,8 @@ struct node {
 void	node_loop(struct node *);
 /* What the supervisor's row asks for; also before the loop runs. */
 void	node_rows(struct node *);
+/* A heartbeat comes or goes. */
+void	node_beat(struct node *);
 /* Ends the loop with this code and reason. */
 void	node_latch(struct node *, int code, const char *fmt, ...)
 	    PRINTF_LIKE(3, 4);

@@ -27,11 +27,13 @@ struct peer {
 	struct channel_tx *tx;
 	struct channel_rx *rx;
 	struct doorbell bell;
-	bool sent;			/* something since the last flush */
+	bool sent;			/* something since the last flush, */
+	bool urgent;			/* and not only idle answers */
 };
 
 struct peers {
 	struct peer peers[SEGMENT_SLOTS];
+	bool unflushed;			/* one of them was sent something */
 	struct raft_entry entries[WIRE_ENTRIES_MAX];
 	/* The entries last encoded: followers get the same ones. */
 	uint8_t *encoded;
@@ -46,6 +48,7 @@ static struct peer *peer_of(struct node *, uint32_t);
 static bool	peer_receive(struct node *, uint32_t);
 static void	peer_step(struct node *, uint32_t,
 		    const struct channel_message *);
+static void	peer_traffic(struct node *, const struct raft_message *);
 static bool	peers_receive_held(struct node *);
 static bool	peer_fits(struct node *, const struct raft_message *);
 static void	peers_encode(struct node *, const struct raft_message *);
@@ -234,6 +237,7 @@ peer_step(struct node *node, uint32_t slot, const struct channel_message *in)
 	};
 
 	if (in->type == WIRE_INDEX_ASK || in->type == WIRE_INDEX_TELL) {
+		node->traffic = true;
 		if (!forward_receive(node, slot, in->type, in->from_epoch,
 		    in->data, in->size)) {
 			node->counters[SEGMENT_BAD_RECORDS]++;
@@ -252,7 +256,30 @@ peer_step(struct node *node, uint32_t slot, const struct channel_message *in)
 		node->counters[SEGMENT_DROPPED + message.type]++;
 		return;
 	}
+	peer_traffic(node, &message);
 	node_step(node, &event);
+	node->beat_is_idle = false;
+}
+
+/*
+ * Whether the loop shall look for more for a while.  Not after a heartbeat of
+ * an idle cluster, nor after its answer; one that tells nothing new (the other
+ * end knows that the logs are equal) is answered without a wake-up: a leader
+ * that waits for nothing else looks when its next heartbeat is due.
+ */
+static void
+peer_traffic(struct node *node, const struct raft_message *message)
+{
+	if (message->type == RAFT_HEARTBEAT) {
+		node_beat(node);
+		node->beat_is_idle = node->beats_alone &&
+		    message->commit + 1 == cache_next(node->cache);
+	}
+	if ((message->type != RAFT_HEARTBEAT &&
+	    message->type != RAFT_HEARTBEAT_REPLY) || !node->beats_alone ||
+	    node->reads_open > 0) {
+		node->traffic = true;
+	}
 }
 
 static bool
@@ -352,7 +379,9 @@ peers_send(struct node *node, const struct raft_message *message)
 		}
 		return;
 	}
-	peer->sent = true;
+	peer->sent = peers->unflushed = true;
+	peer->urgent = peer->urgent || !node->beat_is_idle ||
+	    message->type != RAFT_HEARTBEAT_REPLY || message->reject;
 	node->counters[SEGMENT_SENT + message->type]++;
 	node->counters[SEGMENT_BYTES_SENT] += sizeof(header) +
 	    (iovcnt == 2 ? iov[1].iov_len : 0);
@@ -382,7 +411,7 @@ peers_send_bytes(struct node *node, uint32_t slot, uint32_t type,
 	    ERR_OK) {
 		return false;
 	}
-	peer->sent = true;
+	peer->sent = peer->urgent = node->peers->unflushed = true;
 	node->counters[SEGMENT_BYTES_SENT] += size;
 	return true;
 }
@@ -416,7 +445,7 @@ peers_send_chunk(
 		node->counters[SEGMENT_DROPPED + message->type]++;
 		return false;
 	}
-	peer->sent = true;
+	peer->sent = peer->urgent = node->peers->unflushed = true;
 	node->counters[SEGMENT_SENT + message->type]++;
 	node->counters[SEGMENT_BYTES_SENT] +=
 	    sizeof(header) + iov[1].iov_len + iov[2].iov_len;
@@ -504,6 +533,9 @@ peers_flush(struct node *node)
 {
 	bool pending = false;
 
+	if (!node->peers->unflushed) {
+		return false;
+	}
 	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
 		struct peer *peer = &node->peers->peers[slot];
 
@@ -515,15 +547,17 @@ peers_flush(struct node *node)
 		if (channel_flush(peer->tx)) {
 			CRASH_POINT("send: published, before the bell");
 			node->pending_ns = NODE_PENDING_NS;
-			if (doorbell_ring(&peer->bell)) {
+			if (peer->urgent ? doorbell_ring(&peer->bell) :
+			    doorbell_ring_lazily(&peer->bell)) {
 				node->counters[SEGMENT_BELLS]++;
 			}
 		}
-		peer->sent = false;
+		peer->sent = peer->urgent = false;
 		if (channel_is_pending(peer->tx)) {
 			pending = true;
 		}
 	}
+	node->peers->unflushed = pending;
 	return pending;
 }
 

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ struct snap {
 	pthread_cond_t changed;
 	struct jobs orders;
 	struct jobs results;
+	_Atomic uint32_t result_count;	/* of them; changes with the mutex */
 	struct receive *finished;
 	uint64_t finished_id;
 	bool stop;
@@ -250,12 +252,9 @@ snap_take(struct snap *snap, uint64_t id)
 bool
 snap_is_done(struct snap *snap)
 {
-	bool done;
-
-	pthread_mutex_lock(&snap->mutex);
-	done = !STAILQ_EMPTY(&snap->results);
-	pthread_mutex_unlock(&snap->mutex);
-	return done;
+	/* Pairs with the thread's add: what it has put there is seen. */
+	return atomic_load_explicit(&snap->result_count,
+	    memory_order_acquire) != 0;
 }
 
 struct snap_done *
@@ -263,13 +262,16 @@ snap_poll(struct snap *snap)
 {
 	struct job *job;
 
+	if (!snap_is_done(snap)) {
+		return NULL;
+	}
 	pthread_mutex_lock(&snap->mutex);
 	job = STAILQ_FIRST(&snap->results);
-	if (job != NULL) {
-		STAILQ_REMOVE_HEAD(&snap->results, link);
-	}
+	STAILQ_REMOVE_HEAD(&snap->results, link);
+	atomic_fetch_sub_explicit(&snap->result_count, 1,
+	    memory_order_relaxed);
 	pthread_mutex_unlock(&snap->mutex);
-	return job == NULL ? NULL : &job->done;
+	return &job->done;
 }
 
 void
@@ -308,6 +310,9 @@ snap_thread(void *arg)
 			snap_pause(snap);
 		}
 		STAILQ_INSERT_TAIL(&snap->results, job, link);
+		/* Pairs with snap_is_done(). */
+		atomic_fetch_add_explicit(&snap->result_count, 1,
+		    memory_order_release);
 		pthread_mutex_unlock(&snap->mutex);
 		(void)doorbell_ring(&snap->bell);
 		pthread_mutex_lock(&snap->mutex);

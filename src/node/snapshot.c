@@ -26,6 +26,7 @@
 #define LITTLE_TRAILING_SIZE	(128ull << 10)
 #define SNAPSHOT_AGAIN_NS	20000000ull	/* when it was refused */
 #define VIEW_AGAIN_NS		20000000ull
+#define LOOK_NS			1000000ull	/* without traffic */
 
 static void	begin(struct node *);
 static void	checkpoint_synced(struct node *, const struct snap_done *);
@@ -94,6 +95,11 @@ node_snapshot_is_due(struct node *node)
 {
 	struct store_log_info info;
 
+	/* What it depends on seldom changes where nothing happens. */
+	if (!node->traffic && node->now_ns < node->snapshot_look_ns) {
+		return false;
+	}
+	node->snapshot_look_ns = node->now_ns + LOOK_NS;
 	return node->applied_index > node->checkpoint_index &&
 	    is_due(node, node->applied_index, &info);
 }

@@ -6,11 +6,15 @@
  * both be late, and that takes a full fence on both sides:
  *
  *	sleeper			sender
- *	asleep = 1		publish
+ *	asleep = why		publish
  *	---- seq_cst fence ----	---- seq_cst fence ----
  *	look again		read asleep
  *
  * Either the sleeper sees what was published, or the sender sees the flag.
+ * A flag of WAKE_URGENT lets who has nothing urgent go without ringing: what
+ * it has published then waits for the sleeper's own deadline, or for the next
+ * ring of somebody else, never longer.  So only the sleeper, who knows that
+ * deadline, may choose it.
  * The word's value is taken before the flag is set, so that a bump between
  * flag and sleep ends the sleep at once.  A sender killed between publishing
  * and waking is why sleeps are bounded (S7).
@@ -46,6 +50,7 @@ struct waitv {
 /* How long to sleep at once where extra words cannot be slept on. */
 #define POLL_NS	CLOCK_NS_PER_MS
 
+static bool ring_if(const struct doorbell *, uint32_t most);
 static void full_fence(void);
 static int wait_many(const struct doorbell *, uint32_t value,
     const struct doorbell_extra *, uint32_t extra_count,
@@ -79,21 +84,28 @@ doorbell_of_client(struct segment *segment, uint32_t client_slot)
 bool
 doorbell_ring(const struct doorbell *bell)
 {
-	full_fence();
-	if (__atomic_load_n(bell->asleep, __ATOMIC_RELAXED) == 0) {
-		return false;
-	}
-	(void)__atomic_fetch_add(bell->word, 1, __ATOMIC_RELEASE);
-	return syscall(SYS_futex, bell->word, FUTEX_WAKE, 1, NULL, NULL, 0) >
-	    0;
+	/* Whatever a process that went mad has left there is a sleeper. */
+	return ring_if(bell, UINT32_MAX);
+}
+
+bool
+doorbell_ring_lazily(const struct doorbell *bell)
+{
+	return ring_if(bell, DOORBELL_WAKE_ANY);
 }
 
 uint32_t
 doorbell_prepare(const struct doorbell *bell)
 {
+	return doorbell_prepare_for(bell, DOORBELL_WAKE_ANY);
+}
+
+uint32_t
+doorbell_prepare_for(const struct doorbell *bell, enum doorbell_wake wake)
+{
 	uint32_t value = __atomic_load_n(bell->word, __ATOMIC_ACQUIRE);
 
-	__atomic_store_n(bell->asleep, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(bell->asleep, wake, __ATOMIC_RELAXED);
 	full_fence();
 	return value;
 }
@@ -173,6 +185,22 @@ doorbell_take_clients(struct segment *segment, uint32_t node_slot,
 		    ((uint64_t)1 << segment->client_count % 64) - 1;
 	}
 	return any;
+}
+
+/* Rings a sleeper whose flag is not above most. */
+static bool
+ring_if(const struct doorbell *bell, uint32_t most)
+{
+	uint32_t asleep;
+
+	full_fence();
+	asleep = __atomic_load_n(bell->asleep, __ATOMIC_RELAXED);
+	if (asleep == 0 || asleep > most) {
+		return false;
+	}
+	(void)__atomic_fetch_add(bell->word, 1, __ATOMIC_RELEASE);
+	return syscall(SYS_futex, bell->word, FUTEX_WAKE, 1, NULL, NULL, 0) >
+	    0;
 }
 
 /* 0, or the error: ETIMEDOUT, EAGAIN, EINTR, ENOSYS. */

@@ -2,11 +2,14 @@
 /*
  * Doorbells: waking a process that sleeps, at no cost when it does not.
  *
- *	sleeper: asleep = 1; seq_cst fence; look again; futex wait on word
+ *	sleeper: asleep = why; seq_cst fence; look again; futex wait on word
  *	sender:  publish; seq_cst fence; asleep? word += 1; futex wake
  *
  * Only the sleeper writes `asleep`.  An extra wake is harmless, a lost one
  * is not; sleeps are bounded all the same (S7).
+ *
+ * The sleeper says what it wants to be woken for: anything, or only what
+ * cannot wait until it wakes by itself.
  */
 #ifndef SHM_DOORBELL_H
 #define SHM_DOORBELL_H
@@ -28,6 +31,8 @@ struct doorbell doorbell_of_client(struct segment *, uint32_t client_slot);
 
 /* Rings.  True when somebody slept and was woken by a system call. */
 bool	doorbell_ring(const struct doorbell *);
+/* For what can wait until a sleeper of WAKE_URGENT wakes by itself. */
+bool	doorbell_ring_lazily(const struct doorbell *);
 
 /*
  * The sleeper's three steps.  prepare: announces the sleep and returns the
@@ -41,7 +46,9 @@ struct doorbell_extra {
 	uint32_t *word;
 	uint32_t value;
 };
+enum doorbell_wake { DOORBELL_WAKE_ANY = 1, DOORBELL_WAKE_URGENT = 2 };
 uint32_t doorbell_prepare(const struct doorbell *);
+uint32_t doorbell_prepare_for(const struct doorbell *, enum doorbell_wake);
 void	doorbell_cancel(const struct doorbell *);
 enum doorbell_woken { DOORBELL_RUNG, DOORBELL_EXTRA, DOORBELL_TIMEOUT };
 enum doorbell_woken doorbell_wait(const struct doorbell *, uint32_t value,
