@@ -83,6 +83,9 @@ flight_submit(struct raftsup *handle, struct op *op, uint64_t now_ns,
 		flight_requeue_all(handle);
 	}
 	flight_pump(handle, now_ns);
+	if (op->serial % LINK_AHEAD_OPS == 0) {
+		link_ahead(handle);
+	}
 }
 
 uint64_t

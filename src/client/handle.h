@@ -63,6 +63,7 @@
 #define PAUSE_NS_MAX		(20 * CLOCK_NS_PER_MS)
 #define CLOSE_NS		(100 * CLOCK_NS_PER_MS)	/* of a session */
 #define NEVER			UINT64_MAX
+#define LINK_AHEAD_OPS		64	/* until one more node is linked */
 
 /* In flight, one blocking call, one handed out, opening, closing. */
 #define OPS_COUNT		(RAFTSUP_IN_FLIGHT_MAX + 4)
@@ -212,6 +213,8 @@ void	link_detach(struct raftsup *);
 bool	link_renew(struct raftsup *);
 /* The channels to a node slot, opened at first use. */
 struct node *link_node(struct raftsup *, uint32_t slot);
+/* One more of those that may lead next. */
+void	link_ahead(struct raftsup *);
 /* Publishes what was sent to that node, wakes it; pumps fragments. */
 void	link_flush(struct raftsup *, uint32_t slot);
 /* Fragments wait for room in a ring; flushes them on. */

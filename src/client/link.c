@@ -102,6 +102,27 @@ link_node(struct raftsup *handle, uint32_t slot)
 	return node;
 }
 
+/*
+ * Who asks often enough gets channels to all nodes, one after another: after
+ * the leader's death it would wait for the kernel to make one, here and there,
+ * for longer than an election takes.
+ */
+void
+link_ahead(struct raftsup *handle)
+{
+	struct segment_row row;
+	uint32_t slot;
+
+	for (slot = 0; slot < SEGMENT_SLOTS && handle->node == 0; slot++) {
+		if (handle->nodes[slot].tx == NULL &&
+		    segment_row_read(handle->segment, slot, &row) == ERR_OK &&
+		    row.id != 0 && row.state == SEGMENT_NODE_UP) {
+			(void)link_node(handle, slot);
+			return;
+		}
+	}
+}
+
 void
 link_flush(struct raftsup *handle, uint32_t slot)
 {

@@ -4,6 +4,8 @@
  * answers come and costs no wake, then sleep on the slot's doorbell.  Nodes
  * ring it with an answer and when a leader begins or ends; a sleep is
  * bounded all the same, because rings may be lost with the one who rings.
+ * Each look is at the hints too: after a death the new leader's is what the
+ * caller waits for.
  */
 #include "client/handle.h"
 
@@ -42,11 +44,11 @@ wait_for(struct raftsup *handle, const struct op *op, uint64_t deadline_ns)
 			spin_end_ns = now_ns + SPIN_NS;
 		}
 		link_flush_pending(handle);
+		watch(handle, now_ns);
 		if (now_ns < spin_end_ns) {
 			sched_yield();
 			continue;
 		}
-		watch(handle, now_ns);
 		if (sleep_once(handle, deadline_ns)) {
 			spin_end_ns = 0;
 		}
