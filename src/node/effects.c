@@ -25,6 +25,8 @@ static void	node_persist(struct node *);
 static void	node_promises(struct node *);
 static void	node_messages(struct node *);
 static void	node_release_waiting(struct node *);
+static bool	is_said_by(const struct raft_message *,
+		    const struct raft_message *);
 static void	node_role_changes(struct node *);
 static void	node_pins(struct node *);
 static void	node_feed_apply(struct node *);
@@ -219,7 +221,11 @@ node_messages(struct node *node)
 	}
 }
 
-/* Sends what has waited long enough; in the order of the updates. */
+/*
+ * Sends what has waited long enough; in the order of the updates.  Of
+ * acknowledgements in a row the last says it all: the others might as well
+ * have been lost.
+ */
 static void
 node_release_waiting(struct node *node)
 {
@@ -228,6 +234,8 @@ node_release_waiting(struct node *node)
 	for (uint32_t i = 0; i < count; i++) {
 		struct raft_message *message =
 		    &node->waiting[node->waiting_first];
+		const struct raft_message *next = &node->waiting[
+		    (node->waiting_first + 1) % NODE_WAITING_MAX];
 
 		if (message->after_seq > node->durable_seq) {
 			/* after_seq may differ by kind: go round. */
@@ -235,13 +243,28 @@ node_release_waiting(struct node *node)
 			    node->waiting_count) % NODE_WAITING_MAX] =
 			    *message;
 			node->waiting_count++;
-		} else {
+		} else if (i + 1 == count ||
+		    next->after_seq > node->durable_seq ||
+		    !is_said_by(message, next)) {
 			peers_send(node, message);
 		}
 		node->waiting_first = (node->waiting_first + 1) %
 		    NODE_WAITING_MAX;
 		node->waiting_count--;
 	}
+}
+
+/* The later of two acknowledgements covers the earlier one. */
+static bool
+is_said_by(const struct raft_message *earlier,
+    const struct raft_message *later)
+{
+	return earlier->type == RAFT_APPEND_REPLY &&
+	    later->type == RAFT_APPEND_REPLY && !earlier->reject &&
+	    !later->reject && earlier->to == later->to &&
+	    earlier->to_run == later->to_run &&
+	    earlier->term == later->term && earlier->index <= later->index &&
+	    earlier->request <= later->request;
 }
 
 bool
@@ -307,6 +330,7 @@ node_role_changes(struct node *node)
 	node->status_dirty = true;
 	node->status_at_ns = 0;
 	events_set_role(node->events, role, term);
+	near_choose(node);
 	if (leads && !led) {
 		node_log_time_begin(node);
 		segment_hint_set(node->segment, node->slot, term << 1 | 1);

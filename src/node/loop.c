@@ -69,6 +69,7 @@ node_loop(struct node *node)
 		if (node->now_ns < worked_ns + POLL_NS) {
 			sched_yield();
 		} else {
+			pending = peers_flush_all(node) || pending;
 			node_sleep(node, pending);
 		}
 	}
@@ -298,6 +299,7 @@ node_housekeeping(struct node *node)
 	node->housekeeping_ns = node->now_ns + HOUSEKEEPING_NS;
 	if (node->role == RAFT_LEADER) {
 		node->status_dirty = true;	/* its lease was renewed */
+		near_choose(node);
 	}
 	events_tick(node->events, node->now_ns);
 	node_digests_compare(node);

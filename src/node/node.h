@@ -43,6 +43,7 @@
 #define NODE_ASKED_READ		(UINT64_C(1) << 63)	/* ids of reads */
 #define NODE_MEMBERS_READ	UINT64_MAX	/* id of a read */
 #define NODE_TRAILING_ENTRIES	10000	/* kept before a snapshot */
+#define NODE_NEAR_ALL		UINT32_MAX
 
 struct clients;
 struct peers;
@@ -119,6 +120,7 @@ struct node {
 	bool beat_is_idle;		/* the message that is stepped is one,
 					 * and tells nothing new */
 	uint64_t beat_ns;		/* the last one, in or out */
+	uint32_t near;			/* slots that get entries at once */
 	uint32_t reads_open;		/* the core has not given them back */
 
 	/* Persistence. */
@@ -276,8 +278,10 @@ bool	peers_send_chunk(struct node *, const struct raft_message *,
 	    const void *data);
 /* The core learns that an Install was not sent. */
 void	peers_chunk_failed(struct node *, const struct raft_message *);
-/* Publishes what was sent, rings; true while fragments wait for room. */
+/* Publishes what was sent, rings; true while fragments wait for room.  What
+ * is gathered for far ones goes when it is time, or with all of it. */
 bool	peers_flush(struct node *);
+bool	peers_flush_all(struct node *);
 bool	peers_is_quiet(struct node *);
 /* True when so many others lack room that no quorum has it. */
 bool	peers_lack_room(struct node *);
@@ -288,10 +292,14 @@ void	peers_look_for_deaths(struct node *);
 uint32_t peers_arm(struct node *, struct doorbell_extra *);
 
 /* The slot of a node that is linked; SEGMENT_SLOTS: none. */
-uint32_t peers_slot_of(struct node *, uint32_t id);
+uint32_t peers_slot_of(const struct node *, uint32_t id);
 /* What is no message of Raft; run 0: whichever. False: no room. */
 bool	peers_send_bytes(struct node *, uint32_t slot, uint32_t type,
 	    uint64_t run, const void *data, size_t size);
+
+/* ---- near.c: whom the quorum needs */
+void	near_choose(struct node *);
+bool	near_is(const struct node *, uint32_t slot);
 
 /* ---- forward.c: ReadIndex at a node that does not lead */
 /* Asks the leader for the reads of a batch; false: nobody to ask. */

@@ -20,6 +20,8 @@
 #define RECEIVE_MAX	64		/* messages of one peer in a turn */
 #define STAGGER_PROCESS_NS	1000000ull	/* between campaigns of */
 #define STAGGER_POWER_NS	4000000ull	/* survivors, by rank */
+#define FAR_NS		500000ull	/* entries are gathered so long, */
+#define FAR_SIZE	(32u << 10)	/* or until they are as many */
 #define ENCODE_SIZE	(RAFT_ENTRY_SIZE_MAX + (1u << 20))
 
 struct peer {
@@ -29,6 +31,8 @@ struct peer {
 	struct doorbell bell;
 	bool sent;			/* something since the last flush, */
 	bool urgent;			/* and not only idle answers */
+	uint32_t held_size;		/* gathered for a far one, */
+	uint64_t held_ns;		/* since then */
 };
 
 struct peers {
@@ -57,7 +61,9 @@ static void	peers_sent_short(struct node *, const struct raft_message *,
 		    uint64_t);
 static void	peers_tell_death(struct node *, uint32_t, uint64_t);
 static uint32_t	peers_turn(struct node *, uint32_t, uint64_t);
+static bool	peers_is_far(struct node *, uint32_t);
 static bool	peers_has_better(struct node *, uint32_t);
+static bool	flush(struct node *, bool);
 
 int
 peers_new(struct peers **peersp, struct node *node)
@@ -339,13 +345,14 @@ void
 peers_send(struct node *node, const struct raft_message *message)
 {
 	struct peers *peers = node->peers;
-	struct peer *peer = peer_of(node, message->to);
+	uint32_t slot = peers_slot_of(node, message->to);
+	struct peer *peer = &peers->peers[slot];
 	uint8_t header[WIRE_HEADER_SIZE], promises[WIRE_PROMISES_SIZE];
 	struct iovec iov[2];
 	uint32_t count = 0;
 	int iovcnt = 1;
 
-	if (peer == NULL) {
+	if (slot == SEGMENT_SLOTS) {
 		return;
 	}
 	if (message->type == RAFT_INSTALL) {
@@ -379,7 +386,14 @@ peers_send(struct node *node, const struct raft_message *message)
 		}
 		return;
 	}
-	peer->sent = peers->unflushed = true;
+	peers->unflushed = true;
+	if (count > 0 && !near_is(node, slot)) {
+		peer->held_ns = peer->held_size == 0 ? node->now_ns :
+		    peer->held_ns;
+		peer->held_size += (uint32_t)peers->encoded_size;
+	} else {
+		peer->sent = true;
+	}
 	peer->urgent = peer->urgent || !node->beat_is_idle ||
 	    message->type != RAFT_HEARTBEAT_REPLY || message->reject;
 	node->counters[SEGMENT_SENT + message->type]++;
@@ -391,12 +405,15 @@ peers_send(struct node *node, const struct raft_message *message)
 }
 
 uint32_t
-peers_slot_of(struct node *node, uint32_t id)
+peers_slot_of(const struct node *node, uint32_t id)
 {
-	struct peer *peer = id == 0 ? NULL : peer_of(node, id);
+	uint32_t slot = 0;
 
-	return peer == NULL ? SEGMENT_SLOTS :
-	    (uint32_t)(peer - node->peers->peers);
+	while (slot < SEGMENT_SLOTS && (id == 0 ||
+	    node->peers->peers[slot].id != id)) {
+		slot++;
+	}
+	return slot;
 }
 
 bool
@@ -531,18 +548,32 @@ peers_sent_short(struct node *node, const struct raft_message *message,
 bool
 peers_flush(struct node *node)
 {
-	bool pending = false;
+	return node->peers->unflushed && flush(node, false);
+}
 
-	if (!node->peers->unflushed) {
-		return false;
-	}
+bool
+peers_flush_all(struct node *node)
+{
+	return node->peers->unflushed && flush(node, true);
+}
+
+static bool
+flush(struct node *node, bool all)
+{
+	bool pending = false, held = false, choose = false;
+
 	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
 		struct peer *peer = &node->peers->peers[slot];
+		bool due = peer->held_size > 0 && (all ||
+		    peer->held_size >= FAR_SIZE ||
+		    node->now_ns >= peer->held_ns + FAR_NS);
 
-		if (peer->id == 0 || (!peer->sent &&
+		if (peer->id == 0 || (!peer->sent && !due &&
 		    !channel_is_pending(peer->tx))) {
+			held = held || peer->held_size > 0;
 			continue;
 		}
+		choose = choose || due;
 		CRASH_POINT("send: before publishing");
 		if (channel_flush(peer->tx)) {
 			CRASH_POINT("send: published, before the bell");
@@ -553,11 +584,15 @@ peers_flush(struct node *node)
 			}
 		}
 		peer->sent = peer->urgent = false;
+		peer->held_size = 0;
 		if (channel_is_pending(peer->tx)) {
 			pending = true;
 		}
 	}
-	node->peers->unflushed = pending;
+	node->peers->unflushed = pending || held;
+	if (choose) {
+		near_choose(node);
+	}
 	return pending;
 }
 
@@ -632,7 +667,8 @@ peers_turn(struct node *node, uint32_t dead_slot, uint64_t run)
 	if (node->status_dirty) {
 		node_status_publish(node);
 	}
-	if (!peers_has_better(node, dead_slot)) {
+	if (!peers_is_far(node, dead_slot) &&
+	    !peers_has_better(node, dead_slot)) {
 		heir = life_inherit(node->segment, dead_slot, run,
 		    node->slot);
 	}
@@ -644,6 +680,23 @@ peers_turn(struct node *node, uint32_t dead_slot, uint64_t run)
 		    slot != dead_slot && slot != heir;
 	}
 	return turn;
+}
+
+/* The dead leader had others, which live, told first. */
+static bool
+peers_is_far(struct node *node, uint32_t dead_slot)
+{
+	uint32_t near = segment_near(node->segment, dead_slot);
+	uint64_t run;
+
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS &&
+	    (near >> node->slot & 1) == 0; slot++) {
+		if ((near >> slot & 1) != 0 && life_look(node->segment, slot,
+		    node->slot, &run) == LIFE_ALIVE) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* By last term, last index, as the status pages say: a guess, which costs a

@@ -278,6 +278,8 @@ serve_announce(struct node *node, struct err_buf *err)
 	}
 	CRASH_POINT("start: life tokens held");
 	segment_hint_set(node->segment, node->slot, 0);
+	segment_near_set(node->segment, node->slot, NODE_NEAR_ALL);
+	node->near = NODE_NEAR_ALL;
 	status->run = node->run;
 	status->id = node->id;
 	status->pid = getpid();

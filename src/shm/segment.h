@@ -225,6 +225,10 @@ int	segment_status_read(const struct segment *, uint32_t slot,
  */
 void	segment_hint_set(struct segment *, uint32_t slot, uint64_t word);
 uint64_t segment_hint(const struct segment *, uint32_t slot);
+/* Which slots (a bit each) a leader tells of entries first; all ones: every
+ * one, or it does not lead. */
+void	segment_near_set(struct segment *, uint32_t slot, uint32_t slots);
+uint32_t segment_near(const struct segment *, uint32_t slot);
 
 #define SEGMENT_PROMISES	8
 

@@ -47,6 +47,7 @@
  *	node.heir		nodes, by	nodes		E15 heir
  *				compare & swap
  *	node.faults_taken	node		all		E16 taken
+ *	node.near		node		nodes		E17 near
  *	node.counters, sync	node		all		none: figures
  */
 #ifndef SHM_SEGMENT_LAYOUT_H
@@ -191,7 +192,8 @@ union life_token_layout {
 #define LAYOUT_FAULTS_COPY	480u
 struct segment_node_layout {
 	uint64_t hint;			/* E7 */
-	uint8_t pad_hint[56];
+	uint32_t near;			/* E17; a leader's: bit per slot */
+	uint8_t pad_hint[52];
 	uint32_t asleep;		/* E14 */
 	uint8_t pad_asleep[60];
 	uint32_t sync_word;

@@ -159,6 +159,22 @@ segment_faults_read(const struct segment *segment, uint32_t slot,
 }
 
 void
+segment_near_set(struct segment *segment, uint32_t slot, uint32_t slots)
+{
+	/* E17 near, writing end. */
+	__atomic_store_n(&segment_node_page(segment, slot)->near, slots,
+	    __ATOMIC_RELEASE);
+}
+
+uint32_t
+segment_near(const struct segment *segment, uint32_t slot)
+{
+	/* E17 near, reading end. */
+	return __atomic_load_n(&segment_node_page(segment, slot)->near,
+	    __ATOMIC_ACQUIRE);
+}
+
+void
 segment_faults_took(struct segment *segment, uint32_t slot,
     uint32_t generation)
 {
