@@ -25,6 +25,7 @@
  *	answer.c	what the caller is told
  *	limits.c	what may be asked; encode.c: as bytes
  *	wait.c		look, yield, sleep
+ *	group.c		whether yielding helps
  *	call.c, async.c, fd.c, open.c	the installed header
  *	handle.c	what all of them need
  */
@@ -51,7 +52,8 @@
 #include "wire/request.h"
 
 #define TIMEOUT_NS_DEFAULT	(5 * CLOCK_NS_PER_S)
-#define SPIN_NS			(50 * CLOCK_NS_PER_US)	/* look and yield */
+#define SPIN_NS			(50 * CLOCK_NS_PER_US)	/* look and yield, */
+#define SPIN_ALONE_NS		(20 * CLOCK_NS_PER_US)	/* or look, for reads */
 #define SLICE_NS_MIN		(2 * CLOCK_NS_PER_MS)	/* of a sleep */
 #define SLICE_NS_MAX		(20 * CLOCK_NS_PER_MS)
 #define PATIENCE_NS_MIN		(100 * CLOCK_NS_PER_MS)	/* for an answer */
@@ -126,6 +128,7 @@ struct target {
 	uint32_t slot;
 	uint64_t run;
 	uint64_t word;		/* the hint it was chosen by */
+	pid_t pid;
 };
 
 struct fd_helper;
@@ -186,10 +189,17 @@ struct raftsup {
 	uint64_t pause_until_ns;	/* nothing is sent before */
 	uint64_t pause_ns;
 	const char *waiting_for;	/* why nothing is answered */
+	pid_t yield_pid;		/* of a leader for whom */
+	bool yield_helps;
 
 	struct fd_helper *fd_helper;
 	char error[256];
 };
+
+/* ------------------------------------------------------------ group.c */
+
+/* sched_yield() makes way for that process too. */
+bool	group_is_shared(pid_t);
 
 /* ----------------------------------------------------------- handle.c */
 
@@ -213,7 +223,7 @@ void	link_detach(struct raftsup *);
 bool	link_renew(struct raftsup *);
 /* The channels to a node slot, opened at first use. */
 struct node *link_node(struct raftsup *, uint32_t slot);
-/* One more of those that may lead next. */
+/* One more of those that may lead next, and what is known of the leader. */
 void	link_ahead(struct raftsup *);
 /* Publishes what was sent to that node, wakes it; pumps fragments. */
 void	link_flush(struct raftsup *, uint32_t slot);

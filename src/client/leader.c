@@ -23,7 +23,7 @@ static void	find_stale(struct raftsup *, uint32_t after);
 bool
 leader_watch(struct raftsup *handle)
 {
-	struct target found = { false, 0, 0, 0 };
+	struct target found = { false, 0, 0, 0, 0 };
 	struct target *target = &handle->target;
 	bool was_valid = target->valid;
 
@@ -193,6 +193,7 @@ target_at(const struct raftsup *handle, uint32_t slot, uint64_t word,
 		.slot = slot,
 		.run = status.run,
 		.word = word,
+		.pid = (pid_t)status.pid,
 	};
 	return true;
 }

@@ -110,9 +110,14 @@ link_node(struct raftsup *handle, uint32_t slot)
 void
 link_ahead(struct raftsup *handle)
 {
+	const struct target *target = &handle->target;
 	struct segment_row row;
 	uint32_t slot;
 
+	if (target->valid && target->pid != handle->yield_pid) {
+		handle->yield_pid = target->pid;
+		handle->yield_helps = group_is_shared(target->pid);
+	}
 	for (slot = 0; slot < SEGMENT_SLOTS && handle->node == 0; slot++) {
 		if (handle->nodes[slot].tx == NULL &&
 		    segment_row_read(handle->segment, slot, &row) == ERR_OK &&

@@ -20,7 +20,7 @@
 #define RECEIVE_MAX	64		/* messages of one peer in a turn */
 #define STAGGER_PROCESS_NS	1000000ull	/* between campaigns of */
 #define STAGGER_POWER_NS	4000000ull	/* survivors, by rank */
-#define FAR_NS		500000ull	/* entries are gathered so long, */
+#define FAR_NS		1000000ull	/* entries are gathered so long, */
 #define FAR_SIZE	(32u << 10)	/* or until they are as many */
 #define ENCODE_SIZE	(RAFT_ENTRY_SIZE_MAX + (1u << 20))
 

@@ -387,7 +387,11 @@ launch(struct sup *sup, struct sup_node *node)
 	    node->record->id, (int)pid, row->run_granted);
 }
 
-/* In the child.  Own session: Ctrl-C of a foreground run is not for it. */
+/*
+ * In the child.  Own session in a foreground run: its Ctrl-C is not for it.
+ * Else that of the supervisor: where the scheduler groups processes by session
+ * (autogroup), nodes in several would not make way for each other by a yield.
+ */
 static NORETURN void
 run_node(struct sup *sup, struct sup_node *node)
 {
@@ -396,7 +400,9 @@ run_node(struct sup *sup, struct sup_node *node)
 	sigset_t none;
 	int null, i;
 
-	setsid();
+	if (sup->options->foreground) {
+		setsid();
+	}
 	for (i = 1; i < NSIG; i++) {
 		signal(i, SIG_DFL);
 	}
