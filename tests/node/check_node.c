@@ -211,8 +211,8 @@ START_TEST(paused_follower)
 END_TEST
 
 /*
- * The leader of five dies, the last survivor is its heir, and one survivor is
- * awake: in how many microseconds does that one stand for election?
+ * The leader of five dies, one survivor that it told first is its heir, and
+ * one survivor is awake: in how many microseconds does that one stand for election?
  * False: it did not follow that leader any more, on a machine so slow that
  * the stopped ones had cost the leader its office.
  */
@@ -220,15 +220,23 @@ static bool
 stands_in(enum store_durability durability, bool heir_awake, unsigned int *us)
 {
 	struct rig *rig = rig_new(5, durability);
-	uint32_t old, heir, awake;
+	uint32_t old, heir, awake, near;
 	const char *line, *found;
 	char text[64];
 	bool stands;
 
 	rig_set(rig, "a", "1");
 	old = rig_wait_leader(rig);
-	heir = old == 5 ? 4 : 5;
-	awake = heir_awake ? heir : old == 1 ? 2 : 1;
+	near = segment_near(rig_segment(rig), old - 1);
+	heir = 5;
+	while (heir == old || (near >> (heir - 1) & 1) == 0) {
+		heir--;
+	}
+	awake = heir == 1 ? 2 : 1;
+	while (awake == old || awake == heir) {
+		awake++;
+	}
+	awake = heir_awake ? heir : awake;
 	for (uint32_t id = 1; id <= 5; id++) {
 		rig_wait_applied(rig, id, rig_applied(rig, old));
 	}
