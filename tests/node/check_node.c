@@ -212,9 +212,9 @@ END_TEST
 
 /*
  * The leader of five dies, one survivor that it told first is its heir, and
- * one survivor is awake: in how many microseconds does that one stand for election?
- * False: it did not follow that leader any more, on a machine so slow that
- * the stopped ones had cost the leader its office.
+ * one survivor is awake: in how many microseconds does that one stand for
+ * election?  False: it did not follow that leader any more, on a machine so
+ * slow that the stopped ones had cost the leader its office.
  */
 static bool
 stands_in(enum store_durability durability, bool heir_awake, unsigned int *us)
