@@ -99,6 +99,19 @@ kv_apply(struct kv *kv, uint64_t index, uint64_t term, bool is_command,
 	return ERR_OK;
 }
 
+void
+kv_expect(struct kv *kv, const void *data, size_t size, bool first)
+{
+	struct kv_slice key;
+
+	if (kv->table.expect != NULL && data != NULL) {
+		key = kv_command_only_key(data, size);
+		if (key.size != 0) {
+			kv->table.expect(kv->table.arg, KV_DATA, key, first);
+		}
+	}
+}
+
 /* Log time, and what it takes with it. */
 static int
 advance(struct kv *kv, const struct kv_command *command)

@@ -229,6 +229,28 @@ decode(struct kv_command *command, const void *data, size_t size)
 	return ERR_OK;
 }
 
+struct kv_slice
+kv_command_only_key(const void *data, size_t size)
+{
+	const uint8_t *from = data;
+	const struct shape *shape;
+	size_t at;
+
+	if (size < COMMAND_HEADER_SIZE) {
+		return kv_slice(NULL, 0);
+	}
+	shape = shape_of(from[1]);
+	if (shape == NULL || !(shape->flags & HAS_KEY)) {
+		return kv_slice(NULL, 0);
+	}
+	at = COMMAND_HEADER_SIZE + extra_size(shape->flags);
+	if (bytes_get_u16(from + 2) > KV_KEY_SIZE_MAX ||
+	    size < at + bytes_get_u16(from + 2)) {
+		return kv_slice(NULL, 0);
+	}
+	return kv_slice(from + at, bytes_get_u16(from + 2));
+}
+
 void
 kv_command_stamp(void *encoded, uint64_t stamp_ns)
 {

@@ -30,7 +30,10 @@
 #define EVENTS_SIZE	  24
 #define EVENT_HEADER_SIZE 16
 #define EVENT_KEY_SIZE	  8
-#define CHUNK_SIZE	  4096 /* closed when it has so much */
+/* Closed when it has so much: with small events it fills four pages of 4 KiB
+ * of a table on a disk. */
+#define CHUNK_SIZE     16000
+#define CHUNK_CAPACITY 16384
 
 /* A WATCH, as far as it has got. */
 struct watch {
@@ -45,6 +48,7 @@ struct watch {
 static uint64_t size_max(const struct kv *);
 static void trim_memory(struct kv *, const struct kv_chunk *);
 static struct kv_chunk *open_chunk(struct kv *, size_t need);
+static struct kv_chunk *chunk_new(struct kv_events *);
 static void chunk_free(struct kv_events *, struct kv_chunk *);
 static int load_last_chunk(struct kv *);
 static int drop_obsolete(struct kv *);
@@ -94,6 +98,19 @@ kv_events_free(struct kv *kv)
 
 	while ((chunk = TAILQ_FIRST(&kv->events.chunks)) != NULL) {
 		chunk_free(&kv->events, chunk);
+	}
+	kv_rest(kv);
+}
+
+void
+kv_rest(struct kv *kv)
+{
+	struct kv_chunk *chunk;
+
+	while ((chunk = TAILQ_FIRST(&kv->events.spare)) != NULL) {
+		TAILQ_REMOVE(&kv->events.spare, chunk, link);
+		free(chunk->bytes);
+		free(chunk);
 	}
 }
 
@@ -285,16 +302,16 @@ open_chunk(struct kv *kv, size_t need)
 
 	if (chunk == NULL || (chunk->size >= CHUNK_SIZE &&
 		chunk->last_index != kv->entry_index)) {
-		chunk = calloc(1, sizeof(*chunk));
+		chunk = chunk_new(events);
 		if (chunk == NULL) {
 			return NULL;
 		}
 		TAILQ_INSERT_TAIL(&events->chunks, chunk, link);
 	}
 	if (chunk->size + need > chunk->capacity) {
-		capacity = chunk->size + need > CHUNK_SIZE ?
+		capacity = chunk->size + need > CHUNK_CAPACITY ?
 		    2 * (chunk->size + need) :
-		    CHUNK_SIZE;
+		    CHUNK_CAPACITY;
 		larger = realloc(chunk->bytes, capacity);
 		if (larger == NULL) {
 			return NULL;
@@ -305,11 +322,35 @@ open_chunk(struct kv *kv, size_t need)
 	return chunk;
 }
 
+/* An empty one; its bytes are those of another that went, perhaps. */
+static struct kv_chunk *
+chunk_new(struct kv_events *events)
+{
+	struct kv_chunk *chunk = TAILQ_FIRST(&events->spare);
+	uint8_t *bytes;
+
+	if (chunk == NULL) {
+		return calloc(1, sizeof(*chunk));
+	}
+	TAILQ_REMOVE(&events->spare, chunk, link);
+	bytes = chunk->bytes;
+	*chunk = (struct kv_chunk){
+	    .bytes = bytes,
+	    .capacity = CHUNK_CAPACITY,
+	};
+	return chunk;
+}
+
+/* All of them together are never more than there were at once. */
 static void
 chunk_free(struct kv_events *events, struct kv_chunk *chunk)
 {
 	TAILQ_REMOVE(&events->chunks, chunk, link);
 	events->memory_size -= chunk->size;
+	if (chunk->capacity == CHUNK_CAPACITY) {
+		TAILQ_INSERT_HEAD(&events->spare, chunk, link);
+		return;
+	}
 	free(chunk->bytes);
 	free(chunk);
 }

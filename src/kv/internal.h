@@ -111,6 +111,7 @@ TAILQ_HEAD(kv_chunk_queue, kv_chunk);
 
 struct kv_events {
 	struct kv_chunk_queue chunks; /* not, or not all, in the table */
+	struct kv_chunk_queue spare;  /* to be used again */
 	uint64_t first_index;	      /* available from */
 	uint64_t memory_size;	      /* of the chunks above */
 	uint64_t table_size;	      /* of KV_EVENTS */
@@ -331,6 +332,9 @@ int kv_operation_encode(const struct kv_command *, void *,
     size_t capacity) MUST_CHECK;
 int kv_operation_decode(struct kv_command *, const void *,
     size_t size) MUST_CHECK;
+/* The key of an encoded command that has just one; empty: it has none.  Any
+ * bytes; they are not checked further. */
+struct kv_slice kv_command_only_key(const void *data, size_t size);
 /* How many keys it touches at most. */
 uint32_t kv_operation_key_count(const struct kv_command *);
 /* The next key of DEL; the command has been checked.  *rest begins as the

@@ -88,8 +88,8 @@ struct kv_slice {
 /*
  * Keys are 1 to 511 bytes, ordered as by memcmp, shorter first.  All return
  * ERR_OK or a negative code.  Slices handed out are valid until the next
- * call of a writing function; the machine never gives such a slice to a
- * writing function.
+ * call of a writing function, those of a get until the next seek in the same
+ * space; the machine never gives such a slice to a writing function.
  */
 struct kv_table {
 	/* ERR_NOT_FOUND when absent, ERR_CORRUPT when the checksum of the
@@ -105,6 +105,10 @@ struct kv_table {
 	int	(*seek)(void *, enum kv_space, struct kv_slice from,
 		    bool after, struct kv_slice *key,
 		    struct kv_slice *value);
+	/* NULL, or a get of this key comes soon; asked twice, at first
+	 * soonest.  Changes nothing but how long that get takes. */
+	void	(*expect)(void *, enum kv_space, struct kv_slice key,
+		    bool first);
 	void	*arg;
 };
 
@@ -338,6 +342,8 @@ int	kv_flush(struct kv *) MUST_CHECK;
  * and events that are too many go, so that there is something to commit.
  */
 int	kv_flush_again(struct kv *) MUST_CHECK;
+/* Little happens: memory that is kept to be used again is freed. */
+void	kv_rest(struct kv *);
 /*
  * From now on events take at most so many bytes; 0: KV_EVENTS_SIZE_MAX.  Those
  * in the table go with the next flush.
@@ -384,6 +390,12 @@ bool	kv_is_contents(enum kv_space, struct kv_slice key);
 int	kv_apply(struct kv *, uint64_t index, uint64_t term,
 	    bool is_command, const void *data, size_t size,
 	    struct kv_answer *) MUST_CHECK;
+
+/*
+ * An entry that kv_apply() will come to in a few: the table is told, twice,
+ * which key it will ask for.  Any bytes.
+ */
+void	kv_expect(struct kv *, const void *data, size_t size, bool first);
 
 /* The log time at which the next key expires, UINT64_MAX when none does.
  * When it has passed, a TICK would change something. */

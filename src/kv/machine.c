@@ -39,6 +39,7 @@ kv_new(struct kv **made, const struct kv_table *table)
 	kv->table = *table;
 	TAILQ_INIT(&kv->sessions);
 	TAILQ_INIT(&kv->events.chunks);
+	TAILQ_INIT(&kv->events.spare);
 	kv->scratch = malloc(SCRATCH_SIZE);
 	code = kv->scratch != NULL ? machine_load(kv) : ERR_NOMEM;
 	if (code != ERR_OK) {

@@ -424,6 +424,61 @@ START_TEST(test_every_status_has_a_text)
 }
 END_TEST
 
+static char expected_key[KV_KEY_SIZE_MAX + 1];
+static int expected_count;
+
+static void
+note_expected(void *arg, enum kv_space space, struct kv_slice key, bool first)
+{
+	(void)arg;
+	ck_assert_int_eq(space, KV_DATA);
+	ck_assert(first);
+	ck_assert_uint_le(key.size, KV_KEY_SIZE_MAX);
+	memcpy(expected_key, key.data, key.size);
+	expected_key[key.size] = '\0';
+	expected_count++;
+}
+
+/* The one key of a command is expected, and no byte behind the end read. */
+START_TEST(test_expect)
+{
+	const struct kv_command *command = &samples[_i].command;
+	bool has_key = command->key.size != 0 && command->op != KV_OP_COUNT &&
+	    command->op != KV_OP_LIST && command->op != KV_OP_WATCH;
+	struct kv_table table;
+	struct rig rig;
+	struct kv *kv;
+	uint8_t *copy;
+	int size, i;
+
+	rig_init(&rig);
+	table = *memory_table_face(rig.table);
+	table.expect = note_expected;
+	ck_assert_int_eq(kv_new(&kv, &table), ERR_OK);
+	size = kv_command_encode(command, rig.buffer, KV_COMMAND_SIZE_MAX);
+	ck_assert_int_gt(size, 0);
+	for (i = 0; i <= size; i++) {
+		copy = malloc((size_t)i + 1);
+		ck_assert_ptr_nonnull(copy);
+		memcpy(copy + 1, rig.buffer, (size_t)i);
+		expected_count = 0;
+		kv_expect(kv, copy + 1, (size_t)i, true);
+		free(copy);
+	}
+	ck_assert_int_eq(expected_count, has_key ? 1 : 0);
+	if (has_key) {
+		ck_assert_uint_eq(strlen(expected_key), command->key.size);
+		ck_assert_int_eq(memcmp(expected_key, command->key.data,
+		    command->key.size), 0);
+	}
+	kv_expect(kv, NULL, 0, true);
+	/* A table that is not interested. */
+	kv_expect(rig.kv, rig.buffer, (size_t)size, true);
+	kv_free(kv);
+	rig_fini(&rig);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -440,6 +495,7 @@ make_suite(void)
 	    COUNT_OF(answers));
 	tcase_add_test(tcase, test_answer_sizes);
 	tcase_add_test(tcase, test_every_status_has_a_text);
+	tcase_add_loop_test(tcase, test_expect, 0, COUNT_OF(samples));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
