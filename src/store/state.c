@@ -9,6 +9,10 @@
  *
  *	a write may dirty	one leaf, its way up, overflow pages of its own
  *	never more than		the tree has pages, and those it gave back
+ *
+ * The users' records pass through recent.h: what is changed there is written
+ * to the tree in the order of the keys, which touches each page once, before
+ * a checkpoint commits, before somebody seeks, and when the room there ends.
  */
 #include "store/state.h"
 
@@ -16,9 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/recent.h"
 #include "store/store_internal.h"
 
-#define PAGES_SLACK 32 /* roots, the free list */
+#define PAGES_SLACK	32 /* roots, the free list */
+#define WRITE_PAGES_MAX 3  /* of one: a leaf, split, and a last overflow page */
 
 /* What the open transaction did to one space. */
 struct change {
@@ -32,6 +38,10 @@ struct state {
 	struct contents *contents; /* in use */
 	MDB_txn *txn;
 	bool read_only;
+	int failed; /* writing to the trees did, until it is aborted */
+	struct recent *recent; /* in front of KV_DATA; NULL: nothing is */
+	uint64_t pages_most; /* that all writes have dirtied so far */
+	uint64_t look_at_pages; /* state_is_spent() does when there are */
 	struct kv_table table;
 	struct change changes[KV_SPACE_COUNT];
 	uint64_t free_pages; /* at the beginning */
@@ -40,30 +50,17 @@ struct state {
 
 /* ------------------------------------------------------------- the table */
 
+/* A value as it lies in a tree, behind its checksum. */
 static int
-table_get(
-    void *arg, enum kv_space space, struct kv_slice key, struct kv_slice *value)
+verified(struct state *state, enum kv_space space, struct kv_slice key,
+    const MDB_val *v, struct kv_slice *value)
 {
-	struct state *state = arg;
-	MDB_val k = { key.size, (void *)(uintptr_t)key.data };
-	MDB_val v;
 	uint32_t checksum;
-	int rc;
 
-	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
-	if (state->txn == NULL) {
-		return ERR_IO;
-	}
-	rc = mdb_get(state->txn, state->contents->spaces[space], &k, &v);
-	if (rc == MDB_NOTFOUND) {
-		return ERR_NOT_FOUND;
-	} else if (rc != 0) {
-		return env_error(&state->contents->env, rc, "reading");
-	}
-	if (v.mv_size >= sizeof(checksum)) {
-		memcpy(&checksum, v.mv_data, sizeof(checksum));
-		value->data = (const uint8_t *)v.mv_data + sizeof(checksum);
-		value->size = v.mv_size - sizeof(checksum);
+	if (v->mv_size >= sizeof(checksum)) {
+		memcpy(&checksum, v->mv_data, sizeof(checksum));
+		value->data = (const uint8_t *)v->mv_data + sizeof(checksum);
+		value->size = v->mv_size - sizeof(checksum);
 		if (checksum == record_value_checksum(
 				    space, key, value->data, value->size)) {
 			return ERR_OK;
@@ -75,51 +72,64 @@ table_get(
 }
 
 static int
-table_put(
-    void *arg, enum kv_space space, struct kv_slice key, struct kv_slice value)
+tree_get(struct state *state, enum kv_space space, struct kv_slice key,
+    struct kv_slice *value)
 {
-	struct state *state = arg;
-	struct change *change = &state->changes[space];
 	MDB_val k = { key.size, (void *)(uintptr_t)key.data };
-	MDB_val v = { value.size + sizeof(uint32_t), NULL };
-	uint32_t checksum;
-	uint64_t size;
+	MDB_val v;
 	int rc;
 
-	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
-	assert(!state->read_only);
-	if (state->txn == NULL) {
-		return ERR_IO;
+	rc = mdb_get(state->txn, state->contents->spaces[space], &k, &v);
+	if (rc == MDB_NOTFOUND) {
+		return ERR_NOT_FOUND;
+	} else if (rc != 0) {
+		return env_error(&state->contents->env, rc, "reading");
 	}
-	checksum = record_value_checksum(space, key, value.data, value.size);
+	return verified(state, space, key, &v, value);
+}
+
+/* Counts what was written, and puts the record where LMDB has made room. */
+static void
+put_record(struct state *state, enum kv_space space, struct kv_slice key,
+    struct kv_slice value, MDB_val *v)
+{
+	struct change *change = &state->changes[space];
+	uint32_t checksum =
+	    record_value_checksum(space, key, value.data, value.size);
+	uint64_t size = env_record_size(key.size, v->mv_size);
+
+	memcpy(v->mv_data, &checksum, sizeof(checksum));
+	if (value.size > 0) {
+		memcpy((uint8_t *)v->mv_data + sizeof(checksum), value.data,
+		    value.size);
+	}
+	change->writes++;
+	change->overflow_pages += size >= 4096 ? size / 4096 : 0;
+}
+
+static int
+tree_put(struct state *state, enum kv_space space, struct kv_slice key,
+    struct kv_slice value)
+{
+	MDB_val k = { key.size, (void *)(uintptr_t)key.data };
+	MDB_val v = { value.size + sizeof(uint32_t), NULL };
+	int rc;
+
 	rc = mdb_put(
 	    state->txn, state->contents->spaces[space], &k, &v, MDB_RESERVE);
 	if (rc != 0) {
 		return env_error(&state->contents->env, rc, "writing");
 	}
-	memcpy(v.mv_data, &checksum, sizeof(checksum));
-	if (value.size > 0) {
-		memcpy((uint8_t *)v.mv_data + sizeof(checksum), value.data,
-		    value.size);
-	}
-	size = env_record_size(key.size, v.mv_size);
-	change->writes++;
-	change->overflow_pages += size >= 4096 ? size / 4096 : 0;
+	put_record(state, space, key, value, &v);
 	return ERR_OK;
 }
 
 static int
-table_del(void *arg, enum kv_space space, struct kv_slice key)
+tree_del(struct state *state, enum kv_space space, struct kv_slice key)
 {
-	struct state *state = arg;
 	MDB_val k = { key.size, (void *)(uintptr_t)key.data };
 	int rc;
 
-	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
-	assert(!state->read_only);
-	if (state->txn == NULL) {
-		return ERR_IO;
-	}
 	rc = mdb_del(state->txn, state->contents->spaces[space], &k, NULL);
 	if (rc == MDB_NOTFOUND) {
 		return ERR_NOT_FOUND;
@@ -128,6 +138,196 @@ table_del(void *arg, enum kv_space space, struct kv_slice key)
 	}
 	state->changes[space].writes++;
 	return ERR_OK;
+}
+
+/* ---------------------------------------------------- recent records */
+
+/* The walk of write_recent(): the cursor goes from page to page. */
+struct writing {
+	struct state *state;
+	MDB_cursor *cursor;
+};
+
+static int
+write_one(void *arg, struct kv_slice key, const struct kv_slice *value)
+{
+	struct writing *writing = arg;
+	struct state *state = writing->state;
+	MDB_val k = { key.size, (void *)(uintptr_t)key.data };
+	MDB_val v;
+	int rc;
+
+	if (value == NULL) {
+		rc = tree_del(state, KV_DATA, key);
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	}
+	v.mv_size = value->size + sizeof(uint32_t);
+	v.mv_data = NULL;
+	rc = mdb_cursor_put(writing->cursor, &k, &v, MDB_RESERVE);
+	if (rc != 0) {
+		return env_error(&state->contents->env, rc, "writing");
+	}
+	put_record(state, KV_DATA, key, *value, &v);
+	return ERR_OK;
+}
+
+/* What has changed goes to the tree, so many records at most. */
+static int
+write_recent(struct state *state, uint64_t count_max)
+{
+	struct writing writing = { .state = state };
+	int rc;
+
+	if (state->failed != ERR_OK) {
+		return state->failed;
+	}
+	if (state->recent == NULL ||
+	    recent_changes(state->recent).count == 0) {
+		return ERR_OK;
+	}
+	rc = mdb_cursor_open(
+	    state->txn, state->contents->spaces[KV_DATA], &writing.cursor);
+	if (rc != 0) {
+		rc = env_error(&state->contents->env, rc, "writing");
+	} else {
+		rc = recent_write(
+		    state->recent, count_max, write_one, &writing);
+		mdb_cursor_close(writing.cursor);
+	}
+	/* Some is written and some is not: nothing of it may be committed. */
+	state->failed = rc;
+	return rc;
+}
+
+static int
+recent_table_get(
+    struct state *state, struct kv_slice key, struct kv_slice *value)
+{
+	int code;
+
+	switch (recent_get(state->recent, key, value)) {
+	case RECENT_PRESENT:
+		return ERR_OK;
+	case RECENT_ABSENT:
+		return ERR_NOT_FOUND;
+	default:
+		break;
+	}
+	code = tree_get(state, KV_DATA, key, value);
+	if (code == ERR_OK || code == ERR_NOT_FOUND) {
+		recent_keep(
+		    state->recent, key, code == ERR_OK ? value : NULL);
+	}
+	return code;
+}
+
+static int
+recent_table_put(
+    struct state *state, struct kv_slice key, struct kv_slice value)
+{
+	int code;
+
+	if (value.size > RECENT_VALUE_SIZE_MAX) {
+		recent_forget(state->recent, key);
+		return tree_put(state, KV_DATA, key, value);
+	}
+	if (recent_put(state->recent, key, value)) {
+		return ERR_OK;
+	}
+	code = write_recent(state, UINT64_MAX);
+	if (code != ERR_OK) {
+		return code;
+	}
+	recent_clear(state->recent, false);
+	code = recent_put(state->recent, key, value) ? ERR_OK : ERR_INTERNAL;
+	assert(code == ERR_OK);
+	return code;
+}
+
+static int
+recent_table_del(struct state *state, struct kv_slice key)
+{
+	struct kv_slice value;
+
+	switch (recent_get(state->recent, key, &value)) {
+	case RECENT_PRESENT:
+		recent_del(state->recent, key);
+		return ERR_OK;
+	case RECENT_ABSENT:
+		return ERR_NOT_FOUND;
+	default:
+		return tree_del(state, KV_DATA, key);
+	}
+}
+
+/* ------------------------------------------------------------- the table */
+
+static bool
+is_recent(const struct state *state, enum kv_space space)
+{
+	return space == KV_DATA && state->recent != NULL;
+}
+
+static int
+table_get(
+    void *arg, enum kv_space space, struct kv_slice key, struct kv_slice *value)
+{
+	struct state *state = arg;
+
+	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
+	if (state->txn == NULL) {
+		return ERR_IO;
+	}
+	return is_recent(state, space) ? recent_table_get(state, key, value)
+				       : tree_get(state, space, key, value);
+}
+
+/* May the transaction be written to? */
+static int
+check_write(const struct state *state, struct kv_slice key)
+{
+	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
+	assert(!state->read_only);
+	return state->txn == NULL ? ERR_IO : state->failed;
+}
+
+static int
+table_put(
+    void *arg, enum kv_space space, struct kv_slice key, struct kv_slice value)
+{
+	struct state *state = arg;
+	int code = check_write(state, key);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	state->pages_most += WRITE_PAGES_MAX + value.size / 4096;
+	return is_recent(state, space) ? recent_table_put(state, key, value)
+				       : tree_put(state, space, key, value);
+}
+
+static int
+table_del(void *arg, enum kv_space space, struct kv_slice key)
+{
+	struct state *state = arg;
+	int code = check_write(state, key);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	state->pages_most += WRITE_PAGES_MAX;
+	return is_recent(state, space) ? recent_table_del(state, key)
+				       : tree_del(state, space, key);
+}
+
+static void
+table_expect(void *arg, enum kv_space space, struct kv_slice key, bool first)
+{
+	const struct state *state = arg;
+
+	if (is_recent(state, space)) {
+		recent_fetch(state->recent, key, first);
+	}
 }
 
 /* Moves to the record wanted; LMDB's code. */
@@ -157,11 +357,14 @@ table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 	struct state *state = arg;
 	MDB_cursor *cursor;
 	MDB_val k, v;
-	uint32_t checksum;
 	int rc;
 
 	if (state->txn == NULL) {
 		return ERR_IO;
+	}
+	rc = is_recent(state, space) ? write_recent(state, UINT64_MAX) : ERR_OK;
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	rc = mdb_cursor_open(
 	    state->txn, state->contents->spaces[space], &cursor);
@@ -177,18 +380,7 @@ table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 	}
 	key->data = k.mv_data;
 	key->size = k.mv_size;
-	if (v.mv_size >= sizeof(checksum)) {
-		memcpy(&checksum, v.mv_data, sizeof(checksum));
-		value->data = (const uint8_t *)v.mv_data + sizeof(checksum);
-		value->size = v.mv_size - sizeof(checksum);
-		if (checksum == record_value_checksum(
-				    space, *key, value->data, value->size)) {
-			return ERR_OK;
-		}
-	}
-	return env_latch(state->contents->env.shared, ERR_CORRUPT,
-	    "%s: space %d: a record does not match its checksum",
-	    state->contents->env.name, (int)space);
+	return verified(state, space, *key, &v, value);
 }
 
 /* ---------------------------------------------------------- transactions */
@@ -204,6 +396,16 @@ tree_pages(struct state *state, enum kv_space space)
 	return stat.ms_branch_pages + stat.ms_leaf_pages;
 }
 
+/* What is not committed is forgotten. */
+static void
+drop(struct state *state)
+{
+	if (state->txn != NULL) {
+		mdb_txn_abort(state->txn);
+		state->txn = NULL;
+	}
+}
+
 static int
 begin(struct state *state)
 {
@@ -214,6 +416,7 @@ begin(struct state *state)
 		return code;
 	}
 	memset(state->changes, 0, sizeof(state->changes));
+	state->failed = ERR_OK;
 	if (!state->read_only) {
 		for (space = 0; space < KV_SPACE_COUNT; space++) {
 			state->changes[space].pages_before =
@@ -237,6 +440,7 @@ state_init(struct state *state, struct store *store, struct contents *contents,
 	state->table.put = table_put;
 	state->table.del = table_del;
 	state->table.seek = table_seek;
+	state->table.expect = table_expect;
 	state->table.arg = state;
 }
 
@@ -254,10 +458,15 @@ state_open(struct state **result, struct store *store, struct err_buf *err)
 	}
 	state_init(state, store, contents_get(store), store->read_only);
 	code = begin(state);
+	if (code == ERR_OK && !state->read_only) {
+		state->recent = recent_new();
+		code = state->recent == NULL ? ERR_NOMEM : ERR_OK;
+	}
 	if (code != ERR_OK) {
 		code = err_set(err, code, "%s: %s", state->contents->env.name,
 		    store_latched(store) != NULL ? store_latched(store)
 						 : err_text(code));
+		drop(state);
 		contents_put(store, state->contents);
 		free(state);
 		return code;
@@ -273,9 +482,8 @@ state_close(struct state *state)
 	if (state == NULL || env_is_foreign(&state->contents->env)) {
 		return;
 	}
-	if (state->txn != NULL) {
-		mdb_txn_abort(state->txn);
-	}
+	drop(state);
+	recent_free(state->recent);
 	state->store->state_user = NULL;
 	contents_put(state->store, state->contents);
 	free(state);
@@ -285,6 +493,23 @@ const struct kv_table *
 state_table(struct state *state)
 {
 	return &state->table;
+}
+
+/* Recent records are not those of the last checkpoint. */
+static void
+forget_recent(struct state *state)
+{
+	if (state->recent != NULL) {
+		recent_clear(state->recent, false);
+	}
+}
+
+int
+state_prepare(struct state *state, uint64_t count, bool *is_ready)
+{
+	*is_ready = state->recent == NULL ||
+	            recent_changes(state->recent).count <= count;
+	return *is_ready ? ERR_OK : write_recent(state, count);
 }
 
 int
@@ -299,8 +524,16 @@ state_checkpoint(struct state *state)
 		return code;
 	}
 	assert(txn != NULL);
-	state->txn = NULL;
-	code = env_commit(&state->contents->env, txn);
+	code = write_recent(state, UINT64_MAX);
+	if (code != ERR_OK) {
+		drop(state);
+	} else {
+		state->txn = NULL;
+		code = env_commit(&state->contents->env, txn);
+	}
+	if (code != ERR_OK) {
+		forget_recent(state);
+	}
 	begin_code = begin(state);
 	return code != ERR_OK ? code : begin_code;
 }
@@ -312,11 +545,17 @@ state_abort(struct state *state)
 	if (env_is_foreign(&state->contents->env)) {
 		return ERR_INTERNAL;
 	}
-	if (state->txn != NULL) {
-		mdb_txn_abort(state->txn);
-		state->txn = NULL;
-	}
+	drop(state);
+	forget_recent(state);
 	return begin(state);
+}
+
+void
+state_rest(struct state *state)
+{
+	if (state->recent != NULL && recent_changes(state->recent).count == 0) {
+		recent_clear(state->recent, true);
+	}
 }
 
 int
@@ -326,10 +565,8 @@ state_switch(struct state *state, struct receive *receive)
 
 	assert(!state->read_only);
 	assert(receive->named && receive->contents != NULL);
-	if (state->txn != NULL) {
-		mdb_txn_abort(state->txn);
-		state->txn = NULL;
-	}
+	drop(state);
+	forget_recent(state);
 	/* Its faults are the store's from now on. */
 	receive->contents->env.shared = &store->shared;
 	contents_put(store, state->contents);
@@ -341,11 +578,38 @@ state_switch(struct state *state, struct receive *receive)
 
 /* ------------------------------------------------------------------ room */
 
+/*
+ * Of one tree.  A write dirties one leaf; one that needs more room than the
+ * record had splits it, perhaps.  Not all leaves can be split by a few bytes:
+ * each once, when it was full, and then again by half a page.
+ */
+static uint64_t
+dirty_pages(const struct change *change, const MDB_stat *stat,
+    uint64_t page_size, const struct recent_changes *recent)
+{
+	uint64_t tree = stat->ms_branch_pages + stat->ms_leaf_pages;
+	uint64_t writes = change->writes + recent->count, splits;
+
+	if (tree < change->pages_before) {
+		tree = change->pages_before;
+	}
+	splits = tree + 2 * recent->grown_size / page_size + 1;
+	if (splits > recent->grown_count) {
+		splits = recent->grown_count;
+	}
+	writes += stat->ms_branch_pages;
+	return splits + (writes < tree ? writes : tree) +
+	       change->overflow_pages;
+}
+
 uint64_t
 state_dirty(const struct state *state)
 {
+	static const struct recent_changes nothing;
+	const struct contents *contents = state->contents;
+	struct recent_changes recent;
 	const struct change *change;
-	uint64_t pages = 0, space_pages, tree;
+	uint64_t pages = 0;
 	MDB_stat stat;
 	int space;
 
@@ -354,24 +618,33 @@ state_dirty(const struct state *state)
 	}
 	for (space = 0; space < KV_SPACE_COUNT; space++) {
 		change = &state->changes[space];
-		if (change->writes == 0) {
-			continue;
+		recent = is_recent(state, (enum kv_space)space)
+		             ? recent_changes(state->recent)
+		             : nothing;
+		if (change->writes + recent.count > 0 &&
+		    mdb_stat(state->txn, contents->spaces[space], &stat) ==
+			0) {
+			pages += dirty_pages(
+			    change, &stat, contents->env.page_size, &recent);
 		}
-		if (mdb_stat(state->txn, state->contents->spaces[space],
-			&stat) != 0) {
-			continue;
-		}
-		tree = stat.ms_branch_pages + stat.ms_leaf_pages;
-		if (tree < change->pages_before) {
-			tree = change->pages_before;
-		}
-		space_pages = change->writes + stat.ms_branch_pages;
-		if (space_pages > tree) {
-			space_pages = tree;
-		}
-		pages += space_pages + change->overflow_pages;
 	}
 	return pages;
+}
+
+bool
+state_is_spent(struct state *state)
+{
+	uint64_t dirty;
+
+	if (state->pages_most < state->look_at_pages) {
+		return false;
+	}
+	dirty = state_dirty(state);
+	if (dirty >= STATE_DIRTY_MAX) {
+		return true;
+	}
+	state->look_at_pages = state->pages_most + STATE_DIRTY_MAX - dirty;
+	return false;
 }
 
 uint64_t

@@ -26,10 +26,19 @@ int	state_open(struct state **, struct store *, struct err_buf *)
 void	state_close(struct state *);	/* aborts what is not committed */
 const struct kv_table *state_table(struct state *);
 
+/*
+ * A checkpoint writes what is still in memory, which may take long.  Is it
+ * ready: are there no more than so many records?  If not, writes so many.
+ */
+int	state_prepare(struct state *, uint64_t count, bool *is_ready)
+	    MUST_CHECK;
 /* Commits the open transaction and begins the next; the error latches the
  * store, except ERR_FULL: then everything since the last checkpoint is
  * aborted, and the owner reloads and applies it again later. */
 int	state_checkpoint(struct state *) MUST_CHECK;
+/* Little happens: after a checkpoint, gives memory back in which records are
+ * kept that the next command may need. */
+void	state_rest(struct state *);
 /* Aborts what was written since the last checkpoint, begins anew. */
 int	state_abort(struct state *) MUST_CHECK;
 /*
@@ -40,10 +49,12 @@ int	state_abort(struct state *) MUST_CHECK;
 struct receive;
 int	state_switch(struct state *, struct receive *) MUST_CHECK;
 
-/* Pages dirtied since the last checkpoint, at least: checkpoint well before
- * LMDB's limit (STATE_DIRTY_MAX). */
+/* Pages dirtied since the last checkpoint, or to be by what still is in
+ * memory, at most: checkpoint well before LMDB's limit (STATE_DIRTY_MAX). */
 #define STATE_DIRTY_MAX	65536
 uint64_t state_dirty(const struct state *);
+/* There are STATE_DIRTY_MAX; costs next to nothing to ask. */
+bool	state_is_spent(struct state *);
 /* Bytes of the file that are in use after the latest commit, whoever made
  * it. */
 uint64_t state_file_used(const struct state *);

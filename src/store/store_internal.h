@@ -10,6 +10,7 @@
  *	compact.c	compacting copies, offline
  *	boot.c		what a server starts from
  *	state.c		kv's table on the state environment
+ *	recent.c	records in memory, in front of it
  *	contents.c	which state environment is the one; views keep old ones
  *	snapshot.c	records a snapshot, cuts the log, in its transaction
  *	stream.c	the state as a stream of bytes

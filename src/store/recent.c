@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One mapping, of which the kernel gives what is touched:
+ *
+ *	slots	    open addressing: 32 bits of the hash, and where the record
+ *		    lies, in words of 8 bytes (0: the slot is free)
+ *	changed	    the records that have changed, in any order
+ *	order	    those that are being written, sorted; and room to sort
+ *	records	    one behind the other; one that has outgrown its room moves
+ *		    to the end, and the room is lost until all is cleared
+ *
+ * A get looks at one slot, most times, and at one record: two or three cache
+ * misses, where a tree of some thousand pages has a dozen.
+ *
+ * Keys are sorted by the 8 bytes behind what all of them begin with, digit by
+ * digit; those in which these are equal, in the same way by what follows.
+ */
+#include "store/recent.h"
+
+#include <assert.h>
+#include <bsd/stdlib.h>
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "store/env.h"
+
+#define SLOT_COUNT    (2 * RECENT_COUNT_MAX)
+#define NOT_CHANGED   UINT32_MAX
+#define IN_ORDER      (UINT32_MAX - 1) /* changed, and waiting to be written */
+#define DIGIT_BITS    11
+#define DIGIT_COUNT   (1u << DIGIT_BITS)
+#define SORT_FEW      24 /* by comparing */
+#define FETCH_AHEAD   16 /* records that a walk will come to */
+#define HASH_MULTIPLY 0x9fb21c651e98df25u
+
+_Static_assert((SLOT_COUNT & (SLOT_COUNT - 1)) == 0, "slots are masked");
+
+struct record {
+	uint32_t hash;
+	uint32_t changed_at;   /* in `changed`, NOT_CHANGED or IN_ORDER */
+	uint32_t stored_size;  /* bytes in the tree; 0: none, or not known */
+	uint16_t counted_size; /* its part in changes.grown_size */
+	uint16_t key_size;
+	uint16_t value_size;
+	uint16_t capacity; /* for the value */
+	uint8_t state;	   /* enum recent_state */
+	uint8_t bytes[];   /* the key, the value */
+};
+
+#define RECORD_HEADER_SIZE offsetof(struct record, bytes)
+
+struct slot {
+	uint32_t hash;
+	uint32_t at; /* words of 8 bytes; 0: free */
+};
+
+struct ordered {
+	uint64_t head; /* bytes of the key as a number */
+	struct record *record;
+};
+
+struct recent {
+	struct slot *slots;
+	struct record **changed;
+	uint64_t changed_count;
+	struct ordered *order;
+	uint64_t order_first, order_end; /* not written yet */
+	struct ordered *spare;
+	uint8_t *records;
+	uint64_t size; /* of the records, in bytes; 0 is no place */
+	uint64_t count;
+	uint64_t seed;
+	struct recent_changes changes;
+	uint32_t digits[DIGIT_COUNT];
+};
+
+#define SLOTS_AT   16384u
+#define CHANGED_AT (SLOTS_AT + SLOT_COUNT * sizeof(struct slot))
+#define ORDER_AT   (CHANGED_AT + RECENT_COUNT_MAX * sizeof(struct record *))
+#define SPARE_AT   (ORDER_AT + RECENT_COUNT_MAX * sizeof(struct ordered))
+#define RECORDS_AT (SPARE_AT + RECENT_COUNT_MAX * sizeof(struct ordered))
+#define MAP_SIZE   (RECORDS_AT + RECENT_SIZE)
+#define SIZE_BEGIN 8u
+
+_Static_assert(sizeof(struct recent) <= SLOTS_AT, "it lies before them");
+
+static struct record *record_at(const struct recent *, uint32_t at);
+static struct kv_slice key_of(const struct record *);
+static struct kv_slice value_of(const struct record *);
+static void put_value(struct record *, struct kv_slice value);
+static uint32_t tree_size(const struct record *);
+static uint32_t hash_of(const struct recent *, struct kv_slice key);
+static struct slot *find(const struct recent *, struct kv_slice key,
+    uint32_t *hash);
+static struct record *place(struct recent *, struct kv_slice key,
+    size_t value_size);
+static void change(struct recent *, struct record *, enum recent_state);
+static void enter(struct recent *, struct record *);
+static void leave(struct recent *, struct record *);
+static void uncount(struct recent *, struct record *);
+static void take_order(struct recent *);
+static void fetch(const struct ordered *, size_t i, size_t count);
+static void sort(struct recent *, struct ordered *, size_t count,
+    size_t begins);
+
+struct recent *
+recent_new(void)
+{
+	struct recent *recent;
+	uint8_t *map = mmap(NULL, MAP_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED) {
+		return NULL;
+	}
+	recent = (void *)map;
+	recent->slots = (void *)(map + SLOTS_AT);
+	recent->changed = (void *)(map + CHANGED_AT);
+	recent->order = (void *)(map + ORDER_AT);
+	recent->spare = (void *)(map + SPARE_AT);
+	recent->records = map + RECORDS_AT;
+	recent->size = SIZE_BEGIN;
+	recent->seed = (uint64_t)arc4random() << 32 | arc4random();
+	return recent;
+}
+
+void
+recent_free(struct recent *recent)
+{
+	if (recent != NULL) {
+		munmap(recent, MAP_SIZE);
+	}
+}
+
+void
+recent_clear(struct recent *recent, bool give_back)
+{
+	if (recent->count == 0) {
+		return;
+	}
+	if (!give_back ||
+	    madvise(recent->slots, MAP_SIZE - SLOTS_AT, MADV_DONTNEED) == -1) {
+		memset(recent->slots, 0, SLOT_COUNT * sizeof(struct slot));
+	}
+	recent->size = SIZE_BEGIN;
+	recent->count = 0;
+	recent->changed_count = 0;
+	recent->order_first = recent->order_end = 0;
+	memset(&recent->changes, 0, sizeof(recent->changes));
+}
+
+enum recent_state
+recent_get(
+    const struct recent *recent, struct kv_slice key, struct kv_slice *value)
+{
+	uint32_t hash;
+	const struct slot *slot = find(recent, key, &hash);
+	const struct record *record;
+
+	if (slot->at == 0) {
+		return RECENT_UNKNOWN;
+	}
+	record = record_at(recent, slot->at);
+	*value = value_of(record);
+	return (enum recent_state)record->state;
+}
+
+void
+recent_fetch(const struct recent *recent, struct kv_slice key, bool slot_only)
+{
+	const struct slot *slot =
+	    &recent->slots[hash_of(recent, key) & (SLOT_COUNT - 1)];
+
+	if (slot_only) {
+		__builtin_prefetch(slot);
+	} else if (slot->at != 0) {
+		__builtin_prefetch(record_at(recent, slot->at));
+		__builtin_prefetch(record_at(recent, slot->at)->bytes + 64);
+	}
+}
+
+void
+recent_keep(struct recent *recent, struct kv_slice key,
+    const struct kv_slice *value)
+{
+	size_t value_size = value != NULL ? value->size : 0;
+	struct record *record;
+
+	if (value_size > RECENT_VALUE_SIZE_MAX) {
+		return;
+	}
+	record = place(recent, key, value_size);
+	if (record == NULL) {
+		return;
+	}
+	assert(record->state == RECENT_UNKNOWN);
+	record->state = value != NULL ? RECENT_PRESENT : RECENT_ABSENT;
+	if (value != NULL) {
+		put_value(record, *value);
+		record->stored_size = tree_size(record);
+	}
+}
+
+bool
+recent_put(struct recent *recent, struct kv_slice key, struct kv_slice value)
+{
+	struct record *record;
+
+	assert(value.size <= RECENT_VALUE_SIZE_MAX);
+	record = place(recent, key, value.size);
+	if (record == NULL) {
+		return false;
+	}
+	put_value(record, value);
+	change(recent, record, RECENT_PRESENT);
+	return true;
+}
+
+void
+recent_del(struct recent *recent, struct kv_slice key)
+{
+	uint32_t hash;
+	struct record *record =
+	    record_at(recent, find(recent, key, &hash)->at);
+
+	assert(record->state == RECENT_PRESENT);
+	record->value_size = 0;
+	change(recent, record, RECENT_ABSENT);
+}
+
+void
+recent_forget(struct recent *recent, struct kv_slice key)
+{
+	uint32_t hash;
+	const struct slot *slot = find(recent, key, &hash);
+	struct record *record;
+
+	if (slot->at != 0) {
+		record = record_at(recent, slot->at);
+		if (record->changed_at != NOT_CHANGED) {
+			uncount(recent, record);
+			leave(recent, record);
+			recent->changes.count--;
+		}
+		record->state = RECENT_UNKNOWN;
+		record->value_size = 0;
+		record->stored_size = 0;
+	}
+}
+
+struct recent_changes
+recent_changes(const struct recent *recent)
+{
+	return recent->changes;
+}
+
+uint64_t
+recent_count(const struct recent *recent)
+{
+	return recent->count;
+}
+
+int
+recent_write(struct recent *recent, uint64_t count_max, recent_visit *visit,
+    void *arg)
+{
+	struct record *record;
+	struct kv_slice value;
+	bool is_present;
+	int code;
+
+	while (recent->changes.count > 0 && count_max > 0) {
+		if (recent->order_first == recent->order_end) {
+			take_order(recent);
+		}
+		fetch(recent->order, recent->order_first + FETCH_AHEAD,
+		    recent->order_end);
+		record = recent->order[recent->order_first++].record;
+		if (record->changed_at != IN_ORDER) {
+			continue; /* moved or forgotten meanwhile */
+		}
+		is_present = record->state == RECENT_PRESENT;
+		value = value_of(record);
+		code = visit(arg, key_of(record), is_present ? &value : NULL);
+		if (code != ERR_OK) {
+			return code;
+		}
+		uncount(recent, record);
+		record->changed_at = NOT_CHANGED;
+		record->stored_size = is_present ? tree_size(record) : 0;
+		recent->changes.count--;
+		count_max--;
+	}
+	return ERR_OK;
+}
+
+/* All that has changed, to be written in order. */
+static void
+take_order(struct recent *recent)
+{
+	uint64_t i;
+
+	for (i = 0; i < recent->changed_count; i++) {
+		recent->order[i].record = recent->changed[i];
+		recent->changed[i]->changed_at = IN_ORDER;
+	}
+	sort(recent, recent->order, recent->changed_count, 0);
+	recent->order_first = 0;
+	recent->order_end = recent->changed_count;
+	recent->changed_count = 0;
+}
+
+/* --------------------------------------------------------------- records */
+
+static struct record *
+record_at(const struct recent *recent, uint32_t at)
+{
+	assert(at != 0);
+	return (void *)(recent->records + (uint64_t)at * 8);
+}
+
+static struct kv_slice
+key_of(const struct record *record)
+{
+	struct kv_slice key = { record->bytes, record->key_size };
+
+	return key;
+}
+
+static struct kv_slice
+value_of(const struct record *record)
+{
+	struct kv_slice value = { record->bytes + record->key_size,
+		record->value_size };
+
+	return value;
+}
+
+static void
+put_value(struct record *record, struct kv_slice value)
+{
+	record->value_size = (uint16_t)value.size;
+	if (value.size > 0) {
+		memcpy(record->bytes + record->key_size, value.data,
+		    value.size);
+	}
+}
+
+static uint32_t
+tree_size(const struct record *record)
+{
+	/* With its checksum. */
+	return (uint32_t)env_record_size(
+	    record->key_size, record->value_size + sizeof(uint32_t));
+}
+
+static uint32_t
+hash_of(const struct recent *recent, struct kv_slice key)
+{
+	uint64_t hash = recent->seed ^ key.size, word;
+	const uint8_t *from = key.data;
+	size_t left = key.size;
+
+	for (; left >= sizeof(word); left -= sizeof(word)) {
+		memcpy(&word, from, sizeof(word));
+		hash = (hash ^ word) * HASH_MULTIPLY;
+		hash ^= hash >> 32;
+		from += sizeof(word);
+	}
+	word = 0;
+	memcpy(&word, from, left);
+	hash = (hash ^ word) * HASH_MULTIPLY;
+	hash ^= hash >> 29;
+	return (uint32_t)(hash * HASH_MULTIPLY >> 32);
+}
+
+/* The slot of the key, or the free one where it goes. */
+static struct slot *
+find(const struct recent *recent, struct kv_slice key, uint32_t *hash)
+{
+	const struct record *record;
+	struct slot *slot;
+	uint32_t i;
+
+	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
+	*hash = hash_of(recent, key);
+	for (i = *hash;; i++) {
+		slot = &recent->slots[i & (SLOT_COUNT - 1)];
+		if (slot->at == 0) {
+			return slot;
+		}
+		if (slot->hash != *hash) {
+			continue;
+		}
+		record = record_at(recent, slot->at);
+		if (record->key_size == key.size &&
+		    memcmp(record->bytes, key.data, key.size) == 0) {
+			return slot;
+		}
+	}
+}
+
+/*
+ * The key's record with room for a value of that size: as it was, or unknown
+ * when there was none.  NULL: no room.
+ */
+static struct record *
+place(struct recent *recent, struct kv_slice key, size_t value_size)
+{
+	size_t size =
+	    (RECORD_HEADER_SIZE + key.size + value_size + 7) & ~(size_t)7;
+	struct record *old = NULL, *record;
+	uint32_t hash;
+	struct slot *slot = find(recent, key, &hash);
+
+	if (slot->at != 0) {
+		old = record_at(recent, slot->at);
+		if (value_size <= old->capacity) {
+			return old;
+		}
+	}
+	if (size > RECENT_SIZE - recent->size ||
+	    (old == NULL && recent->count == RECENT_COUNT_MAX)) {
+		return NULL;
+	}
+	record = (void *)(recent->records + recent->size);
+	slot->at = (uint32_t)(recent->size / 8);
+	slot->hash = hash;
+	recent->size += size;
+	if (old != NULL) {
+		memcpy(record, old, RECORD_HEADER_SIZE + key.size);
+		if (old->changed_at != NOT_CHANGED) {
+			leave(recent, old);
+			enter(recent, record);
+		}
+	} else {
+		memset(record, 0, RECORD_HEADER_SIZE);
+		record->key_size = (uint16_t)key.size;
+		record->changed_at = NOT_CHANGED;
+		memcpy(record->bytes, key.data, key.size);
+		recent->count++;
+	}
+	record->capacity = (uint16_t)(size - RECORD_HEADER_SIZE - key.size);
+	return record;
+}
+
+/* -------------------------------------------------------- what has changed */
+
+/* Of a record whose value is the new one. */
+static void
+change(struct recent *recent, struct record *record, enum recent_state state)
+{
+	struct recent_changes *changes = &recent->changes;
+	uint32_t size;
+
+	record->state = (uint8_t)state;
+	if (record->changed_at == NOT_CHANGED) {
+		enter(recent, record);
+		changes->count++;
+	} else {
+		uncount(recent, record);
+	}
+	size = state == RECENT_PRESENT ? tree_size(record) : 0;
+	if (size > record->stored_size) {
+		record->counted_size = (uint16_t)(size - record->stored_size);
+		changes->grown_count++;
+		changes->grown_size += record->counted_size;
+	}
+}
+
+static void
+enter(struct recent *recent, struct record *record)
+{
+	record->changed_at = (uint32_t)recent->changed_count;
+	recent->changed[recent->changed_count++] = record;
+}
+
+/* It is no longer to be written, at least not from that place. */
+static void
+leave(struct recent *recent, struct record *record)
+{
+	struct record *last;
+
+	if (record->changed_at != IN_ORDER) {
+		last = recent->changed[--recent->changed_count];
+		recent->changed[record->changed_at] = last;
+		last->changed_at = record->changed_at;
+	}
+	record->changed_at = NOT_CHANGED;
+}
+
+static void
+uncount(struct recent *recent, struct record *record)
+{
+	if (record->counted_size != 0) {
+		recent->changes.grown_count--;
+		recent->changes.grown_size -= record->counted_size;
+		record->counted_size = 0;
+	}
+}
+
+/* ----------------------------------------------------------------- sorting */
+
+/* By what follows the first bytes, in which they are equal. */
+static int
+compare(const struct record *a, const struct record *b, size_t begins)
+{
+	size_t size =
+	    a->key_size < b->key_size ? a->key_size : b->key_size;
+	int order = memcmp(a->bytes + begins, b->bytes + begins, size - begins);
+
+	return order != 0 ? order : a->key_size - b->key_size;
+}
+
+static int
+compare_ordered(const void *a, const void *b)
+{
+	const struct ordered *one = a, *other = b;
+
+	return compare(one->record, other->record, 0);
+}
+
+static void
+sort_few(struct ordered *items, size_t count, size_t begins)
+{
+	struct ordered item;
+	size_t i, at;
+
+	for (i = 1; i < count; i++) {
+		item = items[i];
+		for (at = i; at > 0 && compare(items[at - 1].record,
+		    item.record, begins) > 0; at--) {
+			items[at] = items[at - 1];
+		}
+		items[at] = item;
+	}
+}
+
+/* How many bytes all keys begin with, of which so many are known. */
+static size_t
+common_size(const struct ordered *items, size_t count, size_t begins)
+{
+	const struct record *first = items[0].record, *other;
+	size_t size = first->key_size, i, at;
+
+	for (i = 1; i < count; i++) {
+		fetch(items, i + FETCH_AHEAD, count);
+		other = items[i].record;
+		if (size > other->key_size) {
+			size = other->key_size;
+		}
+		for (at = begins; at < size; at++) {
+			if (first->bytes[at] != other->bytes[at]) {
+				size = at;
+			}
+		}
+	}
+	return size;
+}
+
+/* Reading it begins. */
+static void
+fetch(const struct ordered *items, size_t i, size_t count)
+{
+	if (i < count) {
+		__builtin_prefetch(items[i].record);
+		__builtin_prefetch(items[i].record->bytes + 64);
+	}
+}
+
+/* Takes 8 bytes of each key, zeros behind its end; says in which bits they
+ * differ. */
+static uint64_t
+take_heads(struct ordered *items, size_t count, size_t at)
+{
+	uint64_t differ = 0;
+	size_t i, left;
+
+	for (i = 0; i < count; i++) {
+		fetch(items, i + FETCH_AHEAD, count);
+		left = items[i].record->key_size - at;
+		items[i].head = 0;
+		memcpy(&items[i].head, items[i].record->bytes + at,
+		    left < 8 ? left : 8);
+		items[i].head = be64toh(items[i].head);
+		differ |= items[i].head ^ items[0].head;
+	}
+	return differ;
+}
+
+static bool
+one_ends_before(const struct ordered *items, size_t count, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (items[i].record->key_size < size) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* By one digit; what is equal in it stays in order. */
+static void
+sort_by_digit(struct recent *recent, const struct ordered *from,
+    struct ordered *to, size_t count, unsigned int shift)
+{
+	uint32_t *digits = recent->digits, sum = 0, next;
+	size_t i;
+
+	memset(digits, 0, sizeof(recent->digits));
+	for (i = 0; i < count; i++) {
+		digits[from[i].head >> shift & (DIGIT_COUNT - 1)]++;
+	}
+	for (i = 0; i < DIGIT_COUNT; i++) {
+		next = sum + digits[i];
+		digits[i] = sum;
+		sum = next;
+	}
+	for (i = 0; i < count; i++) {
+		to[digits[from[i].head >> shift & (DIGIT_COUNT - 1)]++] =
+		    from[i];
+	}
+}
+
+static void
+sort_by_heads(struct recent *recent, struct ordered *items, size_t count,
+    uint64_t differ)
+{
+	struct ordered *from = items, *to = recent->spare, *swap;
+	unsigned int shift;
+
+	for (shift = 0; shift < 64; shift += DIGIT_BITS) {
+		if ((differ >> shift & (DIGIT_COUNT - 1)) == 0) {
+			continue;
+		}
+		sort_by_digit(recent, from, to, count, shift);
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	if (from != items) {
+		memcpy(items, from, count * sizeof(*items));
+	}
+}
+
+/* Each round takes 8 more bytes, so it is 64 rounds deep at most. */
+static void
+sort(struct recent *recent, struct ordered *items, size_t count, size_t begins)
+{
+	size_t common, first, end;
+	uint64_t differ;
+
+	if (count <= SORT_FEW) {
+		sort_few(items, count, begins);
+		return;
+	}
+	common = common_size(items, count, begins);
+	differ = take_heads(items, count, common);
+	sort_by_heads(recent, items, count, differ);
+	for (first = 0; first < count; first = end) {
+		for (end = first + 1; end < count &&
+		     items[end].head == items[first].head; end++) {
+			continue;
+		}
+		if (end - first == 1) {
+			continue;
+		}
+		if (one_ends_before(items + first, end - first, common + 8)) {
+			/* An end and a zero byte look alike. */
+			qsort(items + first, end - first, sizeof(*items),
+			    compare_ordered);
+		} else {
+			sort(recent, items + first, end - first, common + 8);
+		}
+	}
+}
