@@ -13,16 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/options.h"
 #include "kv/kv.h"
 #include "store/state.h"
 
 /* Pages changed since the last checkpoint that make the next one due. */
-#define APPLY_DIRTY_PAGES	2048
+#define APPLY_DIRTY_PAGES	8192
 #define APPLY_DIRTY_FEW		64	/* with little room */
 #define APPLY_EVENTS_FEW	(64u << 10)	/* bytes; with little room */
 #define APPLY_PENDING_PAGES	64	/* freed: worth a commit */
+#define APPLY_REST_NS		20000000ull	/* not used: no load */
+#define APPLY_PREPARE		1024	/* records, with one job */
+#define APPLY_EXPECT		6	/* items ahead; and twice that */
 
 /* Entries from one digest to the next that all nodes note; for tests, that
  * little does: RAFTSUP_DIGEST_ENTRIES. */
@@ -72,6 +76,7 @@ struct apply {
 	uint64_t checkpoint_index;
 	uint64_t checkpoint_digest;
 	uint64_t first_expiry_ns;	/* when it was opened */
+	uint64_t used_at_ns;		/* after the last entry or read */
 	uint64_t mark_every;		/* entries; digests are noted then */
 	struct segment_mark marks[SEGMENT_DIGESTS];
 	_Atomic uint64_t dirty;		/* pages since then */
@@ -99,6 +104,9 @@ static void	apply_keep_answer(struct apply_job *,
 static int	apply_entry(struct apply *, struct apply_job *,
 		    struct apply_item *, const void *);
 static int	apply_checkpoint(struct apply *);
+static void	apply_expect(struct apply *, const struct apply_job *, size_t,
+		    bool);
+static int	apply_want(struct apply *, struct apply_job *);
 static void	apply_mark(struct apply *, struct apply_job *);
 static void	apply_look(struct apply *);
 static int	apply_rewind(struct apply *);
@@ -440,15 +448,15 @@ apply_run(struct apply *apply)
 	}
 	kv_limit_events(apply->kv, job->little_room ? APPLY_EVENTS_FEW : 0);
 	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
+		apply_expect(apply, job, i + 2 * APPLY_EXPECT, true);
+		apply_expect(apply, job, i + APPLY_EXPECT, false);
 		result = apply_item_run(apply, job, &job->items[i]);
 	}
+	if (job->count > 0) {
+		apply->used_at_ns = clock_now_ns();
+	}
 	if (result == ERR_OK && job->checkpoint) {
-		result = apply_checkpoint(apply);
-		if (result == ERR_FULL) {
-			/* All was applied, and stays so in memory. */
-			done->checkpoint_failed = true;
-			result = ERR_OK;
-		}
+		result = apply_want(apply, job);
 	}
 	if (apply->lost) {
 		int worse = apply_rewind(apply);
@@ -472,6 +480,26 @@ apply_run(struct apply *apply)
 	/* Pairs with apply_poll(). */
 	atomic_store_explicit(&apply->state, APPLY_DONE,
 	    memory_order_release);
+}
+
+static const void *
+apply_item_data(const struct apply_job *job, const struct apply_item *item)
+{
+	return item->copied_at == SIZE_MAX ? item->entry.data :
+	    job->copied.data + item->copied_at;
+}
+
+/* What an item of the job will ask for. */
+static void
+apply_expect(struct apply *apply, const struct apply_job *job, size_t i,
+    bool first)
+{
+	const struct apply_item *item = &job->items[i];
+
+	if (i < job->count) {
+		kv_expect(apply->kv, apply_item_data(job, item),
+		    item->entry.size, first);
+	}
 }
 
 /* What all nodes must agree on. */
@@ -507,8 +535,7 @@ static int
 apply_item_run(struct apply *apply, struct apply_job *job,
     struct apply_item *item)
 {
-	const void *data = item->copied_at == SIZE_MAX ? item->entry.data :
-	    job->copied.data + item->copied_at;
+	const void *data = apply_item_data(job, item);
 	struct kv_command command;
 	struct kv_answer answer;
 
@@ -535,7 +562,7 @@ apply_entry(struct apply *apply, struct apply_job *job,
 		return ERR_OK;
 	}
 	/* More does not go into memory: wait for a checkpoint. */
-	if (state_dirty(apply->machine_state) >= STATE_DIRTY_MAX) {
+	if (state_is_spent(apply->machine_state)) {
 		return ERR_FULL;
 	}
 	CRASH_POINT("apply: before an entry");
@@ -620,6 +647,41 @@ apply_checkpoint(struct apply *apply)
 		apply->checkpoint_digest = kv_position(apply->kv)->digest;
 	} else {
 		apply->lost = true;
+	}
+	return result;
+}
+
+/*
+ * A checkpoint is wanted.  What it has to write would keep the loop for too
+ * long: a little of it is written with each job, more than a job adds.
+ *
+ * A load is followed by one that nothing but time has made due: memory that
+ * only a load needs goes then.
+ */
+static int
+apply_want(struct apply *apply, struct apply_job *job)
+{
+	bool rests = clock_now_ns() - apply->used_at_ns >= APPLY_REST_NS;
+	bool is_ready;
+	int result = state_prepare(apply->machine_state,
+	    APPLY_PREPARE + 2 * job->count, &is_ready);
+
+	if (result != ERR_OK) {
+		apply->lost = true;
+		return result;
+	}
+	job->done.checkpoint_goes_on = !is_ready;
+	if (!is_ready) {
+		return ERR_OK;
+	}
+	result = apply_checkpoint(apply);
+	if (result == ERR_OK && rests) {
+		kv_rest(apply->kv);
+		state_rest(apply->machine_state);
+	} else if (result == ERR_FULL) {
+		/* All was applied, and stays so in memory. */
+		job->done.checkpoint_failed = true;
+		result = ERR_OK;
 	}
 	return result;
 }

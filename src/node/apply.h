@@ -47,6 +47,7 @@ struct apply_result {
 struct apply_done {
 	int result;		/* ERR_OK; ERR_FULL: not all was applied, try
 				 * again later; else the store is latched */
+	bool checkpoint_goes_on;	/* it takes more jobs: want it again */
 	bool checkpoint_failed;	/* for lack of room: try again later */
 	bool rewound;		/* applied went back to the checkpoint */
 	uint64_t applied_index;
@@ -80,7 +81,8 @@ void	apply_add_entry(struct apply *, const struct raft_entry *,
 /* command: kv_command_encode()d, copied. */
 void	apply_add_read(struct apply *, uint64_t ref, const void *command,
 	    uint32_t size);
-/* After this job, commit what is applied. */
+/* After this job, commit what is applied; when much is to be written, after
+ * the last of several jobs: checkpoint_goes_on. */
 void	apply_want_checkpoint(struct apply *);
 /*
  * Little room: few events are kept from now on, those that are in the table

@@ -476,7 +476,8 @@ node_apply_results(struct node *node, const struct apply_done *done)
 	    done->next_expiry_ns);
 	if (done->applied_index > done->checkpoint_index &&
 	    node->checkpoint_at_ns == UINT64_MAX) {
-		node->checkpoint_at_ns = node->now_ns + CHECKPOINT_EVERY_NS;
+		node->checkpoint_at_ns = node->now_ns +
+		    (done->checkpoint_goes_on ? 0 : CHECKPOINT_EVERY_NS);
 	}
 	if (done->applied_index > node->applied_index) {
 		node->counters[SEGMENT_APPLIED] +=
