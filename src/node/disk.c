@@ -73,6 +73,7 @@ struct disk {
 
 static void	*disk_thread(void *);
 static void	disk_write(struct disk *);
+static bool	disk_cut(struct disk *);
 static int	disk_make_room(struct disk *);
 static int	disk_begin(struct disk *);
 static int	disk_commit(struct disk *);
@@ -380,8 +381,7 @@ disk_write(struct disk *disk)
 				store_snapshot(disk->store, op->snapshot);
 			}
 		}
-		batch->more = batch->first_index > 1 &&
-		    store_cut(disk->store, batch->first_index);
+		batch->more = disk_cut(disk);
 		CRASH_POINT("disk: before commit");
 		result = disk_commit(disk);
 		CRASH_POINT("disk: committed");
@@ -395,6 +395,23 @@ disk_write(struct disk *disk)
 	batch->done.result = result;
 	/* Pairs with disk_poll(). */
 	atomic_store_explicit(&disk->state, DISK_DONE, memory_order_release);
+}
+
+/*
+ * Cuts the log along with what is a transaction of LMDB's anyway, or when
+ * there is nothing else to write: a batch that could be a record of the
+ * journal need not wait for it.  True: not done yet.
+ */
+static bool
+disk_cut(struct disk *disk)
+{
+	struct disk_batch *batch = disk->writing;
+
+	if (batch->op_count > 0 && !store_is_direct(disk->store)) {
+		return batch->first_index > disk->first_now;
+	}
+	return batch->first_index > 1 &&
+	    store_cut(disk->store, batch->first_index);
 }
 
 /*

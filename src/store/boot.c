@@ -91,7 +91,72 @@ collect(struct store *store, MDB_txn *txn, MDB_dbi dbi, const char *name,
 	return rc == MDB_NOTFOUND ? ERR_OK : env_error(&store->log, rc, name);
 }
 
-/* The sizes of entries [first, last], in order. */
+/* What the journal's entries add to runs and configurations. */
+static int
+collect_journal(struct store *store, struct list *runs,
+    struct list *configurations)
+{
+	uint64_t index = store->stored.last_index + 1;
+	uint64_t term = store->stored.last_term;
+	bool first = store->stored.last_index == store->stored.base_index;
+	struct raft_configuration *configuration;
+	struct layout_entry header;
+	struct raft_run *run;
+	const uint8_t *value;
+	uint32_t size;
+	int code;
+
+	for (; index <= store->tail.last_index; index++) {
+		code = overlay_get_entry(store, index, &header);
+		if (code != ERR_OK) {
+			return code;
+		}
+		if (first || header.term != term) {
+			run = list_add(runs);
+			if (run == NULL) {
+				return ERR_NOMEM;
+			}
+			run->first_index = index;
+			run->term = term = header.term;
+			first = false;
+		}
+		if (header.type != RAFT_ENTRY_CONFIGURATION) {
+			continue;
+		}
+		configuration = list_add(configurations);
+		value = overlay_find(store, index, &size);
+		if (configuration == NULL) {
+			return ERR_NOMEM;
+		}
+		code = raft_configuration_decode(
+		    configuration, value + sizeof(header), header.size);
+		if (code != ERR_OK) {
+			return env_latch(&store->shared, ERR_CORRUPT,
+			    "journal: entry %llu: not a configuration",
+			    (unsigned long long)index);
+		}
+		configuration->index = index;
+	}
+	return ERR_OK;
+}
+
+/* The sizes of entries [first, last] of the journal, in order. */
+static int
+collect_journal_sizes(
+    struct store *store, uint64_t first, uint64_t last, uint32_t *sizes)
+{
+	struct layout_entry header;
+	uint64_t index;
+	int code = ERR_OK;
+
+	for (index = first; index <= last && code == ERR_OK; index++) {
+		code = overlay_get_entry(store, index, &header);
+		sizes[index - first] = header.size;
+	}
+	return code;
+}
+
+/* The sizes of entries [first, last] of LMDB, in order. */
 static int
 collect_sizes(struct store *store, MDB_txn *txn, uint64_t first, uint64_t last,
     uint32_t *sizes)
@@ -135,32 +200,32 @@ boot_all(struct store *store, MDB_txn *txn, struct raft_boot *boot)
 	struct list configurations = {
 		.item_size = sizeof(struct raft_configuration),
 	};
-	struct log_tail tail;
+	const struct log_tail *tail = &store->tail;
+	uint64_t count, first, stored = store->stored.last_index;
 	uint32_t *sizes;
-	uint64_t count;
 	int code;
 
 	code = collect(store, txn, store->runs, LAYOUT_DB_RUNS, add_run, &runs);
-	boot->runs = runs.items;
-	boot->run_count = runs.count;
 	if (code == ERR_OK) {
 		code = collect(store, txn, store->configs, LAYOUT_DB_CONFIGS,
 		    add_configuration, &configurations);
-		boot->configurations = configurations.items;
-		boot->configuration_count = configurations.count;
 	}
 	if (code == ERR_OK) {
-		code = store_load_tail(store, txn, &tail);
+		code = collect_journal(store, &runs, &configurations);
 	}
+	boot->runs = runs.items;
+	boot->run_count = runs.count;
+	boot->configurations = configurations.items;
+	boot->configuration_count = configurations.count;
 	if (code != ERR_OK) {
 		return code;
 	}
-	boot->hard_state = tail.hard_state;
-	boot->first_index = tail.first_index;
-	boot->snapshot_index = tail.snapshot_index;
-	boot->snapshot_term = tail.snapshot_term;
-	boot->last_index = tail.last_index;
-	count = tail.last_index + 1 - tail.first_index;
+	boot->hard_state = tail->hard_state;
+	boot->first_index = tail->first_index;
+	boot->snapshot_index = tail->snapshot_index;
+	boot->snapshot_term = tail->snapshot_term;
+	boot->last_index = tail->last_index;
+	count = tail->last_index + 1 - tail->first_index;
 	if (count > RAFT_WINDOW) {
 		count = RAFT_WINDOW;
 	}
@@ -173,8 +238,15 @@ boot_all(struct store *store, MDB_txn *txn, struct raft_boot *boot)
 	}
 	boot->sizes = sizes;
 	boot->size_count = count;
-	return collect_sizes(
-	    store, txn, tail.last_index + 1 - count, tail.last_index, sizes);
+	first = tail->last_index + 1 - count;
+	if (first <= stored) {
+		code = collect_sizes(store, txn, first, stored, sizes);
+		sizes += stored + 1 - first;
+		first = stored + 1;
+	}
+	return code == ERR_OK ? collect_journal_sizes(
+				    store, first, tail->last_index, sizes)
+	                      : code;
 }
 
 int
@@ -187,14 +259,16 @@ store_boot(struct store *store, struct raft_boot *boot)
 	memset(boot, 0, sizeof(*boot));
 	code = state_position(store, &position);
 	boot->applied_index = position.applied_index;
-	if (code == ERR_OK) {
-		code = store_reader_begin(store, &txn);
-	}
 	if (code != ERR_OK) {
 		return code;
 	}
-	code = boot_all(store, txn, boot);
-	store_reader_end(store, txn);
+	pthread_mutex_lock(&store->tail_lock);
+	code = store_reader_begin(store, &txn);
+	if (code == ERR_OK) {
+		code = boot_all(store, txn, boot);
+		store_reader_end(store, txn);
+	}
+	pthread_mutex_unlock(&store->tail_lock);
 	if (code != ERR_OK) {
 		store_free_boot(boot);
 	}

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The group commit: hard state, truncation and entries of one or many steps
- * in one transaction of the log environment.
+ * The group commit: hard state, truncation and entries of one or many steps,
+ * in one record of the journal, or in one transaction of the log environment
+ * that takes all of the journal with it.
  *
  *	tail   what the last commit left: readers see this
- *	next   what the open transaction will leave; becomes tail on success
+ *	next   what the open batch will leave; becomes tail on success
+ *
+ * A batch begins as a record and stays one when it is *plain*: hard state and
+ * entries alone, which fit.  The first call that is anything else, or does
+ * not fit, makes it a transaction (store_direct()): first what the journal
+ * has, then what the batch has by now, then everything that follows.
  *
  * Entries are appended in order of the key, so LMDB fills its pages from
  * left to right and never splits one (MDB_APPEND).  Truncation goes from the
@@ -41,6 +47,8 @@ drop(struct store *store)
 {
 	store_close_cursor(store);
 	store->installing = NULL;
+	store->batch = false;
+	journal_unstage(&store->journal);
 	if (store->txn != NULL) {
 		mdb_txn_abort(store->txn);
 		store->txn = NULL;
@@ -50,13 +58,15 @@ drop(struct store *store)
 int
 store_begin(struct store *store)
 {
-	int code;
+	int code = env_latched(&store->shared);
 
-	assert(store->txn == NULL);
+	assert(!store->batch);
 	assert(!store->read_only);
-	code = env_begin(&store->log, true, &store->txn);
-	if (code != ERR_OK) {
+	if (code != 0) {
 		return code;
+	}
+	if (env_is_foreign(&store->log)) {
+		return ERR_INTERNAL;
 	}
 	/* Only this thread writes it. */
 	store->next = store->tail;
@@ -65,7 +75,55 @@ store_begin(struct store *store)
 	store->txn_size = TXN_SIZE;
 	store->txn_entries = 0;
 	store->txn_bytes = 0;
-	return ERR_OK;
+	store->flushed_entries = 0;
+	store->flushed_bytes = 0;
+	store->batch = true;
+	if (!store->journal.open) {
+		code = store_direct(store);
+		store->batch = code == ERR_OK;
+	}
+	return code;
+}
+
+int
+store_direct(struct store *store)
+{
+	int code = store->sticky;
+
+	assert(store->batch);
+	if (store->txn != NULL || code != ERR_OK) {
+		return code;
+	}
+	code = env_begin(&store->log, true, &store->txn);
+	if (code == ERR_OK && store->journal.open) {
+		code = overlay_flush(store);
+	}
+	store_fail(store, code);
+	return code;
+}
+
+bool
+store_is_direct(const struct store *store)
+{
+	return store->txn != NULL;
+}
+
+int
+store_put_hard_state(
+    struct store *store, const struct raft_hard_state *hard_state)
+{
+	struct layout_hard_state record = {
+		.term = hard_state->term,
+		.vote = hard_state->vote,
+	};
+	int code;
+
+	code = store_put_meta(
+	    store, store->txn, LAYOUT_KEY_HARD_STATE, &record, sizeof(record));
+	if (code == ERR_OK) {
+		store->next.hard_state = *hard_state;
+	}
+	return code;
 }
 
 void
@@ -73,13 +131,12 @@ store_set_hard_state(
     struct store *store, const struct raft_hard_state *hard_state)
 {
 	struct raft_hard_state *now = &store->next.hard_state;
-	struct layout_hard_state record = {
+	struct layout_op_hard_state op = {
 		.term = hard_state->term,
 		.vote = hard_state->vote,
 	};
-	int code;
 
-	assert(store->txn != NULL);
+	assert(store->batch);
 	/* The last line of defence: no term goes back, no second vote. */
 	assert(hard_state->term >= now->term);
 	assert(hard_state->term > now->term || now->vote == 0 ||
@@ -87,13 +144,15 @@ store_set_hard_state(
 	if (store->sticky != ERR_OK) {
 		return;
 	}
-	code = store_put_meta(
-	    store, store->txn, LAYOUT_KEY_HARD_STATE, &record, sizeof(record));
-	if (code != ERR_OK) {
-		store_fail(store, code);
+	if (store->txn == NULL &&
+	    journal_stage(&store->journal, LAYOUT_OP_HARD_STATE, &op,
+		sizeof(op), NULL, 0) != 0) {
+		*now = *hard_state;
 		return;
 	}
-	*now = *hard_state;
+	if (store_direct(store) == ERR_OK) {
+		store_fail(store, store_put_hard_state(store, hard_state));
+	}
 }
 
 /* Deletes keys from one edge while they are on the wrong side of `from`. */
@@ -151,14 +210,14 @@ store_truncate(struct store *store, uint64_t from_index)
 	struct layout_entry header;
 	int rc, code;
 
-	assert(store->txn != NULL);
+	assert(store->batch);
 	if (store->sticky != ERR_OK) {
 		return; /* next lacks what came before */
 	}
 	assert(from_index > next->base_index);
 	assert(from_index > next->snapshot_index);
 	assert(from_index <= next->last_index + 1);
-	if (from_index > next->last_index) {
+	if (from_index > next->last_index || store_direct(store) != ERR_OK) {
 		return;
 	}
 	store_close_cursor(store);
@@ -231,22 +290,22 @@ put_entry(struct store *store, const struct raft_entry *entry, uint32_t chain)
 	return 0;
 }
 
-static int
-append_one(struct store *store, const struct raft_entry *entry)
+int
+store_put_entry(struct store *store, const struct raft_entry *entry)
 {
 	struct log_tail *next = &store->next;
 	uint32_t chain;
-	int rc;
-
-	assert(entry->index == next->last_index + 1);
-	assert(entry->term >= next->last_term && entry->term > 0);
-	assert(entry->term <= next->hard_state.term);
-	assert(entry->size <= RAFT_ENTRY_SIZE_MAX);
-	assert(entry->size == 0 || entry->data != NULL);
+	int rc = 0;
 
 	chain = record_chain(next->chain, entry->index, entry->term,
 	    entry->type, entry->checksum);
-	rc = put_entry(store, entry, chain);
+	if (store->cursor == NULL) {
+		rc =
+		    mdb_cursor_open(store->txn, store->entries, &store->cursor);
+	}
+	if (rc == 0) {
+		rc = put_entry(store, entry, chain);
+	}
 	if (rc == 0 && (entry->term != next->last_term ||
 			   next->last_index == next->base_index)) {
 		rc = put_run(store, entry->index, entry->term);
@@ -257,14 +316,67 @@ append_one(struct store *store, const struct raft_entry *entry)
 	next->last_index = entry->index;
 	next->last_term = entry->term;
 	next->chain = chain;
-	return rc;
+	return rc == 0 ? ERR_OK : env_error(&store->log, rc, "appending");
 }
 
+/* Into the record of the journal; false: it does not fit. */
+static bool
+stage_entry(struct store *store, const struct raft_entry *entry)
+{
+	struct journal *journal = &store->journal;
+	struct log_tail *next = &store->next;
+	struct layout_entry header;
+	uint32_t chain;
+	size_t place;
+
+	chain = record_chain(next->chain, entry->index, entry->term,
+	    entry->type, entry->checksum);
+	record_encode_entry(&header, entry, chain);
+	place = journal_stage(journal, LAYOUT_OP_ENTRY, &header,
+	    sizeof(header), entry->data, entry->size);
+	if (place == 0) {
+		return false;
+	}
+	/* Readers look at the first `count` places alone. */
+	journal->places[journal->count + journal->staged_count++] =
+	    (uint32_t)place;
+	journal->staged_pages_size += env_record_size(
+	    sizeof(uint64_t), sizeof(header) + entry->size);
+	next->last_index = entry->index;
+	next->last_term = entry->term;
+	next->chain = chain;
+	return true;
+}
+
+static int
+append_one(struct store *store, const struct raft_entry *entry)
+{
+	struct log_tail *next = &store->next;
+	int code;
+
+	assert(entry->index == next->last_index + 1);
+	assert(entry->term >= next->last_term && entry->term > 0);
+	assert(entry->term <= next->hard_state.term);
+	assert(entry->size <= RAFT_ENTRY_SIZE_MAX);
+	assert(entry->size == 0 || entry->data != NULL);
+
+	if (store->txn == NULL && stage_entry(store, entry)) {
+		return ERR_OK;
+	}
+	code = store_direct(store);
+	return code == ERR_OK ? store_put_entry(store, entry) : code;
+}
+
+/* What the journal has comes on top: it goes there with the next flush, and
+ * not all of a page is used. */
 static enum store_room
 log_room(struct store *store, uint64_t size)
 {
 	enum store_room room;
 
+	size += atomic_load_explicit(
+		    &store->journal.pages_size, memory_order_relaxed) /
+	        2 * 3;
 	if (env_latched(&store->shared) != 0) {
 		return STORE_ROOM_OUT;
 	}
@@ -293,9 +405,8 @@ store_append(
     struct store *store, const struct raft_entry *entries, uint32_t count)
 {
 	uint32_t i;
-	int rc = 0;
 
-	assert(store->txn != NULL);
+	assert(store->batch);
 	if (store->sticky != ERR_OK || count == 0) {
 		return;
 	}
@@ -314,34 +425,55 @@ store_append(
 		store_fail(store, ERR_FULL);
 		return;
 	}
-	if (store->cursor == NULL) {
-		rc =
-		    mdb_cursor_open(store->txn, store->entries, &store->cursor);
-	}
-	for (i = 0; i < count && rc == 0; i++) {
-		rc = append_one(store, &entries[i]);
-	}
-	if (rc != 0) {
-		store_fail(store, env_error(&store->log, rc, "appending"));
+	for (i = 0; i < count && store->sticky == ERR_OK; i++) {
+		store_fail(store, append_one(store, &entries[i]));
 	}
 }
 
-int
-store_commit(struct store *store)
+/* The batch is plain: one record. */
+static int
+commit_record(struct store *store)
+{
+	struct journal *journal = &store->journal;
+	struct journal_at at = journal->at;
+	size_t span;
+	int code;
+
+	if (journal->staged_end == 0) {
+		return ERR_OK;
+	}
+	span = journal_span(journal);
+	journal_seal(journal->area, journal->end,
+	    journal->staged_end - journal->end - sizeof(struct layout_record),
+	    span, journal->seed, &at);
+	code = journal_write(journal, span);
+	if (code != ERR_OK) {
+		journal_unstage(journal);
+		return code;
+	}
+	pthread_mutex_lock(&store->tail_lock);
+	journal->at = at;
+	journal->end += span;
+	journal->count += journal->staged_count;
+	atomic_fetch_add_explicit(&journal->pages_size,
+	    journal->staged_pages_size, memory_order_relaxed);
+	store->next.size = store->stored.size + journal->pages_size;
+	store->tail = store->next;
+	pthread_mutex_unlock(&store->tail_lock);
+	journal_unstage(journal);
+	atomic_fetch_add_explicit(
+	    &store->shared.commits, 1, memory_order_relaxed);
+	return ERR_OK;
+}
+
+/* The batch is a transaction, with all of the journal. */
+static int
+commit_direct(struct store *store)
 {
 	MDB_txn *txn = store->txn;
 	struct receive *installing;
 	int code;
 
-	assert(txn != NULL);
-	code = store->sticky;
-	if (code == ERR_OK) {
-		code = env_latched(&store->shared);
-	}
-	if (code != ERR_OK) {
-		drop(store);
-		return code;
-	}
 	store_close_cursor(store);
 	store->next.size = store_log_size(store, txn);
 	store->txn = NULL;
@@ -366,8 +498,32 @@ store_commit(struct store *store)
 		return code;
 	}
 	pthread_mutex_lock(&store->tail_lock);
-	store->tail = store->next;
+	store->tail = store->stored = store->next;
+	store->flushes++;
+	journal_restart(&store->journal);
 	pthread_mutex_unlock(&store->tail_lock);
+	return ERR_OK;
+}
+
+int
+store_commit(struct store *store)
+{
+	int code = store->sticky;
+
+	assert(store->batch);
+	if (code == ERR_OK) {
+		code = env_latched(&store->shared);
+	}
+	if (code != ERR_OK) {
+		drop(store);
+		return code;
+	}
+	store->batch = false;
+	code = store->txn == NULL ? commit_record(store)
+	                          : commit_direct(store);
+	if (code != ERR_OK) {
+		return code;
+	}
 	atomic_fetch_add_explicit(
 	    &store->entry_count, store->txn_entries, memory_order_relaxed);
 	atomic_fetch_add_explicit(
@@ -378,7 +534,7 @@ store_commit(struct store *store)
 void
 store_abort(struct store *store)
 {
-	assert(store->txn != NULL);
+	assert(store->batch);
 	drop(store);
 }
 
@@ -411,10 +567,10 @@ store_set_run(struct store *store, uint64_t run)
 	if (code != ERR_OK) {
 		return code;
 	}
-	code = store_put_meta(
-	    store, store->txn, LAYOUT_KEY_RUN, &record, sizeof(record));
-	if (code != ERR_OK) {
-		store_fail(store, code);
+	if (store_direct(store) == ERR_OK) {
+		store_fail(store, store_put_meta(store, store->txn,
+				      LAYOUT_KEY_RUN, &record,
+				      sizeof(record)));
 	}
 	code = store_commit(store);
 	if (code == ERR_OK && !store->log.synced) {

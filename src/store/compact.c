@@ -8,6 +8,7 @@
  *	that store is opened and checked, and compared with the original
  *	each data.mdb is renamed over the old one, directories synced
  *
+ * The journal is emptied before; the copy has the same one, by a link.
  * Old and new files hold the same records, so a crash between the renames
  * leaves a whole store of one of each. The store's directory stays the one
  * that the cluster file knows.
@@ -163,7 +164,25 @@ check_copy(struct store *store, const char *dir, struct err_buf *err)
 }
 
 static int
-make_copy(struct store *store, const char *dir, struct err_buf *err)
+link_journal(const char *node_dir, const char *dir, struct err_buf *err)
+{
+	char from[PATH_SIZE], to[PATH_SIZE];
+	int code;
+
+	code = join(from, err, node_dir, LAYOUT_JOURNAL, "");
+	if (code == ERR_OK) {
+		code = join(to, err, dir, LAYOUT_JOURNAL, "");
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	return link(from, to) == -1 ? err_set_errno(err, "linking %s", from)
+	                            : ERR_OK;
+}
+
+static int
+make_copy(struct store *store, const char *node_dir, const char *dir,
+    struct err_buf *err)
 {
 	char path[PATH_SIZE];
 	int code;
@@ -175,7 +194,10 @@ make_copy(struct store *store, const char *dir, struct err_buf *err)
 	if (mkdir(dir, 0700) == -1 || mkdir(path, 0700) == -1) {
 		return err_set_errno(err, "%s", path);
 	}
-	code = copy_one(&store->log, dir, LAYOUT_LOG, err);
+	code = link_journal(node_dir, dir, err);
+	if (code == ERR_OK) {
+		code = copy_one(&store->log, dir, LAYOUT_LOG, err);
+	}
 	if (code == ERR_OK) {
 		code = copy_one(&store->contents->env, dir,
 		    store->tail.state_name, err);
@@ -237,6 +259,14 @@ store_compact(
 		return err_set(
 		    err, ERR_TOO_LARGE, "%s: name too long", node_dir);
 	}
+	/* What the journal has is in the log environment after that. */
+	options.read_only = false;
+	code = store_open(&store, node_dir, NULL, &options, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	store_close(store);
+	options.read_only = true;
 	code = store_open(&store, node_dir, NULL, &options, err);
 	if (code != ERR_OK) {
 		return code;
@@ -251,7 +281,7 @@ store_compact(
 		code = create_remove(dir, err);
 	}
 	if (code == ERR_OK) {
-		code = make_copy(store, dir, err);
+		code = make_copy(store, node_dir, dir, err);
 	}
 	store_close(store);
 	if (code == ERR_OK) {

@@ -5,6 +5,7 @@
  * creation left under the other name is removed at the next one.
  *
  *	NODE_DIR/store.new/log/data.mdb      identity, run 0, term 1, entry 1
+ *	NODE_DIR/store.new/journal           nothing; all its blocks written
  *	NODE_DIR/store.new/state.0/data.mdb  empty tables
  *	sync files, directories; rename to NODE_DIR/store; sync NODE_DIR
  */
@@ -62,6 +63,7 @@ fill_log(struct store *store, const struct store_identity *identity,
 	};
 	struct layout_run run = { .run = 0 };
 	struct layout_snapshot snapshot = { .index = 0 };
+	struct layout_journal journal = { .sequence = 0 };
 	struct {
 		const char *name;
 		void *record;
@@ -71,6 +73,7 @@ fill_log(struct store *store, const struct store_identity *identity,
 		{ LAYOUT_KEY_IDENTITY, &id, sizeof(id) },
 		{ LAYOUT_KEY_RUN, &run, sizeof(run) },
 		{ LAYOUT_KEY_SNAPSHOT, &snapshot, sizeof(snapshot) },
+		{ LAYOUT_KEY_JOURNAL, &journal, sizeof(journal) },
 	};
 	size_t i;
 	int code;
@@ -131,6 +134,11 @@ build(struct store *store, const char *dir,
 	}
 	CRASH_POINT("create: log environment made");
 	store->log_open = true;
+	/* It is not open here: all goes into the log environment. */
+	code = journal_create(dir, identity, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	code = contents_open(&store->contents, store, &store->shared,
 	    LAYOUT_STATE, true, err);
 	if (code != ERR_OK) {

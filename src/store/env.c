@@ -148,8 +148,8 @@ env_latch(struct env_shared *shared, int code, const char *fmt, ...)
 	return code;
 }
 
-static void
-sync_begins(struct env_shared *shared)
+void
+env_sync_begins(struct env_shared *shared)
 {
 	pthread_mutex_lock(&shared->lock);
 	shared->syncing++;
@@ -162,8 +162,8 @@ sync_begins(struct env_shared *shared)
 }
 
 /* Not called after a failure: then the word stays set. */
-static void
-sync_ends(struct env_shared *shared, uint64_t taken_ns)
+void
+env_sync_ends(struct env_shared *shared, uint64_t taken_ns)
 {
 	pthread_mutex_lock(&shared->lock);
 	assert(shared->syncing > 0);
@@ -502,12 +502,12 @@ env_commit(struct env *env, MDB_txn *txn)
 
 	if (env->synced) {
 		begun_ns = clock_now_ns();
-		sync_begins(env->shared);
+		env_sync_begins(env->shared);
 	}
 	rc = mdb_txn_commit(txn);
 	if (rc == 0) {
 		if (env->synced) {
-			sync_ends(env->shared, clock_now_ns() - begun_ns);
+			env_sync_ends(env->shared, clock_now_ns() - begun_ns);
 			/* Else the next sync by itself looks for them. */
 			mdb_reader_check(env->mdb, &dead);
 		}
@@ -524,7 +524,7 @@ env_commit(struct env *env, MDB_txn *txn)
 	}
 	rc = env_error(env, rc, "commit");
 	if (rc == ERR_FULL && env->synced) {
-		sync_ends(env->shared, 0);
+		env_sync_ends(env->shared, 0);
 	}
 	return rc;
 }
@@ -542,13 +542,13 @@ env_sync(struct env *env)
 		return ERR_INTERNAL;
 	}
 	begun_ns = clock_now_ns();
-	sync_begins(env->shared);
+	env_sync_begins(env->shared);
 	rc = mdb_env_sync(env->mdb, 1);
 	if (rc != 0) {
 		return env_latch(env->shared, ERR_IO, "%s: sync failed: %s",
 		    env->name, mdb_strerror(rc));
 	}
-	sync_ends(env->shared, clock_now_ns() - begun_ns);
+	env_sync_ends(env->shared, clock_now_ns() - begun_ns);
 	mdb_reader_check(env->mdb, &dead);
 	return ERR_OK;
 }
@@ -557,7 +557,7 @@ int
 env_break(struct env *env, bool sync)
 {
 	if (sync) {
-		sync_begins(env->shared);
+		env_sync_begins(env->shared);
 	}
 	return env_latch(env->shared, ERR_IO, "%s: %s failed: %s, a fault "
 	    "that an operator has set", env->name, sync ? "sync" : "write",
@@ -567,63 +567,73 @@ env_break(struct env *env, bool sync)
 /* ------------------------------------------------------ the disk's truth */
 
 static int
-compare_range(struct env *env, int fd, uint64_t begin, uint64_t end,
+compare_range(const char *name, int cached, int direct, const uint64_t range[2],
     uint8_t *disk, uint8_t *cache, struct err_buf *err)
 {
-	uint64_t at;
+	uint64_t at, end = range[1];
 	size_t size;
 	ssize_t got;
 
-	for (at = begin; at < end; at += size) {
+	for (at = range[0]; at < end; at += size) {
 		size = end - at < COMPARE_CHUNK ? end - at : COMPARE_CHUNK;
-		got = pread(fd, disk, size, (off_t)at);
+		got = pread(direct, disk, size, (off_t)at);
 		if (got != (ssize_t)size) {
 			return err_set(err, ERR_IO,
-			    "%s: cannot read the disk at %llu", env->name,
+			    "%s: cannot read the disk at %llu", name,
 			    (unsigned long long)at);
 		}
-		got = pread(env->fd, cache, size, (off_t)at);
+		got = pread(cached, cache, size, (off_t)at);
 		if (got != (ssize_t)size || memcmp(disk, cache, size) != 0) {
 			return err_set(err, ERR_IO,
 			    "%s: disk and page cache differ near byte %llu: "
 			    "a sync had failed",
-			    env->name, (unsigned long long)at);
+			    name, (unsigned long long)at);
 		}
 	}
 	return ERR_OK;
 }
 
 int
-env_compare_disk(struct env *env, struct err_buf *err)
+env_compare_ranges(const char *name, int fd, const uint64_t ranges[][2],
+    size_t count, struct err_buf *err)
 {
-	uint64_t end = atomic_load(&env->used_end), tail;
 	void *disk = NULL, *cache = NULL;
 	char path[64];
-	int fd, code = ERR_OK;
+	int direct, code = ERR_OK;
+	size_t i;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", env->fd);
-	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	if (fd == -1) {
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (direct == -1) {
 		/* A file system without a disk below it. */
 		return errno == EINVAL
 		           ? ERR_OK
-		           : err_set_errno(err, "%s: O_DIRECT", env->name);
+		           : err_set_errno(err, "%s: O_DIRECT", name);
 	}
 	if (posix_memalign(&disk, 4096, COMPARE_CHUNK) != 0 ||
 	    posix_memalign(&cache, 4096, COMPARE_CHUNK) != 0) {
 		code = err_set(err, ERR_NOMEM, "out of memory");
 	}
-	/* Both meta pages, then the end, where recent pages are. */
-	tail = end > COMPARE_SIZE ? end - COMPARE_SIZE : 0;
-	if (code == ERR_OK && tail > 0) {
+	for (i = 0; i < count && code == ERR_OK; i++) {
 		code = compare_range(
-		    env, fd, 0, 2 * env->page_size, disk, cache, err);
-	}
-	if (code == ERR_OK) {
-		code = compare_range(env, fd, tail, end, disk, cache, err);
+		    name, fd, direct, ranges[i], disk, cache, err);
 	}
 	free(disk);
 	free(cache);
-	close(fd);
+	close(direct);
 	return code;
+}
+
+int
+env_compare_disk(struct env *env, struct err_buf *err)
+{
+	uint64_t end = atomic_load(&env->used_end);
+	uint64_t tail = end > COMPARE_SIZE ? end - COMPARE_SIZE : 0;
+	/* Both meta pages, then the end, where recent pages are. */
+	const uint64_t ranges[][2] = {
+		{ 0, tail > 0 ? 2 * env->page_size : 0 },
+		{ tail, end },
+	};
+
+	return env_compare_ranges(env->name, env->fd, ranges, 2, err);
 }

@@ -45,6 +45,11 @@ int	env_latched(const struct env_shared *);
 int	env_latch(struct env_shared *, int code, const char *fmt, ...)
 	    PRINTF_LIKE(3, 4);
 
+/* Around each sync: sets the sync word, and clears it after a success (only
+ * then is the second one called). */
+void	env_sync_begins(struct env_shared *);
+void	env_sync_ends(struct env_shared *, uint64_t taken_ns);
+
 struct env_options {
 	enum store_durability durability;
 	uint64_t map_size;
@@ -125,6 +130,12 @@ uint64_t env_used(const struct env *);
  * with what the disk holds, past the page cache.  ERR_IO when they differ.
  */
 int	env_compare_disk(struct env *, struct err_buf *) MUST_CHECK;
+
+/* The same for ranges (begin, end, of whole blocks) of any file; name: for
+ * the text. */
+int	env_compare_ranges(const char *name, int fd,
+	    const uint64_t ranges[][2], size_t count, struct err_buf *)
+	    MUST_CHECK;
 
 /* Bytes of pages that a record of this size takes, at most. */
 uint64_t env_record_size(size_t key_size, size_t value_size);

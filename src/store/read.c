@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the log: each call sees the last commit, whatever the writing
- * thread does meanwhile.  Read transactions are kept and renewed, because
- * beginning one anew takes a lock in the file; MDB_NOTLS makes them things
- * that any thread may use.
+ * Reading the log: each call sees the last commit, in the log environment or
+ * in the journal (overlay.c), whatever the writing thread does meanwhile.
+ * Read transactions are kept and renewed, because beginning one anew takes a
+ * lock in the file; MDB_NOTLS makes them things that any thread may use.
  *
  * Nothing is handed out that has not been compared with its checksum, and
  * with the chain where the entry before it was read too.
@@ -16,22 +16,11 @@
 
 /* ---------------------------------------------------- read transactions */
 
-int
-store_reader_begin(struct store *store, MDB_txn **txn)
+static int
+take_reader(struct store *store, MDB_txn **txn)
 {
-	int code = env_latched(&store->shared), rc;
+	int rc;
 
-	*txn = NULL;
-	if (code != 0) {
-		return code;
-	}
-	if (env_is_foreign(&store->log)) {
-		return ERR_INTERNAL;
-	}
-	if (store->frozen != NULL) {
-		*txn = store->frozen;
-		return ERR_OK;
-	}
 	pthread_mutex_lock(&store->reader_lock);
 	if (store->reader_count > 0) {
 		*txn = store->readers[--store->reader_count];
@@ -47,6 +36,33 @@ store_reader_begin(struct store *store, MDB_txn **txn)
 		return env_error(&store->log, rc, "renewing a transaction");
 	}
 	return ERR_OK;
+}
+
+int
+store_reader_begin(struct store *store, MDB_txn **txn)
+{
+	int code = env_latched(&store->shared);
+
+	*txn = NULL;
+	if (code != 0) {
+		return code;
+	}
+	if (env_is_foreign(&store->log)) {
+		return ERR_INTERNAL;
+	}
+	if (store->frozen != NULL) {
+		*txn = store->frozen;
+		return ERR_OK;
+	}
+	code = take_reader(store, txn);
+	if (code == ERR_OK && store->read_only) {
+		code = overlay_look(store, *txn);
+		if (code != ERR_OK) {
+			store_reader_end(store, *txn);
+			*txn = NULL;
+		}
+	}
+	return code;
 }
 
 void
@@ -112,7 +128,7 @@ store_thaw(struct store *store)
 
 struct reading {
 	struct store *store;
-	uint64_t index; /* of the entry at the cursor */
+	uint64_t index; /* of the next one */
 	uint64_t bytes_left;
 	uint32_t chain; /* of the entry before, */
 	bool has_chain; /* if it was read */
@@ -122,22 +138,14 @@ struct reading {
 };
 
 static int
-read_one(struct reading *reading, const MDB_val *key, const MDB_val *value)
+read_one(struct reading *reading, const MDB_val *value)
 {
 	struct env_shared *shared = &reading->store->shared;
+	uint64_t index = reading->index;
 	struct layout_entry header;
 	struct raft_entry entry;
 	const char *why;
-	uint64_t index = 0;
 
-	if (key->mv_size == sizeof(index)) {
-		memcpy(&index, key->mv_data, sizeof(index));
-	}
-	if (index != reading->index) {
-		return env_latch(shared, ERR_CORRUPT,
-		    "log: entry %llu: missing",
-		    (unsigned long long)reading->index);
-	}
 	why = record_check_entry(index, value, &header, true);
 	if (why == NULL && reading->has_chain &&
 	    header.chain != record_chain(reading->chain, index, header.term,
@@ -150,6 +158,7 @@ read_one(struct reading *reading, const MDB_val *key, const MDB_val *value)
 	}
 	reading->chain = header.chain;
 	reading->has_chain = true;
+	reading->index++;
 	entry.index = index;
 	entry.term = header.term;
 	entry.type = (enum raft_entry_type)header.type;
@@ -164,12 +173,13 @@ read_one(struct reading *reading, const MDB_val *key, const MDB_val *value)
 	return ERR_OK;
 }
 
+/* Those that LMDB has, before end_index. */
 static int
-read_all(struct reading *reading, MDB_txn *txn, uint64_t end_index)
+read_stored(struct reading *reading, MDB_txn *txn, uint64_t end_index)
 {
 	struct store *store = reading->store;
-	uint64_t first_index = reading->index;
-	MDB_val key = { sizeof(first_index), &first_index };
+	uint64_t index = reading->index;
+	MDB_val key = { sizeof(index), &index };
 	MDB_val value;
 	MDB_cursor *cursor;
 	int rc, code = ERR_OK;
@@ -179,17 +189,20 @@ read_all(struct reading *reading, MDB_txn *txn, uint64_t end_index)
 		return env_error(&store->log, rc, "opening a cursor");
 	}
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
-	if (rc == MDB_NOTFOUND) {
-		mdb_cursor_close(cursor);
-		return ERR_NOT_FOUND;
-	}
 	while (rc == 0) {
-		code = read_one(reading, &key, &value);
+		index = 0;
+		if (key.mv_size == sizeof(index)) {
+			memcpy(&index, key.mv_data, sizeof(index));
+		}
+		code = index == reading->index
+		           ? read_one(reading, &value)
+		           : env_latch(&store->shared, ERR_CORRUPT,
+				 "log: entry %llu: missing",
+				 (unsigned long long)reading->index);
 		if (code != ERR_OK || reading->done ||
-		    reading->index + 1 >= end_index) {
+		    reading->index >= end_index) {
 			break;
 		}
-		reading->index++;
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
@@ -197,6 +210,66 @@ read_all(struct reading *reading, MDB_txn *txn, uint64_t end_index)
 		return env_error(&store->log, rc, "reading the log");
 	}
 	return code;
+}
+
+/* Those that the journal has, before end_index.  Under tail_lock. */
+static int
+read_journal(struct reading *reading, uint64_t end_index)
+{
+	MDB_val value;
+	uint32_t size;
+	int code = ERR_OK;
+
+	while (code == ERR_OK && !reading->done &&
+	       reading->index < end_index) {
+		value.mv_data = (void *)(uintptr_t)overlay_find(
+		    reading->store, reading->index, &size);
+		if (value.mv_data == NULL) {
+			break;
+		}
+		value.mv_size = size;
+		code = read_one(reading, &value);
+	}
+	return code;
+}
+
+/*
+ * One part after the other; between them the writing thread may flush, and
+ * what was in the journal is in LMDB then.  False: that was all.
+ */
+static bool
+read_part(struct reading *reading, uint64_t end_index, int *code)
+{
+	struct store *store = reading->store;
+	uint64_t first = reading->index, stored, flushes;
+	MDB_txn *txn = NULL;
+
+	pthread_mutex_lock(&store->tail_lock);
+	if (store->read_only || first <= store->stored.last_index) {
+		*code = store_reader_begin(store, &txn);
+	} else {
+		*code = env_latched(&store->shared);
+	}
+	stored = store->stored.last_index;
+	flushes = store->flushes;
+	if (*code == ERR_OK && first <= stored) {
+		pthread_mutex_unlock(&store->tail_lock);
+		*code = read_stored(reading, txn,
+		    end_index <= stored ? end_index : stored + 1);
+		pthread_mutex_lock(&store->tail_lock);
+	}
+	if (flushes != store->flushes) {
+		/* The next part may be of another history. */
+		reading->has_chain = false;
+	} else if (*code == ERR_OK && reading->index > stored) {
+		*code = read_journal(reading, end_index);
+	}
+	pthread_mutex_unlock(&store->tail_lock);
+	if (txn != NULL) {
+		store_reader_end(store, txn);
+	}
+	return *code == ERR_OK && !reading->done && !reading->has_chain &&
+	       reading->index > first && reading->index < end_index;
 }
 
 int
@@ -211,19 +284,15 @@ store_read(struct store *store, uint64_t first_index, uint64_t end_index,
 		.callback = callback,
 		.arg = arg,
 	};
-	MDB_txn *txn;
 	int code;
 
 	if (first_index >= end_index) {
 		return ERR_OK;
 	}
-	code = store_reader_begin(store, &txn);
-	if (code != ERR_OK) {
-		return code;
+	while (read_part(&reading, end_index, &code)) {
 	}
-	code = read_all(&reading, txn, end_index);
-	store_reader_end(store, txn);
-	return code;
+	return code == ERR_OK && reading.index == first_index ? ERR_NOT_FOUND
+	                                                      : code;
 }
 
 int
@@ -237,20 +306,16 @@ store_log_info(struct store *store, struct store_log_info *info)
 		return code;
 	}
 	if (store->read_only) {
+		/* A fresh look. */
 		code = store_reader_begin(store, &txn);
 		if (code != ERR_OK) {
 			return code;
 		}
-		code = store_load_tail(store, txn, &tail);
 		store_reader_end(store, txn);
-		if (code != ERR_OK) {
-			return code;
-		}
-	} else {
-		pthread_mutex_lock(&store->tail_lock);
-		tail = store->tail;
-		pthread_mutex_unlock(&store->tail_lock);
 	}
+	pthread_mutex_lock(&store->tail_lock);
+	tail = store->tail;
+	pthread_mutex_unlock(&store->tail_lock);
 	info->hard_state = tail.hard_state;
 	info->first_index = tail.first_index;
 	info->last_index = tail.last_index;
@@ -287,11 +352,18 @@ store_entry_info(
 	MDB_txn *txn;
 	int code;
 
+	pthread_mutex_lock(&store->tail_lock);
 	code = store_reader_begin(store, &txn);
-	if (code != ERR_OK) {
+	if (code == ERR_OK) {
+		code = overlay_get_entry(store, index, &header);
+	}
+	pthread_mutex_unlock(&store->tail_lock);
+	if (txn == NULL) {
 		return code;
 	}
-	code = store_get_entry(store, txn, index, &header);
+	if (code == ERR_NOT_FOUND) {
+		code = store_get_entry(store, txn, index, &header);
+	}
 	if (code == ERR_NOT_FOUND && index > 0) {
 		code = get_cut_off(store, txn, index, &header);
 	}

@@ -138,8 +138,8 @@ store_snapshot(struct store *store, const struct raft_snapshot *snapshot)
 	uint32_t chain;
 	int code;
 
-	assert(store->txn != NULL);
-	if (store->sticky != ERR_OK) {
+	assert(store->batch);
+	if (store_direct(store) != ERR_OK) {
 		return;
 	}
 	assert(snapshot->index >= next->snapshot_index);
@@ -265,23 +265,28 @@ store_cut(struct store *store, uint64_t first_index)
 	struct log_tail *next = &store->next;
 	int code;
 
-	assert(store->txn != NULL);
+	assert(store->batch);
 	if (store->sticky != ERR_OK) {
 		return false;
 	}
 	assert(first_index <= next->snapshot_index + 1);
+	if (first_index <= next->first_index && !next->unsettled) {
+		return false;
+	}
+	if (store_direct(store) != ERR_OK) {
+		return false;
+	}
 	if (first_index <= next->first_index) {
 		/* Something to commit: see store_cut_is_settled(). */
-		if (next->unsettled) {
-			next->unsettled = false;
-			store_fail(store, put_snapshot(store));
-		}
+		next->unsettled = false;
+		store_fail(store, put_snapshot(store));
 		return false;
 	}
 	store_close_cursor(store);
 	code = cut_entries(store, first_index,
-	    STORE_CUT_ENTRIES + 2 * store->txn_entries,
-	    STORE_CUT_SIZE + 2 * store->txn_bytes);
+	    STORE_CUT_ENTRIES +
+		2 * (store->txn_entries + store->flushed_entries),
+	    STORE_CUT_SIZE + 2 * (store->txn_bytes + store->flushed_bytes));
 	if (code == ERR_OK) {
 		code = cut_runs(store);
 	}
@@ -353,10 +358,10 @@ store_install(struct store *store, const struct raft_snapshot *snapshot,
 	uint32_t chain;
 	int rc, code;
 
-	assert(store->txn != NULL);
+	assert(store->batch);
 	assert(receive->finished && receive->index == snapshot->index);
 	assert(memcmp(receive->chain, snapshot->chain, RAFT_CHAIN_SIZE) == 0);
-	if (store->sticky != ERR_OK) {
+	if (store_direct(store) != ERR_OK) {
 		return;
 	}
 	assert(snapshot->index > next->snapshot_index);

@@ -48,7 +48,8 @@ void	store_install(struct store *, const struct raft_snapshot *,
 /*
  * Deletes some entries before first_index, which is not beyond the snapshot:
  * at most STORE_CUT_ENTRIES and STORE_CUT_SIZE, and twice of what this
- * transaction has appended.  True when some are left for the next one.
+ * transaction has appended.  True when some are left for the next one.  Makes
+ * the batch a transaction of LMDB's (store_is_direct()).
  */
 #define STORE_CUT_ENTRIES	1024
 #define STORE_CUT_SIZE		(1u << 20)

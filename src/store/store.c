@@ -3,13 +3,15 @@
  * Opening a store.  The order matters:
  *
  *	1. the log environment: format, identity, hard state, the name of
- *	   the state environment
+ *	   the state environment; the journal in front of it
  *	2. the state environment, and how far it has been applied
  *	3. was the last run killed in the middle of a sync?  then what the
  *	   page cache shows is compared with the disk
- *	4. sync: what a killed run had written may be in the page cache only,
+ *	4. what the journal has goes into the log environment: from here on
+ *	   it is empty (a store that is opened read-only keeps it on top)
+ *	5. sync: what a killed run had written may be in the page cache only,
  *	   and nothing may be promised on it before the disk has it
- *	5. the end of the log, and its chain since the last checkpoint
+ *	6. the end of the log, and its chain since the last checkpoint
  *
  * The state's position is read before the end of the log, because a running
  * node beside a read-only opener goes on: seen in this order, the log has
@@ -419,7 +421,32 @@ open_state(struct store *store, struct err_buf *err)
 	return code;
 }
 
-/* Steps 3 and 4.  Until the comparison is done the word stays as it was. */
+/* Step 4, one transaction.  Term and vote in it count from here on. */
+static int
+replay(struct store *store)
+{
+	MDB_txn *txn;
+	int code = env_begin(&store->log, false, &txn);
+
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = overlay_load(store, txn);
+	mdb_txn_abort(txn);
+	if (code != ERR_OK || store->journal.end == 0) {
+		return code;
+	}
+	code = store_begin(store);
+	if (code != ERR_OK) {
+		return code;
+	}
+	(void)store_direct(store);
+	return store_commit(store);
+}
+
+/*
+ * Steps 3, 4 and 5.  Until the comparison is done the word stays as it was.
+ */
 static int
 make_durable(struct store *store, const char *dir,
     const struct store_options *options, struct err_buf *err)
@@ -435,12 +462,18 @@ make_durable(struct store *store, const char *dir,
 		if (code == ERR_OK) {
 			code = env_compare_disk(&store->contents->env, &why);
 		}
+		if (code == ERR_OK) {
+			code = journal_compare_disk(&store->journal, &why);
+		}
 		if (code != ERR_OK) {
 			return err_set(err, code, "%s: %s", dir, why.text);
 		}
 	}
 	store->shared.sync_word = options->sync_word;
-	code = env_sync(&store->log);
+	code = replay(store);
+	if (code == ERR_OK) {
+		code = env_sync(&store->log);
+	}
 	if (code == ERR_OK) {
 		code = env_sync(&store->contents->env);
 	}
@@ -510,7 +543,7 @@ check_position(struct store *store, uint64_t applied, const char *dir,
 	return ERR_OK;
 }
 
-/* Step 5. */
+/* Step 6. */
 static int
 check_end(struct store *store, const char *dir, struct err_buf *err)
 {
@@ -526,7 +559,10 @@ check_end(struct store *store, const char *dir, struct err_buf *err)
 		return opened_badly(store, dir, code, err);
 	}
 	store->frozen = txn;
-	code = store_load_tail(store, txn, &store->tail);
+	if (!store->read_only) {
+		code = store_load_tail(store, txn, &store->tail);
+		store->stored = store->tail;
+	}
 	if (code == ERR_OK &&
 	    position.applied_index <= store->tail.last_index) {
 		code = check_entries(store, position.applied_index);
@@ -543,6 +579,7 @@ struct store *
 store_new(const char *dir, const struct store_options *options)
 {
 	struct store *store = calloc(1, sizeof(*store));
+	pthread_mutexattr_t recursive;
 
 	if (store == NULL) {
 		return NULL;
@@ -555,7 +592,11 @@ store_new(const char *dir, const struct store_options *options)
 	store->options = *options;
 	store->read_only = options->read_only;
 	env_shared_init(&store->shared);
-	pthread_mutex_init(&store->tail_lock, NULL);
+	/* The callback of store_read() may ask for more. */
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&store->tail_lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
 	pthread_mutex_init(&store->reader_lock, NULL);
 	pthread_mutex_init(&store->contents_lock, NULL);
 	return store;
@@ -575,6 +616,11 @@ open_once(struct store **result, const char *dir,
 	code = open_log(store, dir, options, err);
 	if (code == ERR_OK) {
 		code = check_identity(store, expect, dir, err);
+	}
+	if (code == ERR_OK) {
+		code = journal_open(&store->journal, &store->shared,
+		    store->dir, &store->identity, options->durability,
+		    store->read_only, err);
 	}
 	if (code == ERR_OK) {
 		code = open_state(store, err);
@@ -630,9 +676,10 @@ store_close(struct store *store)
 		return; /* after a fork: the parent's */
 	}
 	assert(store->state_user == NULL);
-	if (store->txn != NULL) {
+	if (store->batch) {
 		store_abort(store);
 	}
+	journal_close(&store->journal);
 	store_readers_close(store);
 	contents_close(store);
 	if (store->log_open) {
@@ -690,8 +737,14 @@ store_sync_state(struct store *store)
 int
 store_sync(struct store *store)
 {
-	int code = env_sync(&store->log);
+	/* The journal first: on the disk it must never be ahead of what the
+	 * log environment covers by more than one lap. */
+	int code = store->journal.synced ? ERR_OK
+	                                 : journal_sync(&store->journal);
 
+	if (code == ERR_OK) {
+		code = env_sync(&store->log);
+	}
 	return code == ERR_OK ? store_sync_state(store) : code;
 }
 

@@ -97,7 +97,7 @@ void	store_free_boot(struct raft_boot *);
 /* ------------------------------------------------------- group commit */
 
 /*
- * One transaction.  Between begin and commit any number of: set hard state,
+ * One batch.  Between begin and commit any number of: set hard state,
  * truncate, append, in order.  commit makes all of it durable (in the
  * store's durability) or none: after an error the transaction is gone, the
  * store as before (ERR_FULL) or latched (everything else).  The error of a
@@ -109,6 +109,12 @@ void	store_truncate(struct store *, uint64_t from_index);
 void	store_append(struct store *, const struct raft_entry *, uint32_t count);
 int	store_commit(struct store *) MUST_CHECK;
 void	store_abort(struct store *);
+/*
+ * The open batch will be a transaction of LMDB's, which takes all that the
+ * journal has with it, and no record of the journal: one operation more costs
+ * little.
+ */
+bool	store_is_direct(const struct store *);
 /*
  * As if a write or (sync) a sync of the log had failed, which an operator has
  * asked for: latches the store, and leaves the sync word set.  No transaction

@@ -18,6 +18,9 @@
  *	receive.c	builds a state environment of it, aside
  *	plant.c		builds a store of it
  *	backup.c	it in a file, and read back from there
+ *	journal.c	records of batches, in front of the log environment
+ *	journal_file.c	the file that they are in
+ *	overlay.c	what the journal has and the log environment not
  *	record.c	records <-> bytes, checksums, the chain
  *	env.c		one LMDB environment
  *	room.c		blocks for it, ahead of the need
@@ -36,6 +39,7 @@
 #include "kv/kv.h"
 #include "raft/raft.h"
 #include "store/env.h"
+#include "store/journal.h"
 #include "store/store.h"
 #include "store/store_layout.h"
 #include "store/stream.h"
@@ -89,18 +93,29 @@ struct store {
 	struct contents *contents;	/* the one that is in force */
 	struct contents *obsolete;	/* list of former ones */
 
+	/*
+	 * The journal's records are on top of the log environment: entries
+	 * behind stored.last_index are there.  Under tail_lock: tail, stored,
+	 * and of the journal places, count and the bytes of what they name.
+	 */
 	pthread_mutex_t tail_lock;
 	struct log_tail tail;		/* as of the last commit */
+	struct log_tail stored;		/* as of LMDB's last commit */
+	uint64_t flushes;		/* of those commits, since open */
+	struct journal journal;
 	_Atomic uint64_t entry_count;	/* appended since open */
 	_Atomic uint64_t byte_count;
 
-	/* The open write transaction of the log. */
+	/* The open batch: LMDB's write transaction, or (NULL) a record of the
+	 * journal. */
+	bool batch;
 	MDB_txn *txn;
 	MDB_cursor *cursor;		/* of entries; NULL: none yet */
 	struct log_tail next;
 	int sticky;			/* the first error in it */
 	uint64_t txn_size;		/* bytes of pages, estimated */
 	uint64_t txn_entries, txn_bytes;
+	uint64_t flushed_entries, flushed_bytes; /* from the journal */
 	struct receive *installing;	/* in it */
 
 	pthread_mutex_t reader_lock;
@@ -218,10 +233,42 @@ MDB_txn	*state_txn(struct state *);
 /* -------------------------------------------------------------- commit.c */
 
 void	store_fail(struct store *, int code);
+/*
+ * The open batch goes on in a transaction of LMDB's, which has all that the
+ * journal has, and what the batch holds by now.  Errors are sticky.
+ */
+int	store_direct(struct store *);
+/* Into the open transaction of LMDB's; what is asserted has been checked. */
+int	store_put_hard_state(struct store *, const struct raft_hard_state *)
+	    MUST_CHECK;
+int	store_put_entry(struct store *, const struct raft_entry *) MUST_CHECK;
 void	store_close_cursor(struct store *);
 /* Deletes all keys below index; LMDB's code. */
 int	store_delete_before(struct store *, MDB_dbi, uint64_t index)
 	    MUST_CHECK;
+
+/* ------------------------------------------------------------- overlay.c */
+
+/*
+ * What follows is called with tail_lock held, or by the thread that commits,
+ * or on a read-only store.
+ */
+/* NULL: not in the journal.  The record as LMDB would have it. */
+const uint8_t *overlay_find(const struct store *, uint64_t index,
+	    uint32_t *size);
+/* One entry's header, verified; ERR_NOT_FOUND, or latched. */
+int	overlay_get_entry(struct store *, uint64_t index,
+	    struct layout_entry *) MUST_CHECK;
+/*
+ * Reads the journal on top of the log environment as txn shows it: stored,
+ * tail, places.  Latched with ERR_CORRUPT when it is damaged; ERR_AGAIN: it
+ * does not belong to what txn shows.
+ */
+int	overlay_load(struct store *, MDB_txn *txn) MUST_CHECK;
+/* Read-only stores: the two as they belong together; txn may be renewed. */
+int	overlay_look(struct store *, MDB_txn *txn) MUST_CHECK;
+/* Puts into the open transaction what the journal has, and its open batch. */
+int	overlay_flush(struct store *) MUST_CHECK;
 
 /* ------------------------------------------------------------ contents.c */
 

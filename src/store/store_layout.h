@@ -15,6 +15,7 @@
  *				"run"			layout_run
  *				"hard_state"		layout_hard_state
  *				"snapshot"		layout_snapshot
+ *				"journal"		layout_journal
  *	log			index			layout_entry, data
  *	runs			first index of a term	layout_term_run
  *	configs			index			layout_config, encoded
@@ -24,6 +25,12 @@
  *	data, sessions,		key			layout_value, value
  *	answers, meta,
  *	expiries, events
+ *
+ *	journal: a block with layout_journal_head, then records:
+ *
+ *	| layout_record | layout_op, content | layout_op, content | ... | pad |
+ *	  content: layout_op_hard_state, or layout_entry and its data; padded
+ *	  to 8 bytes
  */
 #ifndef STORE_STORE_LAYOUT_H
 #define STORE_STORE_LAYOUT_H
@@ -33,13 +40,15 @@
 #include <stdint.h>
 
 #define LAYOUT_MAGIC	0x31726f7473726c70ull
-#define LAYOUT_VERSION	2u	/* 1: without expiries and events */
+/* 1: without expiries and events; 2: without a journal */
+#define LAYOUT_VERSION	3u
 
 #define LAYOUT_DIRECTORY	"store"
 #define LAYOUT_DIRECTORY_NEW	"store.new"	/* while it is built */
 #define LAYOUT_DIRECTORY_COMPACT "store.compact"	/* with a copy in it */
 #define LAYOUT_LOG		"log"
 #define LAYOUT_STATE		"state.0"
+#define LAYOUT_JOURNAL		"journal"
 #define LAYOUT_DATA_FILE	"data.mdb"
 #define LAYOUT_LOCK_FILE	"lock.mdb"
 
@@ -53,6 +62,12 @@
 #define LAYOUT_KEY_RUN		"run"
 #define LAYOUT_KEY_HARD_STATE	"hard_state"
 #define LAYOUT_KEY_SNAPSHOT	"snapshot"
+#define LAYOUT_KEY_JOURNAL	"journal"
+
+#define LAYOUT_JOURNAL_MAGIC	0x316c6e726a707372ull
+#define LAYOUT_JOURNAL_BLOCK	4096u	/* before the records, and of writes */
+#define LAYOUT_JOURNAL_SIZE	(1u << 20)	/* of the records' area */
+#define LAYOUT_RECORD_MAGIC	0x63726a72u
 
 struct layout_format {
 	uint64_t magic;
@@ -129,6 +144,53 @@ struct layout_value {
 	uint32_t checksum;
 };
 
+/* How far the log environment covers the journal: all of this lap. */
+struct layout_journal {
+	uint64_t sequence;		/* of the last record */
+	uint64_t lap;
+	uint32_t chain;			/* that record's checksum */
+	uint32_t checksum;
+};
+
+struct layout_journal_head {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t node_id;
+	uint64_t cluster_id;
+	uint64_t store_id;
+	uint64_t size;			/* of the records' area */
+	uint32_t zero;
+	uint32_t checksum;
+};
+
+/* One batch.  The checksum is seeded with the store's identity. */
+struct layout_record {
+	uint32_t magic;
+	uint32_t size;			/* of the content */
+	uint32_t span;			/* from here to the next record */
+	uint32_t previous;		/* checksum of the record before */
+	uint64_t sequence;		/* 1, 2, ...; never restarts */
+	uint64_t lap;			/* 1, 2, ... */
+	uint32_t zero;
+	uint32_t checksum;		/* all above, and the content */
+};
+
+enum layout_op_kind {
+	LAYOUT_OP_HARD_STATE = 1,
+	LAYOUT_OP_ENTRY = 2,
+};
+
+struct layout_op {
+	uint32_t kind;
+	uint32_t size;			/* of what follows, without padding */
+};
+
+struct layout_op_hard_state {
+	uint64_t term;
+	uint32_t vote;
+	uint32_t zero;
+};
+
 static_assert(sizeof(struct layout_format) == 16, "layout");
 static_assert(sizeof(struct layout_identity) == 24, "layout");
 static_assert(sizeof(struct layout_run) == 16, "layout");
@@ -141,5 +203,11 @@ static_assert(sizeof(struct layout_link) == 24, "layout");
 static_assert(sizeof(struct layout_term_run) == 16, "layout");
 static_assert(sizeof(struct layout_config) == 8, "layout");
 static_assert(sizeof(struct layout_value) == 4, "layout");
+static_assert(sizeof(struct layout_journal) == 24, "layout");
+static_assert(sizeof(struct layout_journal_head) == 48, "layout");
+static_assert(sizeof(struct layout_record) == 40, "layout");
+static_assert(offsetof(struct layout_record, checksum) == 36, "layout");
+static_assert(sizeof(struct layout_op) == 8, "layout");
+static_assert(sizeof(struct layout_op_hard_state) == 16, "layout");
 
 #endif

@@ -337,6 +337,50 @@ verify_log(struct verify *verify)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* What comes on top of it.  That the records continue each other, and what
+ * LMDB covers, was seen when they were read. */
+static void
+verify_journal(struct verify *verify)
+{
+	struct store *store = verify->store;
+	uint64_t index = store->stored.last_index + 1;
+	struct layout_journal covered;
+	struct layout_entry header;
+	MDB_val value;
+	const char *why;
+	uint32_t size;
+
+	(void)get_meta(
+	    verify, LAYOUT_KEY_JOURNAL, &covered, sizeof(covered));
+	verify->term = store->tail.hard_state.term;
+	for (; index <= store->tail.last_index; index++) {
+		value.mv_data =
+		    (void *)(uintptr_t)overlay_find(store, index, &size);
+		if (value.mv_data == NULL) {
+			damage(verify, "journal: entry %llu: missing",
+			    (unsigned long long)index);
+			return;
+		}
+		value.mv_size = size;
+		why = record_check_entry(index, &value, &header, true);
+		if (why == NULL && header.chain !=
+			record_chain(verify->chain, index, header.term,
+			    header.type, header.data_checksum)) {
+			why = "does not continue the chain";
+		}
+		if (why == NULL && (header.term < verify->last_term ||
+			header.term > verify->term)) {
+			why = "its term does not fit";
+		}
+		if (why != NULL) {
+			damage(verify, "journal: entry %llu: %s",
+			    (unsigned long long)index, why);
+		}
+		verify->chain = header.chain;
+		verify->last_term = header.term;
+	}
+}
+
 int
 store_check(
     struct store *store, void (*report)(void *, const char *), void *arg)
@@ -348,8 +392,10 @@ store_check(
 	};
 	int code, rc;
 
+	pthread_mutex_lock(&store->tail_lock);
 	code = store_reader_begin(store, &verify.txn);
 	if (code != ERR_OK) {
+		pthread_mutex_unlock(&store->tail_lock);
 		return code;
 	}
 	verify_meta(&verify);
@@ -363,6 +409,8 @@ store_check(
 	}
 	if (rc != 0) {
 		damage(&verify, "log: %s", mdb_strerror(rc));
+	} else {
+		verify_journal(&verify);
 	}
 	if (verify.runs != NULL) {
 		mdb_cursor_close(verify.runs);
@@ -371,6 +419,7 @@ store_check(
 		mdb_cursor_close(verify.configs);
 	}
 	store_reader_end(store, verify.txn);
+	pthread_mutex_unlock(&store->tail_lock);
 	if (verify.damage_count > REPORTS_MAX && report != NULL) {
 		report(arg, "and more of the same");
 	}

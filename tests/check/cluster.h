@@ -271,6 +271,21 @@ cluster_create_filled(const struct cluster_filling *filling, uint32_t count)
 	cluster_create_filled((struct cluster_filling[]){ __VA_ARGS__ }, \
 	    (uint32_t)COUNT_OF(((struct cluster_filling[]){ __VA_ARGS__ })))
 
+/* What a node's journal has goes into its log environment. */
+static inline void
+cluster_flush(uint32_t id)
+{
+	struct store_options options = cluster_options();
+	struct store *store;
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/node-%u", cluster_dir, id);
+	ck_assert_int_eq(store_open(&store, path, NULL, &options,
+			     &cluster_err),
+	    ERR_OK);
+	store_close(store);
+}
+
 /* Flips a byte of each copy of a text in a file of a node's store. */
 static inline void
 cluster_spoil(uint32_t id, const char *env, const char *text)
@@ -281,6 +296,7 @@ cluster_spoil(uint32_t id, const char *env, const char *text)
 	struct stat st;
 	int fd;
 
+	cluster_flush(id);
 	snprintf(path, sizeof(path), "%s/node-%u/store/%s/data.mdb",
 	    cluster_dir, id, env);
 	fd = open(path, O_RDWR);

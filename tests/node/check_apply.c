@@ -27,7 +27,7 @@ setup(void)
 
 	test_setup();
 	ck_assert_int_eq(enter_namespace(), 0);
-	mount_small("4m");
+	mount_small("5m");
 	test_create(STORE_PROCESS);
 	store = test_open(STORE_PROCESS);
 	ck_assert_msg(apply_new(&apply, store, false, &bell, &first,
@@ -125,7 +125,8 @@ check_value(uint32_t number)
 	    (uint8_t)number);
 }
 
-/* Far beyond what fits: four MiB hold less than 200 values. */
+/* Far beyond what fits: five MiB, one of them the journal's, hold less than
+ * 200 values. */
 START_TEST(applies_in_memory)
 {
 	struct apply_done done;
@@ -170,7 +171,7 @@ START_TEST(frees_when_idle)
 	struct apply_done done;
 	uint32_t number, turns;
 
-	remount("8m");
+	remount("9m");
 	for (number = 0; room < STORE_ROOM_NONE; number++) {
 		ck_assert_uint_lt(number, 1000);
 		done = set(number);

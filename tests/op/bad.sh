@@ -158,8 +158,8 @@ cp -r "$D/node-3" "$W/older"
 expect 0 sup start
 expect 0 sup stop
 # The same place on the disk, older contents.
-for part in log state.0; do
-	cp "$W/older/store/$part/data.mdb" "$D/node-3/store/$part/data.mdb"
+for file in log/data.mdb state.0/data.mdb journal; do
+	cp "$W/older/store/$file" "$D/node-3/store/$file"
 done
 # So it is in a copy of the whole, whose other stores go on.
 cp -a "$D" "$W/copy"

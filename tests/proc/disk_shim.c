@@ -35,6 +35,22 @@ fdatasync(int fd)
 	return ((int)syscall(SYS_fdatasync, fd));
 }
 
+/* Through O_DSYNC: a write and its sync. */
+EXPORT ssize_t
+pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+	if ((fcntl(fd, F_GETFL) & O_DSYNC) != 0) {
+		while (is_told(fd, "hang")) {
+			usleep(5000);
+		}
+		if (is_told(fd, "fail")) {
+			errno = EIO;
+			return (-1);
+		}
+	}
+	return (syscall(SYS_pwrite64, fd, data, size, offset));
+}
+
 EXPORT int
 fallocate(int fd, int mode, off_t offset, off_t size)
 {

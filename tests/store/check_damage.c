@@ -36,6 +36,7 @@ START_TEST(test_cut)
 	store = test_open(STORE_PROCESS);
 	ck_assert_int_eq(test_commit(store, 2, 2000, 2), ERR_OK);
 	store_close(store);
+	test_flush(STORE_PROCESS);
 	snprintf(
 	    path, sizeof(path), "%s/store/%s/data.mdb", test_dir, cuts[_i].env);
 	ck_assert_int_eq(truncate(path, cuts[_i].size), 0);
@@ -146,6 +147,7 @@ START_TEST(test_flip)
 	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_OK);
 	ck_assert_int_eq(test_commit(store, 40, 80, 3), ERR_OK);
 	store_close(store);
+	test_flush(STORE_PROCESS);
 	for (bit = 0; bit < bits; bit += flips[_i].step) {
 		bits = flip(change, bit);
 		if (flips[_i].at_open) {
@@ -190,6 +192,7 @@ START_TEST(test_gone)
 	store = test_open(STORE_PROCESS);
 	ck_assert_int_eq(test_commit(store, 2, 60, 2), ERR_OK);
 	store_close(store);
+	test_flush(STORE_PROCESS);
 	env = raw_open(&gone[_i], &txn, &dbi);
 	ck_assert_int_eq(mdb_del(txn, dbi, &key, NULL), 0);
 	ck_assert_int_eq(mdb_txn_commit(txn), 0);
@@ -234,8 +237,8 @@ START_TEST(test_version)
 	    store_open(&store, test_dir, NULL, &options, &test_err),
 	    ERR_VERSION);
 	ck_assert_ptr_nonnull(strstr(test_err.text,
-	    _i == 0 ? "made by an older version of raftsup: its format is 1"
-		    : "made by a newer version of raftsup: its format is 3"));
+	    _i == 0 ? "made by an older version of raftsup: its format is 2"
+		    : "made by a newer version of raftsup: its format is 4"));
 	options.read_only = true;
 	ck_assert_int_eq(
 	    store_open(&store, test_dir, NULL, &options, &test_err),
@@ -269,6 +272,7 @@ START_TEST(test_old_entry)
 	kv_free(kv);
 	state_close(state);
 	store_close(store);
+	test_flush(STORE_PROCESS);
 
 	flip(&change, 8 * sizeof(struct layout_entry) + 3);
 	store = test_open(STORE_PROCESS);

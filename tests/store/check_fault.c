@@ -20,6 +20,7 @@ enum fault {
 	FAULT_SYNC,     /* fdatasync */
 	FAULT_WRITE,    /* pages */
 	FAULT_META,     /* the meta page */
+	FAULT_JOURNAL,  /* a record */
 	FAULT_ALLOCATE, /* fallocate */
 	FAULT_DISK,     /* the disk has other bytes than the cache */
 };
@@ -27,6 +28,7 @@ enum fault {
 static enum fault fault;
 static int fault_errno;
 static unsigned int sync_calls, write_calls, meta_calls, allocate_calls;
+static unsigned int journal_calls;
 static volatile uint32_t sync_word;
 static bool word_unset_at_sync;
 
@@ -46,6 +48,7 @@ set_fault(enum fault kind, int errnum)
 	fault = kind;
 	fault_errno = errnum;
 	sync_calls = write_calls = meta_calls = allocate_calls = 0;
+	journal_calls = 0;
 }
 
 EXPORT int
@@ -58,14 +61,32 @@ fdatasync(int fd)
 	return fails(FAULT_SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
+static bool
+is_journal(int fd)
+{
+	char link[64], path[400];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path));
+	return length > 8 && memcmp(path + length - 8, "/journal", 8) == 0;
+}
+
 EXPORT ssize_t
 pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-	bool is_meta = offset < 2 * 4096;
+	bool is_record = is_journal(fd);
+	bool is_meta = !is_record && offset < 2 * 4096;
 
+	journal_calls += is_record;
 	meta_calls += is_meta;
-	write_calls += !is_meta;
-	return fails(is_meta ? FAULT_META : FAULT_WRITE)
+	write_calls += !is_meta && !is_record;
+	if (is_record && sync_word == 0) {
+		word_unset_at_sync = true;
+	}
+	return fails(is_record     ? FAULT_JOURNAL
+		         : is_meta ? FAULT_META
+		                   : FAULT_WRITE)
 	           ? -1
 	           : syscall(SYS_pwrite64, fd, data, size, offset);
 }
@@ -151,7 +172,14 @@ START_TEST(test_sync_word)
 	ck_assert_uint_eq(sync_calls, 2);
 	ck_assert_uint_eq(sync_word, 0);
 	set_fault(FAULT_NONE, 0);
+	/* Entries alone are a record of the journal, in one write. */
 	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_OK);
+	ck_assert_uint_eq(journal_calls, 1);
+	ck_assert_uint_eq(write_calls + meta_calls + sync_calls, 0);
+	ck_assert_uint_eq(sync_word, 0);
+	/* A truncation is not. */
+	ck_assert_int_eq(test_commit(store, 39, 40, 2), ERR_OK);
+	ck_assert_uint_eq(journal_calls, 1);
 	ck_assert_uint_eq(sync_calls, 1);
 	ck_assert_uint_eq(meta_calls, 1);
 	ck_assert_uint_eq(sync_word, 0);
@@ -196,6 +224,7 @@ static const struct {
 	{ FAULT_SYNC, EDQUOT },
 	{ FAULT_WRITE, EIO },
 	{ FAULT_META, EIO },
+	{ FAULT_JOURNAL, EIO },
 };
 
 /* Power durability: the commit fails, the store stops, the word says so. */
@@ -207,7 +236,11 @@ START_TEST(test_commit_stops)
 	store = open_with_word(STORE_POWER);
 	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_OK);
 	set_fault(stops[_i].fault, stops[_i].errnum);
-	ck_assert_int_eq(test_commit(store, 40, 80, 2), ERR_IO);
+	/* A truncation goes past the journal. */
+	ck_assert_int_eq(test_commit(store,
+			     stops[_i].fault == FAULT_JOURNAL ? 40 : 39, 80,
+			     2),
+	    ERR_IO);
 	if (stops[_i].fault == FAULT_SYNC && stops[_i].errnum == EIO) {
 		ck_assert_uint_eq(sync_calls, 1);
 	}

@@ -78,7 +78,7 @@ START_TEST(test_threads)
 	ck_assert_int_eq(
 	    pthread_create(&syncer, NULL, sync_beside, &beside), 0);
 	while (!beside.failed && next < 100000 &&
-	       (next < 1000 || beside.reads < 20 || beside.syncs < 5)) {
+	       (next < 20000 || beside.reads < 20 || beside.syncs < 5)) {
 		ck_assert_int_eq(
 		    test_commit(beside.store, next, next + 10, 2), ERR_OK);
 		next += 10;

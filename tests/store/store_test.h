@@ -89,6 +89,13 @@ test_open(enum store_durability durability)
 	return store;
 }
 
+/* What the journal has goes into the log environment: at a start it does. */
+static inline void
+test_flush(enum store_durability durability)
+{
+	store_close(test_open(durability));
+}
+
 static inline struct store *
 test_open_read_only(void)
 {
