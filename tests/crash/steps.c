@@ -25,6 +25,9 @@
 #include "base/fs.h"
 
 #define PAGE		4096u
+/* Of a mapped file, after each instruction: the operations here change no more
+ * of one; all of it after each system call. */
+#define LOOK_SIZE	(32u << 10)
 #define SYSCALL_CODE	0x050fu		/* the instruction's bytes */
 #define EXIT_SKIPPED	77
 
@@ -332,6 +335,7 @@ images_find_writable(struct trace *trace)
 static bool
 image_changed(struct image *image, bool call)
 {
+	size_t size = image->size;
 	struct stat st;
 
 	if (call) {
@@ -339,8 +343,10 @@ image_changed(struct image *image, bool call)
 		if ((size_t)st.st_size != image->size) {
 			return true;
 		}
+	} else if (size > LOOK_SIZE) {
+		size = LOOK_SIZE;
 	}
-	return memcmp(image->map, image->copy, image->size) != 0;
+	return memcmp(image->map, image->copy, size) != 0;
 }
 
 /*

@@ -28,7 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STEPS_FILES_MAX	4
+#define STEPS_FILES_MAX	5
 
 enum step_verdict {
 	STEP_OLD = 0,		/* as before the operation, whole */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Commits of the store, stepped through: the log's (term, vote, truncation
- * and entries in one transaction) and the state's.  The real open code looks
+ * and entries in one transaction), one that is a record of the journal (term,
+ * vote and entries), one that takes along what the journal has, and the
+ * state's.  The real open code looks
  * at each state that a kill would leave: the store is as before the commit
  * or as after it, whole.
  *
@@ -24,6 +26,7 @@
 #define OLD_LAST	40u
 #define CUT_FROM	35u
 #define NEW_LAST	60u
+#define RECORD_LAST	43u	/* of a record of the journal */
 #define DATA_SIZE	300u
 #define KEYS		40u
 #define OLD_STATE	3u	/* checkpoints before */
@@ -177,6 +180,26 @@ run_commit(void)
 }
 
 static void
+run_record(void)
+{
+	struct raft_hard_state hard_state = { .term = 2, .vote = 1 };
+
+	steps_must(store_begin(store) == ERR_OK, "store_begin");
+	store_set_hard_state(store, &hard_state);
+	append(OLD_LAST + 1, RECORD_LAST, 2);
+	steps_must(!store_is_direct(store), "not a record of the journal");
+	steps_must(store_commit(store) == ERR_OK, "store_commit");
+}
+
+/* The journal has something before. */
+static void
+before_flush(void)
+{
+	before();
+	run_record();
+}
+
+static void
 run_checkpoint(void)
 {
 	steps_must(state_checkpoint(state) == ERR_OK, "checkpoint");
@@ -199,7 +222,8 @@ entry_matches(void *arg, const struct raft_entry *entry)
 		return 0;
 	}
 	want = make_entry(entry->index,
-	    last == NEW_LAST && entry->index >= CUT_FROM ? 2 : 1);
+	    (last == NEW_LAST && entry->index >= CUT_FROM) ||
+	    entry->index > OLD_LAST ? 2 : 1);
 	steps_must(entry->term == want.term && entry->size == want.size &&
 	    memcmp(entry->data, want.data, want.size) == 0,
 	    "an entry is another one");
@@ -251,20 +275,41 @@ on_exit_broken(void)
 	_exit((int)STEP_BROKEN);
 }
 
+/* The log ends here or there, with the term and vote that belong to it. */
 static enum step_verdict
-reopen_log(const char *dir)
+reopen(const char *dir, uint64_t old_last, uint64_t new_last)
 {
 	struct store_log_info info;
+	bool first;
 
 	atexit(on_exit_broken);
 	info = check_all(dir);
-	if (get_state() != OLD_STATE) {
+	first = info.last_index == OLD_LAST;
+	if (get_state() != OLD_STATE ||
+	    info.hard_state.term != (first ? 1 : 2) ||
+	    info.hard_state.vote != (first ? 3 : 1)) {
 		return STEP_BROKEN;
 	}
-	return info.last_index == OLD_LAST && info.hard_state.term == 1 &&
-	    info.hard_state.vote == 3 ? STEP_OLD :
-	    info.last_index == NEW_LAST && info.hard_state.term == 2 &&
-	    info.hard_state.vote == 1 ? STEP_NEW : STEP_BROKEN;
+	return info.last_index == old_last ? STEP_OLD :
+	    info.last_index == new_last ? STEP_NEW : STEP_BROKEN;
+}
+
+static enum step_verdict
+reopen_log(const char *dir)
+{
+	return reopen(dir, OLD_LAST, NEW_LAST);
+}
+
+static enum step_verdict
+reopen_record(const char *dir)
+{
+	return reopen(dir, OLD_LAST, RECORD_LAST);
+}
+
+static enum step_verdict
+reopen_flush(const char *dir)
+{
+	return reopen(dir, RECORD_LAST, NEW_LAST);
 }
 
 static enum step_verdict
@@ -377,8 +422,9 @@ reopen_lmdb(const char *dir)
 	return number == 7 ? STEP_OLD : number == 8 ? STEP_NEW : STEP_BROKEN;
 }
 
-#define STORE_FILES	{ "store/log/data.mdb", "store/log/lock.mdb", \
-			    "store/state.0/data.mdb", "store/state.0/lock.mdb" }
+#define STORE_FILES	{ "store/journal", "store/log/data.mdb", \
+			    "store/log/lock.mdb", "store/state.0/data.mdb", \
+			    "store/state.0/lock.mdb" }
 
 const struct step_case steps_store[] = {
 	{ .name = "log commit", .prepare = prepare_process,
@@ -393,6 +439,18 @@ const struct step_case steps_store[] = {
 	{ .name = "state commit, power", .prepare = prepare_power,
 	  .before = before, .run = run_checkpoint, .files = STORE_FILES,
 	  .reopen = reopen_state, .finish = finish },
+	{ .name = "journal record", .prepare = prepare_process,
+	  .before = before, .run = run_record, .files = STORE_FILES,
+	  .reopen = reopen_record, .finish = finish },
+	{ .name = "journal record, power", .prepare = prepare_power,
+	  .before = before, .run = run_record, .files = STORE_FILES,
+	  .reopen = reopen_record, .finish = finish },
+	{ .name = "journal flush", .prepare = prepare_process,
+	  .before = before_flush, .run = run_commit, .files = STORE_FILES,
+	  .reopen = reopen_flush, .finish = finish },
+	{ .name = "journal flush, power", .prepare = prepare_power,
+	  .before = before_flush, .run = run_commit, .files = STORE_FILES,
+	  .reopen = reopen_flush, .finish = finish },
 	{ .name = "commit by MDB_WRITEMAP", .trap = true,
 	  .prepare = prepare_lmdb, .before = before_lmdb, .run = run_lmdb,
 	  .files = { "lmdb/data.mdb", "lmdb/lock.mdb" },

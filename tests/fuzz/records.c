@@ -11,6 +11,13 @@
  *	u8	key: index or number of a name; 255: u8 size and bytes
  *	u8	size of the record
  *	...	the record
+ *
+ *	or, u8 with bit 7 set: what the journal has on top of it
+ *	u8	bit 0: a record that continues it; else bytes at a place
+ *	u8	kind of the operation; 2: an entry, made right when bit 1 is set
+ *		(its term is the first byte, its type the second); the place
+ *	u8	size of the content
+ *	...	the content
  */
 #include <sys/stat.h>
 
@@ -26,13 +33,23 @@
 
 #define MAP_SIZE	(1u << 20)
 #define OPS_MAX		40
+#define AREA_SIZE	(16u << 10)	/* of the journal, that is written */
 
 /* A whole store, as files: what each input begins with. */
 static struct {
 	uint8_t *data;
 	size_t size;
-} whole[2];
+} whole[3];
 static char dir[256];
+
+/* The journal's, with what it continues. */
+static struct {
+	uint8_t area[AREA_SIZE];
+	size_t offset;
+	struct journal_at at;
+	uint64_t last_index;
+	uint32_t chain;
+} on_top;
 
 static const struct store_identity identity = { 1, 2, 3 };
 static const char *const names[] = { LAYOUT_KEY_FORMAT, LAYOUT_KEY_IDENTITY,
@@ -52,6 +69,11 @@ path_of(int which)
 {
 	static char path[400];
 
+	if (which == 2) {
+		snprintf(path, sizeof(path), "%s/store/%s", dir,
+		    LAYOUT_JOURNAL);
+		return path;
+	}
 	snprintf(path, sizeof(path), "%s/store/%s/%s", dir, which == 0 ?
 	    LAYOUT_LOG : LAYOUT_STATE, LAYOUT_DATA_FILE);
 	return path;
@@ -128,7 +150,10 @@ set_up(void)
 	kv_free(kv);
 	state_close(state);
 	store_close(store);
-	for (int i = 0; i < 2; i++) {
+	/* All of it into the log environment. */
+	must(store_open(&store, dir, &identity, &options, &err) == ERR_OK);
+	store_close(store);
+	for (int i = 0; i < 3; i++) {
 		struct stat st;
 		int fd = open(path_of(i), O_RDONLY | O_CLOEXEC);
 
@@ -144,11 +169,15 @@ set_up(void)
 static void
 restore(void)
 {
-	for (int i = 0; i < 2; i++) {
-		int fd = open(path_of(i), O_WRONLY | O_TRUNC | O_CLOEXEC);
+	for (int i = 0; i < 3; i++) {
+		/* Of the journal no more than an input can change. */
+		size_t size = i < 2 ? whole[i].size :
+		    LAYOUT_JOURNAL_BLOCK + AREA_SIZE;
+		int fd = open(path_of(i), O_WRONLY | (i < 2 ? O_TRUNC : 0) |
+		    O_CLOEXEC);
 
-		must(fd != -1 && write(fd, whole[i].data, whole[i].size) ==
-		    (ssize_t)whole[i].size);
+		must(fd != -1 && write(fd, whole[i].data, size) ==
+		    (ssize_t)size);
 		close(fd);
 	}
 }
@@ -250,6 +279,56 @@ one(struct store *store, MDB_txn *txn, struct bytes_in *in,
 	    mdb_put(txn, dbi, &key, &value, 0));
 }
 
+/* One entry that continues the log, whatever its term and type are. */
+static void
+put_entry(uint8_t *content, size_t size)
+{
+	struct raft_entry entry = { .index = on_top.last_index + 1,
+		.term = size > 0 ? content[0] : 2,
+		.type = (enum raft_entry_type)(size > 1 ? content[1] : 2),
+		.size = (uint32_t)size, .data = content };
+	struct layout_entry header;
+	uint32_t chain;
+
+	entry.checksum = raft_entry_checksum(entry.type, content, size);
+	chain = record_chain(on_top.chain, entry.index, entry.term,
+	    entry.type, entry.checksum);
+	record_encode_entry(&header, &entry, chain);
+	if (journal_put(on_top.area, &on_top.offset, AREA_SIZE,
+	    LAYOUT_OP_ENTRY, &header, sizeof(header), content, size) != 0) {
+		on_top.last_index++;
+		on_top.chain = chain;
+	}
+}
+
+static void
+one_on_top(struct bytes_in *in)
+{
+	uint64_t orders = take(in, 1), kind = take(in, 1);
+	size_t size = (size_t)take(in, 1), begin = on_top.offset;
+	const uint8_t *from = take_bytes(in, &size);
+	uint8_t content[256] = { 0 };
+
+	memcpy(content, from, size);
+	if ((orders & 1) == 0) {
+		memcpy(on_top.area + kind * 32, content, size);
+		return;
+	}
+	if (AREA_SIZE - begin < 1024) {
+		return;
+	}
+	on_top.offset += sizeof(struct layout_record);
+	if (kind == LAYOUT_OP_ENTRY && (orders & 2) != 0) {
+		put_entry(content, size);
+	} else {
+		(void)journal_put(on_top.area, &on_top.offset, AREA_SIZE,
+		    (uint32_t)kind, content, size, NULL, 0);
+	}
+	journal_seal(on_top.area, begin,
+	    on_top.offset - begin - sizeof(struct layout_record),
+	    on_top.offset - begin, journal_seed(&identity), &on_top.at);
+}
+
 /* Through the room's own environments, without its checks. */
 static void
 scribble(struct bytes_in *in)
@@ -259,6 +338,7 @@ scribble(struct bytes_in *in)
 	struct state *state;
 	struct store *store;
 	MDB_txn *log, *data;
+	int fd;
 
 	must(store_open(&store, dir, &identity, &options, &err) == ERR_OK);
 	/* The state's databases are open from here on. */
@@ -266,14 +346,28 @@ scribble(struct bytes_in *in)
 	state_close(state);
 	must(mdb_txn_begin(store->log.mdb, NULL, 0, &log) == 0);
 	must(mdb_txn_begin(store->contents->env.mdb, NULL, 0, &data) == 0);
+	memcpy(on_top.area, whole[2].data + LAYOUT_JOURNAL_BLOCK, AREA_SIZE);
+	on_top.offset = 0;
+	on_top.at = store->journal.at;
+	on_top.last_index = store->tail.last_index;
+	on_top.chain = store->tail.chain;
 	for (int i = 0; in->left > 0 && i < OPS_MAX; i++) {
-		unsigned int database = (unsigned int)take(in, 1) % 8;
+		unsigned int database = (unsigned int)take(in, 1);
 
+		if ((database & 0x80) != 0) {
+			one_on_top(in);
+			continue;
+		}
+		database %= 8;
 		one(store, database < 4 ? log : data, in, database);
 	}
 	must(mdb_txn_commit(log) == 0);
 	must(mdb_txn_commit(data) == 0);
 	store_close(store);
+	fd = open(path_of(2), O_WRONLY | O_CLOEXEC);
+	must(fd != -1 && pwrite(fd, on_top.area, AREA_SIZE,
+	    LAYOUT_JOURNAL_BLOCK) == (ssize_t)AREA_SIZE);
+	close(fd);
 }
 
 static void
@@ -312,7 +406,7 @@ boot(struct store *store)
 
 /* All that a node at its start, and the checkers, do with it. */
 static void
-use(void)
+use(bool read_only)
 {
 	struct store_options options = make_options();
 	struct err_buf err = { "" };
@@ -322,6 +416,7 @@ use(void)
 	struct state *state;
 	struct kv *kv;
 
+	options.read_only = read_only;
 	if (store_open(&store, dir, &identity, &options, &err) != ERR_OK) {
 		must(err.text[0] != '\0');
 		return;
@@ -352,6 +447,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 	}
 	restore();
 	scribble(&in);
-	use();
+	use(true);
+	use(false);
 	return 0;
 }

@@ -461,10 +461,17 @@ make_file(const char *to, int at, unsigned int count, enum power_image how,
 	fd = open(to, O_RDWR | O_CREAT | O_EXCL, 0600);
 	must(fd >= 0 && syscall(SYS_write, fd, object->data, object->size) ==
 	    (ssize_t)object->size);
-	for (i = 0; i < count; i++) {
+	for (i = 0; i <= count && i < note_count; i++) {
 		made = &notes[i];
 		if (made->object != at) {
 			continue;
+		}
+		if (i == count) {
+			/* Under way: some of it is there. */
+			if (how == POWER_SOME && made->kind == NOTE_WRITE) {
+				put(fd, made, false, prng);
+			}
+			break;
 		}
 		whole = made->durable || i < synced || how == POWER_ALL;
 		if (!whole && how == POWER_NOTHING) {

@@ -5,7 +5,8 @@
  * directory is made anew as a disk may hold it after any prefix of the calls:
  *
  *	what was synced			is there
- *	bytes written since		per sector of 512 bytes, or not
+ *	bytes written since, and by	per sector of 512 bytes, or not
+ *	the call that is under way
  *	names made or taken away since	in order, as far as they got, each
  *					directory for itself
  *
