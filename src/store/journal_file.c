@@ -38,6 +38,9 @@
 /* A block a record must last for many of them; where records are packed, a
  * shorter lap is a shorter flush, and stays in the processor's cache. */
 #define LIMIT_PROCESS (256u << 10)
+/* A larger batch is a good transaction by itself: written twice it costs
+ * more. */
+#define BATCH_PROCESS (32u << 10)
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC 0x58465342
 #endif
@@ -400,13 +403,16 @@ size_t
 journal_stage(struct journal *journal, uint32_t kind, const void *head,
     size_t head_size, const void *data, size_t data_size)
 {
-	size_t offset = journal->staged_end, place;
+	size_t offset = journal->staged_end, end = journal->limit, place;
 
+	if (!journal->synced && end > journal->end + BATCH_PROCESS) {
+		end = journal->end + BATCH_PROCESS;
+	}
 	if (offset == 0) {
 		offset = journal->end + sizeof(struct layout_record);
 	}
-	place = journal_put(journal->area, &offset, journal->limit, kind, head,
-	    head_size, data, data_size);
+	place = journal_put(journal->area, &offset, end, kind, head, head_size,
+	    data, data_size);
 	if (place != 0) {
 		journal->staged_end = offset;
 	}
