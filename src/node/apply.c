@@ -20,7 +20,7 @@
 #include "store/state.h"
 
 /* Pages changed since the last checkpoint that make the next one due. */
-#define APPLY_DIRTY_PAGES	8192
+#define APPLY_DIRTY_PAGES	16384
 #define APPLY_DIRTY_FEW		64	/* with little room */
 #define APPLY_EVENTS_FEW	(64u << 10)	/* bytes; with little room */
 #define APPLY_PENDING_PAGES	64	/* freed: worth a commit */
@@ -81,6 +81,8 @@ struct apply {
 	struct segment_mark marks[SEGMENT_DIGESTS];
 	_Atomic uint64_t dirty;		/* pages since then */
 	_Atomic uint64_t free_pages;	/* inside the file */
+	_Atomic uint64_t state_size;	/* bytes, as of the last checkpoint */
+	_Atomic bool crowded;		/* so are recent records */
 	_Atomic bool frees;		/* so does a checkpoint */
 	_Atomic int state;
 	pthread_t thread;
@@ -108,6 +110,7 @@ static void	apply_expect(struct apply *, const struct apply_job *, size_t,
 		    bool);
 static int	apply_want(struct apply *, struct apply_job *);
 static void	apply_mark(struct apply *, struct apply_job *);
+static void	apply_measure(struct apply *);
 static void	apply_look(struct apply *);
 static int	apply_rewind(struct apply *);
 static int	apply_switch(struct apply *, struct receive *);
@@ -350,7 +353,14 @@ bool
 apply_is_dirty(const struct apply *apply, bool little_room)
 {
 	return atomic_load_explicit(&apply->dirty, memory_order_relaxed) >=
-	    (little_room ? APPLY_DIRTY_FEW : APPLY_DIRTY_PAGES);
+	    (little_room ? APPLY_DIRTY_FEW : APPLY_DIRTY_PAGES) ||
+	    atomic_load_explicit(&apply->crowded, memory_order_relaxed);
+}
+
+uint64_t
+apply_state_size(const struct apply *apply)
+{
+	return atomic_load_explicit(&apply->state_size, memory_order_relaxed);
 }
 
 enum store_room
@@ -381,6 +391,7 @@ apply_open(struct apply *apply)
 	apply->checkpoint_index = kv_position(apply->kv)->applied_index;
 	apply->checkpoint_digest = kv_position(apply->kv)->digest;
 	apply->first_expiry_ns = kv_next_expiry_ns(apply->kv);
+	apply_measure(apply);
 	apply_look(apply);
 	return ERR_OK;
 }
@@ -517,6 +528,14 @@ apply_mark(struct apply *apply, struct apply_job *job)
 	memcpy(job->done.marks, apply->marks, sizeof(apply->marks));
 }
 
+/* What the state takes changes slowly: after each checkpoint. */
+static void
+apply_measure(struct apply *apply)
+{
+	atomic_store_explicit(&apply->state_size,
+	    state_size(apply->machine_state), memory_order_relaxed);
+}
+
 /* For the loop, which asks for room. */
 static void
 apply_look(struct apply *apply)
@@ -529,6 +548,8 @@ apply_look(struct apply *apply)
 	    kv_events_are_many(apply->kv) ||
 	    state_pending(apply->machine_state) >= APPLY_PENDING_PAGES,
 	    memory_order_relaxed);
+	atomic_store_explicit(&apply->crowded,
+	    state_is_crowded(apply->machine_state), memory_order_relaxed);
 }
 
 static int
@@ -645,6 +666,7 @@ apply_checkpoint(struct apply *apply)
 	if (result == ERR_OK) {
 		apply->checkpoint_index = applied;
 		apply->checkpoint_digest = kv_position(apply->kv)->digest;
+		apply_measure(apply);
 	} else {
 		apply->lost = true;
 	}
@@ -709,6 +731,7 @@ apply_switch(struct apply *apply, struct receive *receive)
 	apply->lost = false;
 	apply->checkpoint_index = kv_position(kv)->applied_index;
 	apply->checkpoint_digest = kv_position(kv)->digest;
+	apply_measure(apply);
 	return ERR_OK;
 }
 

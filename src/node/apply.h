@@ -100,6 +100,9 @@ uint64_t apply_pinned(const struct apply *);
 /* True when enough was applied since the last checkpoint to make one; with
  * little room on the disk that is less. */
 bool	apply_is_dirty(const struct apply *, bool little_room);
+/* Bytes that a checkpoint of all of the state would write, as of the last
+ * one; but for events, of which it writes a few MiB at most. */
+uint64_t apply_state_size(const struct apply *);
 /* What the disk has room for, with this much still to be applied. */
 enum store_room apply_room(const struct apply *, uint64_t bytes,
 	    uint64_t entry_count);

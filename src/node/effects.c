@@ -15,7 +15,8 @@
 
 #define APPLY_AGAIN_NS		100000000ull	/* after a full disk */
 #define DISK_AGAIN_NS		50000000ull
-#define CHECKPOINT_EVERY_NS	2000000000ull
+#define CHECKPOINT_QUIET_NS	2000000000ull	/* after the last entry, */
+#define CHECKPOINT_EVERY_NS	5000000000ull	/* after the first, at most */
 #define CHECKPOINT_AGAIN_NS	100000000ull	/* after a full disk */
 #define NODE_ROOM_BYTES		(64u << 10)	/* always, besides */
 #define NODE_RECORD_SIZE	48u	/* of the log, but for the data */
@@ -31,6 +32,7 @@ static void	node_role_changes(struct node *);
 static void	node_pins(struct node *);
 static void	node_feed_apply(struct node *);
 static void	node_apply_results(struct node *, const struct apply_done *);
+static void	plan_checkpoint(struct node *, const struct apply_done *);
 static int	node_apply_stored(void *, const struct raft_entry *);
 
 void
@@ -474,10 +476,8 @@ node_apply_results(struct node *node, const struct apply_done *done)
 	}
 	node_log_time_applied(node, done->log_time_ns,
 	    done->next_expiry_ns);
-	if (done->applied_index > done->checkpoint_index &&
-	    node->checkpoint_at_ns == UINT64_MAX) {
-		node->checkpoint_at_ns = node->now_ns +
-		    (done->checkpoint_goes_on ? 0 : CHECKPOINT_EVERY_NS);
+	if (done->applied_index > done->checkpoint_index) {
+		plan_checkpoint(node, done);
 	}
 	if (done->applied_index > node->applied_index) {
 		node->counters[SEGMENT_APPLIED] +=
@@ -488,6 +488,23 @@ node_apply_results(struct node *node, const struct apply_done *done)
 		node_step(node, &event);
 	}
 	node_snapshot_checkpoint(node, done);
+}
+
+/* When time alone makes one due. */
+static void
+plan_checkpoint(struct node *node, const struct apply_done *done)
+{
+	uint64_t quiet = node->now_ns + CHECKPOINT_QUIET_NS;
+
+	if (node->checkpoint_at_ns == UINT64_MAX) {
+		node->checkpoint_at_ns = done->checkpoint_goes_on ?
+		    node->now_ns : quiet;
+		node->checkpoint_by_ns = node->now_ns + CHECKPOINT_EVERY_NS;
+	} else if (node->now_ns < node->checkpoint_at_ns &&
+	    done->applied_index > node->applied_index) {
+		node->checkpoint_at_ns = quiet < node->checkpoint_by_ns ?
+		    quiet : node->checkpoint_by_ns;
+	}
 }
 
 /* Tells the cache what nobody needs any more. */

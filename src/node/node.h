@@ -110,6 +110,7 @@ struct node {
 	uint64_t housekeeping_ns;	/* next slow look at everything */
 	uint64_t apply_again_ns;	/* after a full disk */
 	uint64_t checkpoint_at_ns;	/* time-driven checkpoint */
+	uint64_t checkpoint_by_ns;	/* not to be put off any more */
 	uint64_t checkpoint_again_ns;	/* not before, after a full disk */
 	uint64_t status_at_ns;		/* status was published */
 	uint64_t pending_ns;		/* until fragments are tried again */
@@ -155,6 +156,8 @@ struct node {
 	/* Snapshots (snapshot.c). */
 	uint64_t snapshot_index;	/* the log's; 0: none */
 	uint64_t snapshot_entries;	/* that make the next one due */
+	uint64_t snapshot_due;		/* a checkpoint at least at this
+					 * index becomes one */
 	uint64_t snapshot_asked;	/* an operator wants one, at least
 					 * at this index */
 	uint64_t snapshot_again_ns;	/* not before, when it was refused */

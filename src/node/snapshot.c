@@ -8,9 +8,11 @@
  *	chunk --> written --> RECEIVED ... complete --> persist that installs
  *	    --> disk --> apply switches --> the former state is removed
  *
- * A snapshot is due when the log has grown by many entries or takes many
- * bytes.  A checkpoint becomes one only when it is on the disk, in either
- * durability: what the log had then is nowhere else.
+ * A snapshot is due when the log has grown by many entries or takes a few
+ * times what the state does: a checkpoint writes each changed record once,
+ * so it costs the less an entry the longer it is waited for, and no more than
+ * the whole state.  A checkpoint becomes a snapshot only when it is on the
+ * disk, in either durability: what the log had then is nowhere else.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -19,8 +21,11 @@
 #include "base/options.h"
 #include "node/node.h"
 
-#define SNAPSHOT_ENTRIES	50000ull	/* since the last one */
-#define SNAPSHOT_LOG_SIZE	(8ull << 20)	/* bytes of the log's pages */
+#define SNAPSHOT_ENTRIES	400000ull	/* since the last one */
+#define STATE_TIMES		4		/* the log's pages, as many */
+#define LOG_SIZE_LEAST		(24ull << 20)	/* as are within these */
+#define LOG_SIZE_MOST		(64ull << 20)
+#define STAGGER			16	/* parts by which nodes differ */
 #define TRAILING_SIZE		(2ull << 20)	/* kept before it, at most */
 #define LITTLE_LOG_SIZE		(1ull << 20)	/* the same, with little room */
 #define LITTLE_TRAILING_SIZE	(128ull << 10)
@@ -46,6 +51,24 @@ entries_due(struct node *node)
 	return node->snapshot_entries;
 }
 
+/* Bytes of the log that do, unless it was said that more entries must.  Nodes
+ * differ in it: while one commits its checkpoint, the others go on. */
+static uint64_t
+log_size_due(struct node *node)
+{
+	uint64_t size = STATE_TIMES * apply_state_size(node->apply);
+
+	if (node->little_room) {
+		return LITTLE_LOG_SIZE;
+	}
+	if (entries_due(node) > SNAPSHOT_ENTRIES) {
+		return UINT64_MAX;
+	}
+	size = size < LOG_SIZE_LEAST ? LOG_SIZE_LEAST :
+	    size > LOG_SIZE_MOST ? LOG_SIZE_MOST : size;
+	return size - size / STAGGER * node->slot;
+}
+
 /* How many entries before a snapshot are kept, by their size too. */
 static uint64_t
 trailing(struct node *node, const struct store_log_info *info)
@@ -67,15 +90,16 @@ trailing(struct node *node, const struct store_log_info *info)
 	return most;
 }
 
-/* One at index would let enough go: many entries, or (unless it was said how
- * many, more than usual) many bytes, if they are half of the log.  When not
- * even a deletion fits, anything is enough. */
+/* One at index would let enough go: many entries, or many bytes, if they are
+ * half of the log.  When not even a deletion fits, anything is enough. */
 static bool
 is_due(struct node *node, uint64_t index, struct store_log_info *info)
 {
 	uint64_t since = index - node->snapshot_index;
-	bool asked = node->snapshot_asked > node->snapshot_index &&
-	    index >= node->snapshot_asked;
+	bool asked = (node->snapshot_asked > node->snapshot_index &&
+	    index >= node->snapshot_asked) ||
+	    (node->snapshot_due > node->snapshot_index &&
+	    index >= node->snapshot_due);
 
 	if (node->snapshot_begun || node->installing ||
 	    index <= node->snapshot_index ||
@@ -84,9 +108,7 @@ is_due(struct node *node, uint64_t index, struct store_log_info *info)
 	}
 	return asked || since >= entries_due(node) ||
 	    node->room > STORE_ROOM_FEW ||
-	    ((node->little_room ? info->size >= LITTLE_LOG_SIZE :
-	    info->size >= SNAPSHOT_LOG_SIZE &&
-	    entries_due(node) <= SNAPSHOT_ENTRIES) &&
+	    (info->size >= log_size_due(node) &&
 	    since >= (info->last_index + 1 - info->first_index) / 2);
 }
 
@@ -100,8 +122,13 @@ node_snapshot_is_due(struct node *node)
 		return false;
 	}
 	node->snapshot_look_ns = node->now_ns + LOOK_NS;
-	return node->applied_index > node->checkpoint_index &&
-	    is_due(node, node->applied_index, &info);
+	if (node->applied_index == node->checkpoint_index ||
+	    !is_due(node, node->applied_index, &info)) {
+		return false;
+	}
+	/* Also when the state has grown meanwhile. */
+	node->snapshot_due = node->applied_index;
+	return true;
 }
 
 void

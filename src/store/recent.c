@@ -262,6 +262,15 @@ recent_count(const struct recent *recent)
 	return recent->count;
 }
 
+unsigned int
+recent_fill(const struct recent *recent)
+{
+	uint64_t bytes = recent->size * 100 / RECENT_SIZE;
+	uint64_t records = recent->count * 100 / RECENT_COUNT_MAX;
+
+	return (unsigned int)(bytes > records ? bytes : records);
+}
+
 int
 recent_write(struct recent *recent, uint64_t count_max, recent_visit *visit,
     void *arg)

@@ -68,6 +68,8 @@ void	recent_forget(struct recent *, struct kv_slice key);
 
 struct recent_changes recent_changes(const struct recent *);
 uint64_t recent_count(const struct recent *);
+/* How much of the room is taken, in percent; also by what was moved. */
+unsigned int recent_fill(const struct recent *);
 
 /* value NULL: the key is absent; the tree may have it.  ERR_OK, or a code
  * that ends the walk. */

@@ -26,6 +26,12 @@
 #define PAGES_SLACK	32 /* roots, the free list */
 #define WRITE_PAGES_MAX 3  /* of one: a leaf, split, and a last overflow page */
 
+/* Of the room for recent records, in percent: a checkpoint is due; after one,
+ * they are forgotten. */
+#define RECENT_FILL_DUE  75
+#define RECENT_FILL_KEPT 50
+#define RECENT_FILL_FEW  4096 /* changed; fewer are written at once */
+
 /* What the open transaction did to one space. */
 struct change {
 	uint64_t writes;         /* puts and deletions */
@@ -531,7 +537,9 @@ state_checkpoint(struct state *state)
 		state->txn = NULL;
 		code = env_commit(&state->contents->env, txn);
 	}
-	if (code != ERR_OK) {
+	if (code != ERR_OK || (state->recent != NULL &&
+	    recent_fill(state->recent) >= RECENT_FILL_KEPT)) {
+		/* Or there would be no room for what the next one writes. */
 		forget_recent(state);
 	}
 	begin_code = begin(state);
@@ -645,6 +653,32 @@ state_is_spent(struct state *state)
 	}
 	state->look_at_pages = state->pages_most + STATE_DIRTY_MAX - dirty;
 	return false;
+}
+
+bool
+state_is_crowded(const struct state *state)
+{
+	return state->recent != NULL &&
+	       recent_fill(state->recent) >= RECENT_FILL_DUE &&
+	       recent_changes(state->recent).count > RECENT_FILL_FEW;
+}
+
+uint64_t
+state_size(const struct state *state)
+{
+	const MDB_dbi *spaces = state->contents->spaces;
+	uint64_t pages = 0;
+	MDB_stat stat;
+	int i;
+
+	for (i = 0; i < KV_SPACE_COUNT && state->txn != NULL; i++) {
+		if (i != KV_EVENTS &&
+		    mdb_stat(state->txn, spaces[i], &stat) == 0) {
+			pages += stat.ms_branch_pages + stat.ms_leaf_pages +
+			         stat.ms_overflow_pages;
+		}
+	}
+	return pages * state->contents->env.page_size;
 }
 
 uint64_t

@@ -55,6 +55,11 @@ int	state_switch(struct state *, struct receive *) MUST_CHECK;
 uint64_t state_dirty(const struct state *);
 /* There are STATE_DIRTY_MAX; costs next to nothing to ask. */
 bool	state_is_spent(struct state *);
+/* Records in memory leave so little room there that a checkpoint is due, before
+ * all that has changed must be written at once. */
+bool	state_is_crowded(const struct state *);
+/* Bytes of the trees, but for events. */
+uint64_t state_size(const struct state *);
 /* Bytes of the file that are in use after the latest commit, whoever made
  * it. */
 uint64_t state_file_used(const struct state *);

@@ -303,7 +303,7 @@ int
 main(int argc, char **argv)
 {
 	struct bench bench = { .sets = 1000000, .keys = 100000,
-		.value_size = 64, .checkpoint_entries = 50000 };
+		.value_size = 64, .checkpoint_entries = 350000 };
 	static uint8_t data[1024];
 	struct kv_command command = { .op = KV_OP_OPEN };
 	char dir[4096], remove[4096 + 16];

@@ -386,6 +386,22 @@ START_TEST(counts)
 }
 END_TEST
 
+/* Writes that never end put a checkpoint off, but not for ever. */
+START_TEST(busy_checkpoint)
+{
+	struct rig *rig = rig_new(1, STORE_PROCESS);
+	const volatile uint64_t *counters =
+	    segment_counters(rig_segment(rig), 0);
+
+	(void)rig_wait_leader(rig);
+	while (counters[SEGMENT_CHECKPOINTS] == 0) {
+		rig_set(rig, "a", "1");
+		usleep(1000);
+	}
+	rig_free(rig);
+}
+END_TEST
+
 /* In a dead node's place: a record whose bytes changed on the way. */
 static void
 send_damaged(struct segment *segment, uint32_t from, uint32_t to, uint64_t run)
@@ -501,6 +517,7 @@ main(void)
 	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, applies_no_truncated_entry, 0, 2);
 	tcase_add_loop_test(tc, counts, 0, 2);
+	tcase_add_test(tc, busy_checkpoint);
 	tcase_add_loop_test(tc, counts_damage, 0, 2);
 	tcase_add_loop_test(tc, waits_patiently, 0, 2);
 	suite_add_tcase(suite, tc);

@@ -233,6 +233,58 @@ START_TEST(test_dirty)
 }
 END_TEST
 
+/* New records of about 1 KiB until a checkpoint is due; how many. */
+static uint32_t
+crowd(uint32_t first)
+{
+	static uint8_t data[1000];
+	struct kv_slice value = { data, sizeof(data) };
+	uint32_t count = 0;
+	char key[16];
+
+	while (!state_is_crowded(state)) {
+		ck_assert_uint_lt(count, 30000);
+		snprintf(key, sizeof(key), "%08x", first + count++);
+		ck_assert_int_eq(
+		    table->put(table->arg, KV_DATA, slice(key), value),
+		    ERR_OK);
+	}
+	return count;
+}
+
+/* Records in memory make a checkpoint due before there is no more room for
+ * them, and after it there is room for as many; the tree's size follows. */
+START_TEST(test_crowded)
+{
+	static uint8_t large[400000];
+	struct kv_slice found, value = { large, sizeof(large) };
+	uint64_t size = state_size(state);
+	uint32_t count = crowd(0);
+	bool is_ready;
+
+	ck_assert_uint_gt(count, 10000);
+	ck_assert_uint_eq(state_size(state), size);
+	ck_assert_int_eq(state_prepare(state, 100, &is_ready), ERR_OK);
+	ck_assert(!is_ready);
+	ck_assert(state_is_crowded(state));
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	ck_assert(!state_is_crowded(state));
+	ck_assert_uint_ge(state_size(state), 1000 * (uint64_t)count);
+	ck_assert_int_eq(
+	    table->get(table->arg, KV_DATA, slice("00000001"), &found),
+	    ERR_OK);
+	ck_assert_uint_eq(found.size, 1000);
+	ck_assert_uint_gt(crowd(count), count / 10 * 9);
+	size = state_size(state);
+	ck_assert_int_eq(
+	    table->put(table->arg, KV_EVENTS, slice("e"), value), ERR_OK);
+	ck_assert_uint_eq(state_size(state), size);
+	ck_assert_int_eq(
+	    table->put(table->arg, KV_DATA, slice("l"), value), ERR_OK);
+	ck_assert_uint_ge(state_size(state), size + sizeof(large));
+}
+END_TEST
+
 /* A read-only view stands still until it is refreshed. */
 START_TEST(test_read_only)
 {
@@ -290,6 +342,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_seek);
 	tcase_add_test(tcase, test_checkpoint);
 	tcase_add_test(tcase, test_dirty);
+	tcase_add_test(tcase, test_crowded);
 	tcase_add_test(tcase, test_read_only);
 	suite_add_tcase(suite, tcase);
 	return suite;
