@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Asynchronous calls: submit sends what it can and never waits; poll takes
- * what has come.
+ * what has come.  Of requests that say that more follow, several are
+ * published as one, under one reading of the clock.
  */
 #include "client/handle.h"
 
@@ -33,9 +34,11 @@ raftsup_submit(struct raftsup *handle, const struct raftsup_request *request,
 	}
 	op->tag = tag;
 	handle->in_flight++;
-	flight_submit(handle, op, clock_now_ns(),
-	    flight_timeout(handle, op));
-	fd_arm(handle);
+	flight_submit(handle, op, handle->held > 0 ? handle->held_ns :
+	    clock_now_ns(), flight_timeout(handle, op), request->more);
+	if (!request->more) {
+		fd_arm(handle);
+	}
 	return RAFTSUP_OK;
 }
 
@@ -53,6 +56,9 @@ raftsup_poll(struct raftsup *handle, uint64_t timeout_ns,
 		return RAFTSUP_USAGE;
 	}
 	answer_take_back(handle);
+	if (handle->held > 0) {
+		flight_flush(handle);
+	}
 	if (TAILQ_EMPTY(&handle->done) && handle->in_flight > 0) {
 		wait_for(handle, NULL, timeout_ns == 0 ? 0 :
 		    time_add(clock_now_ns(), timeout_ns));

@@ -34,7 +34,7 @@ raftsup_call(struct raftsup *handle, const struct raftsup_request *request,
 		return fail(handle, code, answer);
 	}
 	now_ns = clock_now_ns();
-	flight_submit(handle, op, now_ns, flight_timeout(handle, op));
+	flight_submit(handle, op, now_ns, flight_timeout(handle, op), false);
 	wait_for(handle, op, NEVER);
 	code = answer_hand(handle, op, answer);
 	/* What was waited for by the descriptor is so again. */

@@ -91,6 +91,9 @@ fd_arm(struct raftsup *handle)
 	if (helper == NULL) {
 		return;
 	}
+	if (handle->held > 0) {
+		flight_flush(handle);
+	}
 	if (!TAILQ_EMPTY(&handle->done)) {
 		make_readable(helper);
 		return;

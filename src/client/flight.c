@@ -7,6 +7,12 @@
  * it; reads do not wait for writes.  What was sent and has no answer after a
  * while is asked again under the same sequence, more patiently each time;
  * a change of leader asks everything again, in order.
+ *
+ * What is sent lies in a node's ring until it is published.  Publishing costs
+ * more than sending, the leader's next look at the line that says so included,
+ * so that all of a turn goes at once (flight_flush()).  And the ops are looked
+ * at one by one only when the first of them may have run out of something
+ * (look_ns), which is not each time that the cluster is looked at.
  */
 #include "client/handle.h"
 
@@ -19,9 +25,11 @@ static void	enqueue(struct raftsup *, struct op *);
 static enum sending send_op(struct raftsup *, struct op *,
 		    const struct target *, uint64_t now_ns);
 static bool	is_ready(struct raftsup *, struct op *);
+static void	begin_turn(struct raftsup *, uint64_t now_ns);
+static void	send_queued(struct raftsup *, uint64_t now_ns);
 static void	open_session(struct raftsup *, uint64_t now_ns);
-static void	look_at(struct raftsup *, struct op *, uint64_t now_ns,
-		    uint64_t *next_ns);
+static void	look_at_all(struct raftsup *, uint64_t now_ns);
+static void	look_at(struct raftsup *, struct op *, uint64_t now_ns);
 
 struct op *
 op_new(struct raftsup *handle, enum op_role role)
@@ -68,21 +76,19 @@ op_free(struct raftsup *handle, struct op *op)
 
 void
 flight_submit(struct raftsup *handle, struct op *op, uint64_t now_ns,
-    uint64_t timeout_ns)
+    uint64_t timeout_ns, bool more)
 {
 	op->deadline_ns = time_add(now_ns, timeout_ns);
 	op->state = OP_QUEUED;
 	TAILQ_INSERT_TAIL(&handle->queued, op, link);
-	handle->slice_ns = SLICE_NS_MIN;
-	handle->tick_ns = time_min(handle->tick_ns,
-	    time_min(now_ns + SLICE_NS_MIN, op->deadline_ns));
-	if (handle->opening != NULL) {
-		handle->opening->patience_ns = PATIENCE_NS_MIN;
+	handle->look_ns = time_min(handle->look_ns, op->deadline_ns);
+	if (handle->held == 0) {
+		begin_turn(handle, now_ns);
 	}
-	if (!leader_is_current(handle) && leader_watch(handle)) {
-		flight_requeue_all(handle);
+	send_queued(handle, now_ns);
+	if (!more || ++handle->held == HELD_MAX) {
+		flight_flush(handle);
 	}
-	flight_pump(handle, now_ns);
 	if (op->serial % LINK_AHEAD_OPS == 0) {
 		link_ahead(handle);
 	}
@@ -99,9 +105,43 @@ flight_timeout(const struct raftsup *handle, const struct op *op)
 void
 flight_pump(struct raftsup *handle, uint64_t now_ns)
 {
+	send_queued(handle, now_ns);
+	flight_flush(handle);
+}
+
+void
+flight_flush(struct raftsup *handle)
+{
+	uint32_t left;
+
+	for (left = handle->unflushed; left != 0; left &= left - 1) {
+		link_flush(handle, (uint32_t)__builtin_ctz(left));
+	}
+	handle->unflushed = 0;
+	handle->held = 0;
+}
+
+/* The first submission, and those that are published with it. */
+static void
+begin_turn(struct raftsup *handle, uint64_t now_ns)
+{
+	handle->held_ns = now_ns;
+	handle->slice_ns = SLICE_NS_MIN;
+	handle->tick_ns = time_min(handle->tick_ns, now_ns + SLICE_NS_MIN);
+	if (handle->opening != NULL) {
+		handle->opening->patience_ns = PATIENCE_NS_MIN;
+		handle->look_ns = now_ns;
+	}
+	if (!leader_is_current(handle) && leader_watch(handle)) {
+		flight_requeue_all(handle);
+	}
+}
+
+static void
+send_queued(struct raftsup *handle, uint64_t now_ns)
+{
 	struct op *op, *next;
 	struct target target;
-	uint32_t flush = 0, slot;
 	bool writes_wait = false;
 	enum sending sending;
 
@@ -127,25 +167,16 @@ flight_pump(struct raftsup *handle, uint64_t now_ns)
 		}
 		if (sending == SENDING_WAITS) {
 			writes_wait = true;
-		} else {
-			flush |= 1u << target.slot;
 		}
 	}
 	if (writes_wait && handle->target.valid && handle->session == 0) {
 		open_session(handle, now_ns);
-	}
-	for (slot = 0; flush != 0; slot++, flush >>= 1) {
-		if ((flush & 1) != 0) {
-			link_flush(handle, slot);
-		}
 	}
 }
 
 void
 flight_tick(struct raftsup *handle, uint64_t now_ns)
 {
-	struct op *op, *next;
-	uint64_t next_ns;
 	bool renewed;
 
 	if (!handle->target.valid) {
@@ -157,16 +188,11 @@ flight_tick(struct raftsup *handle, uint64_t now_ns)
 		flight_requeue_all(handle);
 	}
 	handle->slice_ns = time_min(2 * handle->slice_ns, SLICE_NS_MAX);
-	next_ns = now_ns + handle->slice_ns;
-	for (op = TAILQ_FIRST(&handle->queued); op != NULL; op = next) {
-		next = TAILQ_NEXT(op, link);
-		look_at(handle, op, now_ns, &next_ns);
+	if (now_ns >= handle->look_ns) {
+		look_at_all(handle, now_ns);
 	}
-	for (op = TAILQ_FIRST(&handle->sent); op != NULL; op = next) {
-		next = TAILQ_NEXT(op, link);
-		look_at(handle, op, now_ns, &next_ns);
-	}
-	handle->tick_ns = next_ns;
+	handle->tick_ns = time_min(now_ns + handle->slice_ns,
+	    handle->look_ns);
 	flight_pump(handle, now_ns);
 }
 
@@ -323,6 +349,9 @@ send_op(struct raftsup *handle, struct op *op, const struct target *target,
 	op->unsettled++;
 	op->slot = target->slot;
 	op->sent_ns = now_ns;
+	handle->unflushed |= 1u << target->slot;
+	handle->look_ns = time_min(handle->look_ns,
+	    now_ns + op->patience_ns);
 	TAILQ_REMOVE(&handle->queued, op, link);
 	TAILQ_INSERT_TAIL(&handle->sent, op, link);
 	op->state = OP_SENT;
@@ -366,23 +395,43 @@ open_session(struct raftsup *handle, uint64_t now_ns)
 	op->state = OP_QUEUED;
 	op->serial = 0;
 	TAILQ_INSERT_HEAD(&handle->queued, op, link);
-	if (send_op(handle, op, &handle->target, now_ns) == SENDING_DONE) {
-		link_flush(handle, op->slot);
+	/* It is published with what the turn has sent besides. */
+	(void)send_op(handle, op, &handle->target, now_ns);
+}
+
+/* When will the first of them run out of something? */
+static void
+look_at_all(struct raftsup *handle, uint64_t now_ns)
+{
+	struct op *op, *next;
+
+	handle->look_ns = NEVER;
+	for (op = TAILQ_FIRST(&handle->queued); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		look_at(handle, op, now_ns);
+	}
+	for (op = TAILQ_FIRST(&handle->sent); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		look_at(handle, op, now_ns);
 	}
 }
 
 static void
-look_at(struct raftsup *handle, struct op *op, uint64_t now_ns,
-    uint64_t *next_ns)
+look_at(struct raftsup *handle, struct op *op, uint64_t now_ns)
 {
 	if (now_ns >= op->deadline_ns) {
 		answer_timeout(handle, op);
 		flight_finish(handle, op);
 		return;
 	}
-	*next_ns = time_min(*next_ns, op->deadline_ns);
-	if (op->state == OP_SENT &&
-	    now_ns - op->sent_ns >= op->patience_ns) {
+	handle->look_ns = time_min(handle->look_ns, op->deadline_ns);
+	if (op->state != OP_SENT) {
+		return;
+	}
+	if (now_ns < time_add(op->sent_ns, op->patience_ns)) {
+		handle->look_ns = time_min(handle->look_ns,
+		    time_add(op->sent_ns, op->patience_ns));
+	} else {
 		op->patience_ns = time_min(2 * op->patience_ns,
 		    PATIENCE_NS_MAX);
 		/* Was it the wrong one? */

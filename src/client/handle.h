@@ -66,6 +66,7 @@
 #define CLOSE_NS		(100 * CLOCK_NS_PER_MS)	/* of a session */
 #define NEVER			UINT64_MAX
 #define LINK_AHEAD_OPS		64	/* until one more node is linked */
+#define HELD_MAX		16	/* of `more`, published together */
 
 /* In flight, one blocking call, one handed out, opening, closing. */
 #define OPS_COUNT		(RAFTSUP_IN_FLIGHT_MAX + 4)
@@ -183,8 +184,14 @@ struct raftsup {
 	size_t buffers_size;
 	struct buffer scratch;
 
+	/* what is sent and not yet published */
+	uint32_t held;			/* by `more`, and since when */
+	uint64_t held_ns;
+	uint32_t unflushed;		/* to which node slots, a bit each */
+
 	/* time */
-	uint64_t tick_ns;		/* when to look at all ops again */
+	uint64_t tick_ns;		/* when to look at the cluster again */
+	uint64_t look_ns;		/* no op runs out of anything before */
 	uint64_t slice_ns;
 	uint64_t pause_until_ns;	/* nothing is sent before */
 	uint64_t pause_ns;
@@ -285,9 +292,12 @@ int	encode_sequence(struct raftsup *, struct op *) MUST_CHECK;
 
 struct op *op_new(struct raftsup *, enum op_role);
 void	op_free(struct raftsup *, struct op *);
-/* A new op joins the queue and what can be sent is sent. */
+/* A new op joins the queue and what can be sent is sent, and published
+ * unless there is more to come. */
 void	flight_submit(struct raftsup *, struct op *, uint64_t now_ns,
-	    uint64_t timeout_ns);
+	    uint64_t timeout_ns, bool more);
+/* Publishes what was sent. */
+void	flight_flush(struct raftsup *);
 /* How long it may take. */
 uint64_t flight_timeout(const struct raftsup *, const struct op *);
 /* Sends what is queued, in order, as far as possible. */

@@ -226,4 +226,5 @@ close_channels(struct raftsup *handle)
 		}
 	}
 	memset(handle->nodes, 0, sizeof(handle->nodes));
+	handle->unflushed = 0;
 }

@@ -90,6 +90,7 @@ open_handle(struct raftsup *handle, const struct raftsup_options *options)
 	    TIMEOUT_NS_DEFAULT;
 	handle->node = options->node;
 	handle->tick_ns = NEVER;
+	handle->look_ns = NEVER;
 	handle->slice_ns = SLICE_NS_MIN;
 	handle->pause_ns = PAUSE_NS_MIN;
 	TAILQ_INIT(&handle->free_ops);
@@ -167,7 +168,7 @@ close_session(struct raftsup *handle)
 	if (op == NULL || encode_internal(handle, op, KV_OP_CLOSE) != 0) {
 		return;
 	}
-	flight_submit(handle, op, now_ns, CLOSE_NS);
+	flight_submit(handle, op, now_ns, CLOSE_NS, false);
 	wait_for(handle, op, now_ns + CLOSE_NS);
 }
 

@@ -138,6 +138,7 @@ struct raftsup_request {
 	const struct raftsup_request *otherwise;
 	size_t otherwise_count;
 	struct raftsup_position position;	/* WATCH */
+	bool more;			/* raftsup_submit(): others follow */
 };
 
 /* An answer.  Pointers are the handle's, valid until its next call (or
@@ -221,6 +222,9 @@ RAFTSUP_API bool raftsup_answer_event(const struct raftsup_answer *,
  * up to timeout_ns for an answer: RAFTSUP_OK and an answer, or
  * RAFTSUP_NOT_FOUND when there is none.  Answers come in any order; writes of
  * one handle are proposed in the order of their submission.
+ * A request with `more` may be kept back, to be sent together with the next
+ * ones, until one without it or raftsup_poll(); its time runs from the first
+ * one that is kept.
  */
 RAFTSUP_API int raftsup_submit(struct raftsup *,
     const struct raftsup_request *, uint64_t tag);

@@ -211,6 +211,84 @@ START_TEST(test_more_than_the_ring)
 }
 END_TEST
 
+static void
+submit_more(const char *key, bool more)
+{
+	struct raftsup_request request = set_request(key, "v");
+
+	request.more = more;
+	ck_assert_code(handle, raftsup_submit(handle, &request, 0),
+	    RAFTSUP_OK);
+}
+
+/* Kept back until enough are there, or one without it, or a poll, a call or
+ * the descriptor. */
+START_TEST(test_more_follow)
+{
+	struct raftsup *other = open_with(fake, LONG, 0);
+	struct raftsup_answer answer;
+	size_t i, count = 3;
+
+	warm_up();
+	for (i = 0; i < count; i++) {
+		submit_more("kept", true);
+	}
+	/* Nobody knows of them, however often the node looks. */
+	for (i = 0; i < 10; i++) {
+		ck_assert_code(other, set(other, "other", "v"), RAFTSUP_OK);
+	}
+	ck_assert_uint_eq(fake_count(fake, KV_OP_SET), 10);
+	fake_forget(fake);
+	switch (_i) {
+	case 0:
+		for (; count < HELD_MAX; count++) {
+			submit_more("kept", true);
+		}
+		break;
+	case 1:
+		submit_more("last", false);
+		count++;
+		break;
+	case 2:
+		(void)raftsup_poll(handle, 0, &answer);
+		break;
+	case 3:
+		ck_assert_code(handle, set(handle, "call", "v"), RAFTSUP_OK);
+		count++;
+		break;
+	case 4:
+		ck_assert_int_ge(raftsup_fd(handle), 0);
+		break;
+	}
+	fake_wait(fake, KV_OP_SET, count);
+	ck_assert_uint_eq(handle->held, 0);
+	raftsup_close(other);
+}
+END_TEST
+
+/* With the ring that they lie in go only the attempts. */
+START_TEST(test_more_and_change)
+{
+	size_t i;
+
+	warm_up();
+	for (i = 0; i < 5; i++) {
+		submit_more("kept", true);
+	}
+	if (_i == 0) {
+		fake_lead(fake, 2);
+	} else {
+		fake_cluster_stop(fake);
+		fake_cluster_start(fake, false, 0);
+		fake_lead(fake, 3);
+	}
+	for (i = 0; i < 5; i++) {
+		ck_assert_int_eq(poll_one().code, RAFTSUP_OK);
+	}
+	ck_assert_uint_eq(raftsup_in_flight(handle), 0);
+}
+END_TEST
+
 START_TEST(test_poll_timeout)
 {
 	struct raftsup_answer answer;
@@ -381,6 +459,8 @@ make_suite(void)
 	tcase_add_loop_test(tcase, test_order_after_change, 0, 2);
 	tcase_add_test(tcase, test_window);
 	tcase_add_test(tcase, test_more_than_the_ring);
+	tcase_add_loop_test(tcase, test_more_follow, 0, 5);
+	tcase_add_loop_test(tcase, test_more_and_change, 0, 2);
 	tcase_add_test(tcase, test_poll_timeout);
 	tcase_add_test(tcase, test_timeouts);
 	tcase_add_test(tcase, test_fd);
