@@ -7,7 +7,8 @@
  * counter. Latency is that of one operation, from its submission to its
  * answer; with a rate, from the moment at which it should have been
  * submitted, so that a stall is paid for by every operation that it delayed
- * and not by one alone.
+ * and not by one alone. Operations that are submitted, or answered, in one
+ * go share a reading of the clock.
  *
  *	fill (get, mix)  ->  measure  ->  report  ->  remove the keys
  *
@@ -84,6 +85,9 @@ struct bench_slot {
 	uint64_t since_ns;
 };
 
+/* The clock is read anew after so many operations of one turn. */
+#define BENCH_CLOCK_OPS 16
+
 struct bench_client {
 	struct bench *bench;
 	pthread_t thread;
@@ -91,6 +95,10 @@ struct bench_client {
 	struct raftsup *handle;
 	struct prng prng;
 	struct bench_slot *slots; /* pipeline of them */
+	uint32_t *free_slots;     /* a stack of those not used */
+	uint32_t free_count;
+	uint64_t now_ns;          /* of this turn */
+	uint64_t done;            /* not yet added to the bench's */
 	uint8_t *value;           /* being written */
 	uint64_t stamp;           /* of the next value */
 	uint64_t end_ns;          /* its last answer of the measurement */

@@ -36,6 +36,7 @@ struct run {
 
 static void run_phase(struct bench_client *, enum phase);
 static bool start_operations(struct bench_client *, struct run *);
+static void give_back(struct bench_client *, struct run *, uint64_t);
 static bool take_operation(
     struct bench_client *, struct run *, struct bench_slot *);
 static bool take_key(
@@ -43,6 +44,7 @@ static bool take_key(
 static bool take_measured(
     struct bench_client *, struct run *, struct bench_slot *);
 static int submit(struct bench_client *, const struct run *, size_t);
+static void note_used(struct bench *, uint64_t);
 static void take_answers(struct bench_client *, struct run *);
 static void take_answer(
     struct bench_client *, struct run *, const struct raftsup_answer *);
@@ -62,6 +64,8 @@ bench_client_main(void *arg)
 
 	client->slots =
 	    dynbuf_calloc(options->pipeline, sizeof(*client->slots));
+	client->free_slots =
+	    dynbuf_calloc(options->pipeline, sizeof(*client->free_slots));
 	client->value = dynbuf_calloc(options->value_size + 1, 1);
 
 	if (options->reads > 0) {
@@ -81,6 +85,7 @@ bench_client_main(void *arg)
 		run_phase(client, PHASE_REMOVE);
 	}
 	free(client->slots);
+	free(client->free_slots);
 	free(client->value);
 	return NULL;
 }
@@ -89,11 +94,15 @@ static void
 run_phase(struct bench_client *client, enum phase phase)
 {
 	struct run run = { .phase = phase, .next_key = client->index };
+	uint32_t pipeline = client->bench->options->pipeline;
 	bool more = true;
 
 	client->success_ns = clock_now_ns();
-	memset(client->slots, 0,
-	    client->bench->options->pipeline * sizeof(*client->slots));
+	memset(client->slots, 0, pipeline * sizeof(*client->slots));
+	for (client->free_count = 0; client->free_count < pipeline;
+	     client->free_count++) {
+		client->free_slots[client->free_count] = client->free_count;
+	}
 	for (;;) {
 		if (more && !is_stopped(client, &run)) {
 			more = start_operations(client, &run);
@@ -111,25 +120,27 @@ run_phase(struct bench_client *client, enum phase phase)
 static bool
 start_operations(struct bench_client *client, struct run *run)
 {
-	size_t pipeline = client->bench->options->pipeline;
 	struct bench_slot *slot;
-	size_t i;
+	uint32_t i, count;
 	int code;
 
-	for (i = 0; i < pipeline && run->in_flight < pipeline; i++) {
-		slot = &client->slots[i];
-		if (slot->is_used) {
-			continue;
+	for (count = 0; client->free_count > 0 &&
+	     count < client->bench->options->pipeline;
+	     count++) {
+		if (count % BENCH_CLOCK_OPS == 0) {
+			client->now_ns = clock_now_ns();
 		}
+		i = client->free_slots[client->free_count - 1];
+		slot = &client->slots[i];
 		if (!take_operation(client, run, slot)) {
 			return run->has_pending;
 		}
 		slot->is_used = true;
+		client->free_count--;
 		run->in_flight++;
 		code = submit(client, run, i);
 		if (code != RAFTSUP_OK) {
-			slot->is_used = false;
-			run->in_flight--;
+			give_back(client, run, i);
 			count_error(client, run, (enum raftsup_code)code,
 			    raftsup_error(client->handle));
 			if (is_stopped(client, run)) {
@@ -138,6 +149,16 @@ start_operations(struct bench_client *client, struct run *run)
 		}
 	}
 	return true;
+}
+
+static void
+give_back(struct bench_client *client, struct run *run, uint64_t i)
+{
+	assert(i < client->bench->options->pipeline);
+	assert(client->slots[i].is_used);
+	client->slots[i].is_used = false;
+	client->free_slots[client->free_count++] = (uint32_t)i;
+	run->in_flight--;
 }
 
 /* What to do next. False: nothing, or (has_pending) not yet. */
@@ -169,7 +190,7 @@ take_key(
 		}
 		slot->is_read = false;
 		slot->key = key;
-		slot->since_ns = clock_now_ns();
+		slot->since_ns = client->now_ns;
 		return true;
 	}
 	return false;
@@ -181,7 +202,7 @@ take_measured(
 {
 	struct bench *bench = client->bench;
 	const struct bench_options *options = bench->options;
-	uint64_t number, now_ns = clock_now_ns();
+	uint64_t number = 0, now_ns = client->now_ns;
 
 	if (options->time_ns != 0 &&
 	    now_ns - bench->start_ns >= options->time_ns) {
@@ -189,8 +210,10 @@ take_measured(
 		return false;
 	}
 	if (!run->has_pending) {
-		number = atomic_fetch_add_explicit(
-		    &bench->next, 1, memory_order_relaxed);
+		if (options->ops != 0 || options->rate != 0) {
+			number = atomic_fetch_add_explicit(
+			    &bench->next, 1, memory_order_relaxed);
+		}
 		if (options->ops != 0 && number >= options->ops) {
 			return false;
 		}
@@ -223,6 +246,8 @@ submit(struct bench_client *client, const struct run *run, size_t i)
 
 	request.key_size = bench_key(name, bench->run, slot->key);
 	request.key = name;
+	/* Or nothing more: then answers are asked for at once. */
+	request.more = true;
 	if (run->phase == PHASE_REMOVE) {
 		request.operation = RAFTSUP_DEL;
 	} else if (slot->is_read) {
@@ -235,22 +260,35 @@ submit(struct bench_client *client, const struct run *run, size_t i)
 		request.operation = RAFTSUP_SET;
 		request.value = client->value;
 		request.value_size = bench->options->value_size;
-		atomic_fetch_or_explicit(&bench->used[slot->key / 64],
-		    (uint64_t)1 << slot->key % 64, memory_order_relaxed);
+		note_used(bench, slot->key);
 	}
 	return raftsup_submit(client->handle, &request, i);
+}
+
+/* Most are used already: a look does not take the line from others. */
+static void
+note_used(struct bench *bench, uint64_t key)
+{
+	atomic_uint_fast64_t *word = &bench->used[key / 64];
+	uint64_t bit = (uint64_t)1 << key % 64;
+
+	if ((atomic_load_explicit(word, memory_order_relaxed) & bit) == 0) {
+		atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+	}
 }
 
 /* Waits for an answer, or for the time of the next operation. */
 static void
 take_answers(struct bench_client *client, struct run *run)
 {
-	uint64_t wait_ns = WAIT_NS_MAX, now_ns = clock_now_ns();
+	uint64_t wait_ns = WAIT_NS_MAX, now_ns;
 	struct raftsup_answer answer;
 	struct timespec pause;
+	uint32_t count = 0;
 	int code;
 
 	if (run->has_pending) {
+		now_ns = clock_now_ns();
 		wait_ns =
 		    run->pending_ns > now_ns ? run->pending_ns - now_ns : 0;
 		wait_ns = wait_ns < WAIT_NS_MAX ? wait_ns : WAIT_NS_MAX;
@@ -263,7 +301,10 @@ take_answers(struct bench_client *client, struct run *run)
 	while (run->in_flight > 0) {
 		code = raftsup_poll(client->handle, wait_ns, &answer);
 		if (code == RAFTSUP_NOT_FOUND) {
-			return;
+			break;
+		}
+		if (count++ % BENCH_CLOCK_OPS == 0) {
+			client->now_ns = clock_now_ns();
 		}
 		if (code != RAFTSUP_OK) {
 			/* The handle is of no use any more. */
@@ -278,6 +319,11 @@ take_answers(struct bench_client *client, struct run *run)
 		take_answer(client, run, &answer);
 		wait_ns = 0;
 	}
+	if (client->done > 0) {
+		atomic_fetch_add_explicit(
+		    &client->bench->done, client->done, memory_order_relaxed);
+		client->done = 0;
+	}
 }
 
 static void
@@ -285,12 +331,9 @@ take_answer(struct bench_client *client, struct run *run,
     const struct raftsup_answer *answer)
 {
 	struct bench_slot *slot = &client->slots[answer->tag];
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = client->now_ns;
 
-	assert(answer->tag < client->bench->options->pipeline);
-	assert(slot->is_used);
-	slot->is_used = false;
-	run->in_flight--;
+	give_back(client, run, answer->tag);
 	if (answer->code != RAFTSUP_OK) {
 		count_error(client, run, answer->code, answer->text);
 		return;
@@ -305,8 +348,7 @@ take_answer(struct bench_client *client, struct run *run,
 		return;
 	}
 	hist_record(&client->result.latency, now_ns - slot->since_ns);
-	atomic_fetch_add_explicit(
-	    &client->bench->done, 1, memory_order_relaxed);
+	client->done++;
 }
 
 static void

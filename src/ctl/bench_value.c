@@ -2,11 +2,15 @@
 /*
  * Values that can be recognised: 16 hexadecimal digits of a stamp, then
  * letters drawn from a sequence that key and stamp seed.
+ *
+ * Names and values are made for each operation that is measured, beside the
+ * library that shall be measured: so without printf(3), and eight letters at
+ * once.
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "ctl/bench.h"
 
 #define STAMP_LENGTH 16
@@ -14,40 +18,52 @@
 /* Letters that one random number gives. */
 #define RUN_LENGTH 8
 
-struct letters {
-	struct prng prng;
-	uint64_t bits;
-	unsigned left;
-};
+/* The same byte eight times. */
+#define EIGHT(byte) ((byte) * 0x0101010101010101u)
 
-static void letters_init(struct letters *, uint64_t, uint64_t);
-static uint8_t letters_next(struct letters *);
+/* Decimal digits of the largest number. */
+#define DIGITS_MAX 20
+
+static uint8_t *put_decimal(uint8_t *, uint64_t);
+static void put_stamp(uint8_t *, uint64_t);
+static void letters_init(struct prng *, uint64_t, uint64_t);
+static uint64_t letters_next(struct prng *);
 static bool read_stamp(const uint8_t *, uint64_t *);
 
 size_t
 bench_key(char name[BENCH_KEY_SIZE], uint64_t run, uint64_t key)
 {
-	return (size_t)snprintf(
-	    name, BENCH_KEY_SIZE, "bench:%" PRIu64 ":%" PRIu64, run, key);
+	static const char head[] = "bench:";
+	uint8_t *to = (uint8_t *)name;
+
+	memcpy(to, head, sizeof(head) - 1);
+	to = put_decimal(to + sizeof(head) - 1, run);
+	*to++ = ':';
+	to = put_decimal(to, key);
+	*to = '\0';
+	return (size_t)(to - (uint8_t *)name);
 }
 
 void
 bench_value_make(uint8_t *value, size_t size, uint64_t key, uint64_t stamp)
 {
-	char text[STAMP_LENGTH + 1];
-	struct letters letters;
+	struct prng prng;
+	uint64_t letters;
 	size_t i = 0;
 
 	if (size >= STAMP_LENGTH) {
-		snprintf(text, sizeof(text), "%016" PRIx64, stamp);
-		memcpy(value, text, STAMP_LENGTH);
+		put_stamp(value, stamp);
 		i = STAMP_LENGTH;
 	} else {
 		stamp = 0;
 	}
-	letters_init(&letters, key, stamp);
-	for (; i < size; i++) {
-		value[i] = letters_next(&letters);
+	letters_init(&prng, key, stamp);
+	for (; size - i >= RUN_LENGTH; i += RUN_LENGTH) {
+		bytes_put_u64(value + i, letters_next(&prng));
+	}
+	for (letters = i < size ? letters_next(&prng) : 0; i < size; i++) {
+		value[i] = (uint8_t)letters;
+		letters >>= 8;
 	}
 }
 
@@ -56,8 +72,8 @@ bench_value_check(
     const void *value, size_t size, size_t expected_size, uint64_t key)
 {
 	const uint8_t *bytes = value;
-	struct letters letters;
-	uint64_t stamp = 0;
+	struct prng prng;
+	uint64_t stamp = 0, letters;
 	size_t i = 0;
 
 	if (size != expected_size) {
@@ -69,38 +85,63 @@ bench_value_check(
 		}
 		i = STAMP_LENGTH;
 	}
-	letters_init(&letters, key, stamp);
-	for (; i < size; i++) {
-		if (bytes[i] != letters_next(&letters)) {
+	letters_init(&prng, key, stamp);
+	for (; size - i >= RUN_LENGTH; i += RUN_LENGTH) {
+		if (bytes_get_u64(bytes + i) != letters_next(&prng)) {
 			return false;
 		}
+	}
+	for (letters = i < size ? letters_next(&prng) : 0; i < size; i++) {
+		if (bytes[i] != (uint8_t)letters) {
+			return false;
+		}
+		letters >>= 8;
 	}
 	return true;
 }
 
-static void
-letters_init(struct letters *letters, uint64_t key, uint64_t stamp)
+/* Returns where it ends. */
+static uint8_t *
+put_decimal(uint8_t *to, uint64_t number)
 {
-	/* Two odd factors keep (key, stamp) and (stamp, key) apart. */
-	prng_init(&letters->prng,
-	    key * 0x9e3779b97f4a7c15u + stamp * 0xd1342543de82ef95u + 1);
-	letters->left = 0;
+	uint8_t digits[DIGITS_MAX];
+	size_t i = DIGITS_MAX;
+
+	do {
+		digits[--i] = (uint8_t)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	memcpy(to, digits + i, DIGITS_MAX - i);
+	return to + DIGITS_MAX - i;
 }
 
-static uint8_t
-letters_next(struct letters *letters)
+static void
+put_stamp(uint8_t *to, uint64_t stamp)
 {
-	uint8_t letter;
+	size_t i;
 
-	if (letters->left == 0) {
-		letters->bits = prng_next(&letters->prng);
-		letters->left = RUN_LENGTH;
+	for (i = STAMP_LENGTH; i-- > 0; stamp >>= 4) {
+		to[i] = (uint8_t) "0123456789abcdef"[stamp & 15];
 	}
-	letter =
-	    (uint8_t) "abcdefghijklmnopqrstuvwxyz234567"[letters->bits & 31];
-	letters->bits >>= 8;
-	letters->left--;
-	return letter;
+}
+
+static void
+letters_init(struct prng *prng, uint64_t key, uint64_t stamp)
+{
+	/* Two odd factors keep (key, stamp) and (stamp, key) apart. */
+	prng_init(prng,
+	    key * 0x9e3779b97f4a7c15u + stamp * 0xd1342543de82ef95u + 1);
+}
+
+/* Eight of a to z and 2 to 7, the first in the lowest byte. */
+static uint64_t
+letters_next(struct prng *prng)
+{
+	uint64_t bits = prng_next(prng) & EIGHT(31u);
+	/* 1 in each byte that is 26 or more: there the digits begin. */
+	uint64_t digit = (bits + EIGHT(128u - 26)) >> 7 & EIGHT(1u);
+
+	return bits + EIGHT('a') - digit * ('a' + 26 - '2');
 }
 
 static bool
