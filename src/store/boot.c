@@ -162,35 +162,40 @@ collect_sizes(struct store *store, MDB_txn *txn, uint64_t first, uint64_t last,
     uint32_t *sizes)
 {
 	struct layout_entry header;
-	MDB_val key = { sizeof(first), &first };
-	MDB_val value;
+	struct block_walk walk;
+	MDB_val key, value, entry;
 	MDB_cursor *cursor;
 	const char *why = NULL;
-	uint64_t index = first;
-	int rc;
+	int rc, code;
 
 	rc = mdb_cursor_open(txn, store->entries, &cursor);
 	if (rc != 0) {
 		return env_error(&store->log, rc, "opening a cursor");
 	}
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
-	for (; rc == 0; index++) {
-		why = record_check_entry(index, &value, &header, false);
-		if (why != NULL) {
-			break;
+	code = block_find(store, cursor, first, &walk);
+	while (code == ERR_OK && rc == 0 && why == NULL) {
+		while (why == NULL && walk.left > 0 && first <= last) {
+			why = block_next(&walk, &header, &entry, false);
+			*sizes++ = header.size;
+			first++;
 		}
-		sizes[index - first] = header.size;
-		if (index == last) {
+		if (why != NULL || first > last) {
 			break;
 		}
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+		why = rc == 0 ? block_open(&walk, &key, &value) : NULL;
+		if (rc == 0 && why == NULL && walk.index != first) {
+			walk.index = first;
+			why = "missing";
+		}
 	}
 	mdb_cursor_close(cursor);
-	if (why != NULL) {
-		return env_latch(&store->shared, ERR_CORRUPT,
-		    "log: entry %llu: %s", (unsigned long long)index, why);
+	if (code == ERR_OK && why != NULL) {
+		return block_damaged(store, &walk, why);
 	}
-	return rc == 0 ? ERR_OK : env_error(&store->log, rc, "reading the log");
+	return code == ERR_OK && rc != 0
+	           ? env_error(&store->log, rc, "reading the log")
+	           : code;
 }
 
 static int

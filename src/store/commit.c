@@ -12,9 +12,10 @@
  * not fit, makes it a transaction (store_direct()): first what the journal
  * has, then what the batch has by now, then everything that follows.
  *
- * Entries are appended in order of the key, so LMDB fills its pages from
- * left to right and never splits one (MDB_APPEND).  Truncation goes from the
- * end and takes up the chain from the last entry kept.
+ * Entries are gathered into blocks (block.c), which are appended in order of
+ * the key, so LMDB fills its pages from left to right and never splits one
+ * (MDB_APPEND).  Truncation goes from the end and takes up the chain from the
+ * last entry kept.
  */
 #include <assert.h>
 #include <string.h>
@@ -46,6 +47,7 @@ static void
 drop(struct store *store)
 {
 	store_close_cursor(store);
+	store->block.count = 0;
 	store->installing = NULL;
 	store->batch = false;
 	journal_unstage(&store->journal);
@@ -72,6 +74,7 @@ store_begin(struct store *store)
 	store->next = store->tail;
 	store->sticky = ERR_OK;
 	store->installing = NULL;
+	store->block.count = 0;
 	store->txn_size = TXN_SIZE;
 	store->txn_entries = 0;
 	store->txn_bytes = 0;
@@ -220,7 +223,9 @@ store_truncate(struct store *store, uint64_t from_index)
 	if (from_index > next->last_index || store_direct(store) != ERR_OK) {
 		return;
 	}
-	store_close_cursor(store);
+	if (store_settle(store) != ERR_OK) {
+		return;
+	}
 	rc = delete_from(store, store->entries, from_index);
 	rc = rc == 0 ? delete_from(store, store->runs, from_index) : rc;
 	rc = rc == 0 ? delete_from(store, store->configs, from_index) : rc;
@@ -234,7 +239,7 @@ store_truncate(struct store *store, uint64_t from_index)
 		next->chain = next->base_chain;
 		return;
 	}
-	code = store_get_entry(store, store->txn, next->last_index, &header);
+	code = block_truncate(store, next->last_index, &header);
 	if (code != ERR_OK) {
 		store_fail(store, code);
 		return;
@@ -255,96 +260,61 @@ put_run(struct store *store, uint64_t first_index, uint64_t term)
 }
 
 static int
-put_config(struct store *store, const struct raft_entry *entry)
+put_config(
+    struct store *store, uint64_t index, const uint8_t *data, uint32_t size)
 {
 	uint8_t buffer[LAYOUT_CONFIG_SIZE_MAX];
-	uint64_t index = entry->index;
 	MDB_val key = { sizeof(index), &index };
 	MDB_val value = { 0, buffer };
 
-	value.mv_size =
-	    record_encode_config(buffer, index, entry->data, entry->size);
+	value.mv_size = record_encode_config(buffer, index, data, size);
 	return mdb_put(store->txn, store->configs, &key, &value, MDB_APPEND);
 }
 
-static int
-put_entry(struct store *store, const struct raft_entry *entry, uint32_t chain)
-{
-	struct layout_entry header;
-	uint64_t index = entry->index;
-	MDB_val key = { sizeof(index), &index };
-	MDB_val value = { sizeof(header) + entry->size, NULL };
-	int rc;
-
-	rc = mdb_cursor_put(
-	    store->cursor, &key, &value, MDB_APPEND | MDB_RESERVE);
-	if (rc != 0) {
-		return rc;
-	}
-	record_encode_entry(&header, entry, chain);
-	memcpy(value.mv_data, &header, sizeof(header));
-	if (entry->size > 0) {
-		memcpy((uint8_t *)value.mv_data + sizeof(header), entry->data,
-		    entry->size);
-	}
-	return 0;
-}
-
 int
-store_put_entry(struct store *store, const struct raft_entry *entry)
+store_put_entry(struct store *store, const struct layout_entry *header,
+    const uint8_t *data)
 {
 	struct log_tail *next = &store->next;
-	uint32_t chain;
-	int rc = 0;
+	uint64_t index = next->last_index + 1;
+	int rc;
 
-	chain = record_chain(next->chain, entry->index, entry->term,
-	    entry->type, entry->checksum);
-	if (store->cursor == NULL) {
-		rc =
-		    mdb_cursor_open(store->txn, store->entries, &store->cursor);
-	}
-	if (rc == 0) {
-		rc = put_entry(store, entry, chain);
-	}
-	if (rc == 0 && (entry->term != next->last_term ||
+	rc = block_add(store, index, header, data);
+	if (rc == 0 && (header->term != next->last_term ||
 			   next->last_index == next->base_index)) {
-		rc = put_run(store, entry->index, entry->term);
+		rc = put_run(store, index, header->term);
 	}
-	if (rc == 0 && entry->type == RAFT_ENTRY_CONFIGURATION) {
-		rc = put_config(store, entry);
+	if (rc == 0 && header->type == RAFT_ENTRY_CONFIGURATION) {
+		rc = put_config(store, index, data, header->size);
 	}
-	next->last_index = entry->index;
-	next->last_term = entry->term;
-	next->chain = chain;
+	next->last_index = index;
+	next->last_term = header->term;
+	next->chain = header->chain;
 	return rc == 0 ? ERR_OK : env_error(&store->log, rc, "appending");
 }
 
 /* Into the record of the journal; false: it does not fit. */
 static bool
-stage_entry(struct store *store, const struct raft_entry *entry)
+stage_entry(struct store *store, const struct layout_entry *header,
+    const uint8_t *data)
 {
 	struct journal *journal = &store->journal;
 	struct log_tail *next = &store->next;
-	struct layout_entry header;
-	uint32_t chain;
 	size_t place;
 
-	chain = record_chain(next->chain, entry->index, entry->term,
-	    entry->type, entry->checksum);
-	record_encode_entry(&header, entry, chain);
-	place = journal_stage(journal, LAYOUT_OP_ENTRY, &header,
-	    sizeof(header), entry->data, entry->size);
+	place = journal_stage(journal, LAYOUT_OP_ENTRY, header,
+	    sizeof(*header), data, header->size);
 	if (place == 0) {
 		return false;
 	}
 	/* Readers look at the first `count` places alone. */
 	journal->places[journal->count + journal->staged_count++] =
 	    (uint32_t)place;
-	journal->staged_pages_size += env_record_size(
-	    sizeof(uint64_t), sizeof(header) + entry->size);
-	next->last_index = entry->index;
-	next->last_term = entry->term;
-	next->chain = chain;
+	journal->staged_pages_size +=
+	    env_record_size(sizeof(uint64_t), sizeof(*header) + header->size);
+	next->last_index++;
+	next->last_term = header->term;
+	next->chain = header->chain;
 	return true;
 }
 
@@ -352,6 +322,7 @@ static int
 append_one(struct store *store, const struct raft_entry *entry)
 {
 	struct log_tail *next = &store->next;
+	struct layout_entry header;
 	int code;
 
 	assert(entry->index == next->last_index + 1);
@@ -360,11 +331,15 @@ append_one(struct store *store, const struct raft_entry *entry)
 	assert(entry->size <= RAFT_ENTRY_SIZE_MAX);
 	assert(entry->size == 0 || entry->data != NULL);
 
-	if (store->txn == NULL && stage_entry(store, entry)) {
+	record_encode_entry(&header, entry,
+	    record_chain(next->chain, entry->index, entry->term, entry->type,
+		entry->checksum));
+	if (store->txn == NULL && stage_entry(store, &header, entry->data)) {
 		return ERR_OK;
 	}
 	code = store_direct(store);
-	return code == ERR_OK ? store_put_entry(store, entry) : code;
+	return code == ERR_OK ? store_put_entry(store, &header, entry->data)
+	                      : code;
 }
 
 /* What the journal has comes on top: it goes there with the next flush, and
@@ -472,9 +447,12 @@ commit_direct(struct store *store)
 {
 	MDB_txn *txn = store->txn;
 	struct receive *installing;
-	int code;
+	int code = store_settle(store);
 
-	store_close_cursor(store);
+	if (code != ERR_OK) {
+		drop(store);
+		return code;
+	}
 	store->next.size = store_log_size(store, txn);
 	store->txn = NULL;
 	/* From here on the log environment may name it. */
@@ -518,9 +496,9 @@ store_commit(struct store *store)
 		drop(store);
 		return code;
 	}
-	store->batch = false;
 	code = store->txn == NULL ? commit_record(store)
 	                          : commit_direct(store);
+	store->batch = false;
 	if (code != ERR_OK) {
 		return code;
 	}

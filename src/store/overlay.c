@@ -260,7 +260,6 @@ flush_entry(struct store *store, uint32_t place)
 {
 	struct log_tail *next = &store->next;
 	const struct journal *journal = &store->journal;
-	struct raft_entry entry = { .index = next->last_index + 1 };
 	struct layout_entry header;
 	struct layout_op op;
 	MDB_val value;
@@ -275,17 +274,11 @@ flush_entry(struct store *store, uint32_t place)
 	if (why != NULL) {
 		return env_latch(&store->shared, ERR_CORRUPT,
 		    "journal: entry %llu: %s",
-		    (unsigned long long)entry.index, why);
+		    (unsigned long long)next->last_index + 1, why);
 	}
-	entry.term = header.term;
-	entry.type = (enum raft_entry_type)header.type;
-	entry.size = header.size;
-	entry.checksum = header.data_checksum;
-	entry.data = header.size == 0
-	                 ? NULL
-	                 : (uint8_t *)value.mv_data + sizeof(header);
-	store->flushed_bytes += entry.size;
-	return store_put_entry(store, &entry);
+	store->flushed_bytes += header.size;
+	return store_put_entry(
+	    store, &header, (uint8_t *)value.mv_data + sizeof(header));
 }
 
 static int

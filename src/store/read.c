@@ -137,40 +137,57 @@ struct reading {
 	bool done;
 };
 
+/* The next one, as record_check_entry() or block_next() have seen it. */
 static int
-read_one(struct reading *reading, const MDB_val *value)
+read_one(struct reading *reading, const struct layout_entry *header,
+    const void *bytes, const char *why)
 {
 	struct env_shared *shared = &reading->store->shared;
 	uint64_t index = reading->index;
-	struct layout_entry header;
 	struct raft_entry entry;
-	const char *why;
 
-	why = record_check_entry(index, value, &header, true);
 	if (why == NULL && reading->has_chain &&
-	    header.chain != record_chain(reading->chain, index, header.term,
-				header.type, header.data_checksum)) {
+	    header->chain != record_chain(reading->chain, index, header->term,
+				 header->type, header->data_checksum)) {
 		why = "does not continue the chain";
 	}
 	if (why != NULL) {
 		return env_latch(shared, ERR_CORRUPT, "log: entry %llu: %s",
 		    (unsigned long long)index, why);
 	}
-	reading->chain = header.chain;
+	reading->chain = header->chain;
 	reading->has_chain = true;
 	reading->index++;
 	entry.index = index;
-	entry.term = header.term;
-	entry.type = (enum raft_entry_type)header.type;
-	entry.size = header.size;
-	entry.checksum = header.data_checksum;
-	entry.data = header.size == 0
+	entry.term = header->term;
+	entry.type = (enum raft_entry_type)header->type;
+	entry.size = header->size;
+	entry.checksum = header->data_checksum;
+	entry.data = header->size == 0
 	                 ? NULL
-	                 : (const uint8_t *)value->mv_data + sizeof(header);
+	                 : (const uint8_t *)bytes + sizeof(*header);
 	reading->done = reading->callback(reading->arg, &entry) != 0 ||
-	                header.size >= reading->bytes_left;
-	reading->bytes_left -= reading->done ? 0 : header.size;
+	                header->size >= reading->bytes_left;
+	reading->bytes_left -= reading->done ? 0 : header->size;
 	return ERR_OK;
+}
+
+/* What is left of this block, before end_index. */
+static int
+read_block(
+    struct reading *reading, struct block_walk *walk, uint64_t end_index)
+{
+	struct layout_entry header;
+	MDB_val entry;
+	const char *why;
+	int code = ERR_OK;
+
+	while (code == ERR_OK && !reading->done && walk->left > 0 &&
+	       reading->index < end_index) {
+		why = block_next(walk, &header, &entry, true);
+		code = read_one(reading, &header, entry.mv_data, why);
+	}
+	return code;
 }
 
 /* Those that LMDB has, before end_index. */
@@ -178,32 +195,38 @@ static int
 read_stored(struct reading *reading, MDB_txn *txn, uint64_t end_index)
 {
 	struct store *store = reading->store;
-	uint64_t index = reading->index;
-	MDB_val key = { sizeof(index), &index };
-	MDB_val value;
+	struct block_walk walk;
+	MDB_val key, value;
 	MDB_cursor *cursor;
-	int rc, code = ERR_OK;
+	const char *why;
+	int rc, code;
 
 	rc = mdb_cursor_open(txn, store->entries, &cursor);
 	if (rc != 0) {
 		return env_error(&store->log, rc, "opening a cursor");
 	}
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
-	while (rc == 0) {
-		index = 0;
-		if (key.mv_size == sizeof(index)) {
-			memcpy(&index, key.mv_data, sizeof(index));
-		}
-		code = index == reading->index
-		           ? read_one(reading, &value)
-		           : env_latch(&store->shared, ERR_CORRUPT,
-				 "log: entry %llu: missing",
-				 (unsigned long long)reading->index);
+	code = block_find(store, cursor, reading->index, &walk);
+	if (code == ERR_NOT_FOUND) {
+		mdb_cursor_close(cursor);
+		return ERR_OK;
+	}
+	while (code == ERR_OK) {
+		code = read_block(reading, &walk, end_index);
 		if (code != ERR_OK || reading->done ||
 		    reading->index >= end_index) {
 			break;
 		}
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+		if (rc != 0) {
+			break;
+		}
+		why = block_open(&walk, &key, &value);
+		if (why == NULL && walk.index != reading->index) {
+			walk.index = reading->index;
+			why = "missing";
+		}
+		code =
+		    why == NULL ? ERR_OK : block_damaged(store, &walk, why);
 	}
 	mdb_cursor_close(cursor);
 	if (rc != 0 && rc != MDB_NOTFOUND) {
@@ -216,6 +239,7 @@ read_stored(struct reading *reading, MDB_txn *txn, uint64_t end_index)
 static int
 read_journal(struct reading *reading, uint64_t end_index)
 {
+	struct layout_entry header;
 	MDB_val value;
 	uint32_t size;
 	int code = ERR_OK;
@@ -228,7 +252,8 @@ read_journal(struct reading *reading, uint64_t end_index)
 			break;
 		}
 		value.mv_size = size;
-		code = read_one(reading, &value);
+		code = read_one(reading, &header, value.mv_data,
+		    record_check_entry(reading->index, &value, &header, true));
 	}
 	return code;
 }

@@ -46,8 +46,27 @@ record_encode_entry(
 	header->checksum = entry_checksum(entry->index, header);
 }
 
+uint32_t
+record_block_checksum(uint64_t first_index, const struct layout_block *block)
+{
+	uint32_t crc = crc32c(0, &first_index, sizeof(first_index));
+
+	return crc32c(crc, block, offsetof(struct layout_block, checksum));
+}
+
 const char *
 record_check_entry(uint64_t index, const MDB_val *value,
+    struct layout_entry *header, bool check_data)
+{
+	const char *why = record_check_first(index, value, header, check_data);
+
+	return why == NULL && header->size != value->mv_size - sizeof(*header)
+	           ? "the data has another size than the record says"
+	           : why;
+}
+
+const char *
+record_check_first(uint64_t index, const MDB_val *value,
     struct layout_entry *header, bool check_data)
 {
 	const uint8_t *data;
@@ -59,7 +78,7 @@ record_check_entry(uint64_t index, const MDB_val *value,
 	if (header->checksum != entry_checksum(index, header)) {
 		return "the record does not match its checksum";
 	}
-	if (header->size != value->mv_size - sizeof(*header)) {
+	if (header->size > value->mv_size - sizeof(*header)) {
 		return "the data has another size than the record says";
 	}
 	if (check_data) {

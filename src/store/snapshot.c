@@ -59,17 +59,6 @@ put_snapshot(struct store *store)
 	    store, store->txn, LAYOUT_KEY_SNAPSHOT, &record, sizeof(record));
 }
 
-static uint64_t
-index_of(const MDB_val *key)
-{
-	uint64_t index = 0;
-
-	if (key->mv_size == sizeof(index)) {
-		memcpy(&index, key->mv_data, sizeof(index));
-	}
-	return index;
-}
-
 /* ------------------------------------------------------- what it must match */
 
 /* The log's entry at index has this term and chain. */
@@ -111,7 +100,7 @@ match_configuration(struct store *store, uint64_t index,
 		return env_error(&store->log, rc, "opening a cursor");
 	}
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		at = index_of(&key);
+		at = block_index(&key);
 		if (at > index) {
 			break;
 		}
@@ -139,7 +128,7 @@ store_snapshot(struct store *store, const struct raft_snapshot *snapshot)
 	int code;
 
 	assert(store->batch);
-	if (store_direct(store) != ERR_OK) {
+	if (store_direct(store) != ERR_OK || store_settle(store) != ERR_OK) {
 		return;
 	}
 	assert(snapshot->index >= next->snapshot_index);
@@ -161,48 +150,79 @@ store_snapshot(struct store *store, const struct raft_snapshot *snapshot)
 
 /* ----------------------------------------------------------------- cutting */
 
-/* Deletes the first entries; the base moves. */
+/* The block is deleted; the base is its last entry. */
 static int
-cut_entries(struct store *store, uint64_t first_index, uint64_t count_max,
-    uint64_t size_max)
+cut_block(struct store *store, MDB_cursor *cursor, struct block_walk *walk)
 {
 	struct log_tail *next = &store->next;
 	struct layout_entry header;
+	const char *why = NULL;
+	MDB_val entry;
+	int rc;
+
+	while (why == NULL && walk->left > 0) {
+		why = block_next(walk, &header, &entry, false);
+	}
+	if (why != NULL) {
+		return block_damaged(store, walk, why);
+	}
+	next->first_index = walk->index;
+	next->base_index = walk->index - 1;
+	next->base_term = header.term;
+	next->base_chain = header.chain;
+	rc = mdb_cursor_del(cursor, 0);
+	return rc == 0 ? ERR_OK : env_error(&store->log, rc, "cutting");
+}
+
+/*
+ * Deletes the first blocks, as far as all of one is before first_index.
+ * *more: the limits ended it.
+ */
+static int
+cut_entries(struct store *store, uint64_t first_index, uint64_t count_max,
+    uint64_t size_max, bool *more)
+{
+	struct log_tail *next = &store->next;
 	uint64_t count = 0, size = 0;
+	struct block_walk walk;
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	const char *why;
-	int rc;
+	int rc, code = ERR_OK;
 
+	*more = false;
 	rc = mdb_cursor_open(store->txn, store->entries, &cursor);
 	if (rc != 0) {
 		return env_error(&store->log, rc, "opening a cursor");
 	}
-	while (rc == 0 && next->first_index < first_index &&
-	       count < count_max && size < size_max) {
+	while (rc == 0 && code == ERR_OK && next->first_index < first_index) {
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 		if (rc != 0) {
 			break;
 		}
-		why = index_of(&key) != next->first_index
-		          ? "missing"
-		          : record_check_entry(
-				next->first_index, &value, &header, false);
-		if (why != NULL) {
-			mdb_cursor_close(cursor);
-			return env_latch(&store->shared, ERR_CORRUPT,
-			    "log: entry %llu: %s",
-			    (unsigned long long)next->first_index, why);
+		why = block_open(&walk, &key, &value);
+		if (why == NULL && walk.index != next->first_index) {
+			walk.index = next->first_index;
+			why = "missing";
 		}
-		count++;
+		if (why != NULL) {
+			code = block_damaged(store, &walk, why);
+			break;
+		}
+		if (walk.left > first_index - walk.index) {
+			break;
+		}
+		*more = count > 0 &&
+		        (count + walk.left > count_max || size >= size_max);
+		if (*more) {
+			break;
+		}
+		count += walk.left;
 		size += env_record_size(sizeof(uint64_t), value.mv_size);
-		next->base_index = next->first_index++;
-		next->base_term = header.term;
-		next->base_chain = header.chain;
-		rc = mdb_cursor_del(cursor, 0);
+		code = cut_block(store, cursor, &walk);
 	}
 	mdb_cursor_close(cursor);
-	return rc == 0 ? ERR_OK : env_error(&store->log, rc, "cutting");
+	return rc == 0 ? code : env_error(&store->log, rc, "cutting");
 }
 
 /* The first run begins at the first entry. */
@@ -244,7 +264,7 @@ cut_configs(struct store *store)
 		return env_error(&store->log, rc, "opening a cursor");
 	}
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		at = index_of(&key);
+		at = block_index(&key);
 		if (at > next->snapshot_index) {
 			break;
 		}
@@ -259,10 +279,22 @@ cut_configs(struct store *store)
 	               : env_error(&store->log, rc, "cutting configurations");
 }
 
+/* Something to commit: see store_cut_is_settled(). */
+static void
+cut_nothing(struct store *store)
+{
+	if (store->next.unsettled) {
+		store->next.unsettled = false;
+		store_fail(store, put_snapshot(store));
+	}
+}
+
 bool
 store_cut(struct store *store, uint64_t first_index)
 {
 	struct log_tail *next = &store->next;
+	uint64_t first = next->first_index;
+	bool more = false;
 	int code;
 
 	assert(store->batch);
@@ -270,23 +302,21 @@ store_cut(struct store *store, uint64_t first_index)
 		return false;
 	}
 	assert(first_index <= next->snapshot_index + 1);
-	if (first_index <= next->first_index && !next->unsettled) {
+	if (first_index <= first && !next->unsettled) {
 		return false;
 	}
-	if (store_direct(store) != ERR_OK) {
+	if (store_direct(store) != ERR_OK || store_settle(store) != ERR_OK) {
 		return false;
 	}
-	if (first_index <= next->first_index) {
-		/* Something to commit: see store_cut_is_settled(). */
-		next->unsettled = false;
-		store_fail(store, put_snapshot(store));
-		return false;
-	}
-	store_close_cursor(store);
 	code = cut_entries(store, first_index,
 	    STORE_CUT_ENTRIES +
 		2 * (store->txn_entries + store->flushed_entries),
-	    STORE_CUT_SIZE + 2 * (store->txn_bytes + store->flushed_bytes));
+	    STORE_CUT_SIZE + 2 * (store->txn_bytes + store->flushed_bytes),
+	    &more);
+	if (code == ERR_OK && next->first_index == first) {
+		cut_nothing(store);
+		return false;
+	}
 	if (code == ERR_OK) {
 		code = cut_runs(store);
 	}
@@ -299,7 +329,7 @@ store_cut(struct store *store, uint64_t first_index)
 	store_fail(store, code);
 	next->unsettled = true;
 	CRASH_POINT("snapshot: log to be cut");
-	return code == ERR_OK && next->first_index < first_index;
+	return code == ERR_OK && more;
 }
 
 bool
@@ -361,12 +391,11 @@ store_install(struct store *store, const struct raft_snapshot *snapshot,
 	assert(store->batch);
 	assert(receive->finished && receive->index == snapshot->index);
 	assert(memcmp(receive->chain, snapshot->chain, RAFT_CHAIN_SIZE) == 0);
-	if (store_direct(store) != ERR_OK) {
+	if (store_direct(store) != ERR_OK || store_settle(store) != ERR_OK) {
 		return;
 	}
 	assert(snapshot->index > next->snapshot_index);
 	assert(snapshot->term <= next->hard_state.term);
-	store_close_cursor(store);
 	store_chain_decode(snapshot->chain, &chain, &digest);
 	code = drop_log ? drop_all(store, snapshot, chain)
 	                : match_entry(store, snapshot->index, snapshot->term,

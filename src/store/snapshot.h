@@ -46,10 +46,11 @@ void	store_install(struct store *, const struct raft_snapshot *,
 	    struct receive *, bool drop_log);
 
 /*
- * Deletes some entries before first_index, which is not beyond the snapshot:
- * at most STORE_CUT_ENTRIES and STORE_CUT_SIZE, and twice of what this
- * transaction has appended.  True when some are left for the next one.  Makes
- * the batch a transaction of LMDB's (store_is_direct()).
+ * Deletes some entries before first_index, which is not beyond the snapshot,
+ * in whole blocks, so that some may stay: at most STORE_CUT_ENTRIES and
+ * STORE_CUT_SIZE, and twice of what this transaction has appended, but one
+ * block.  True when some are left for the next one.  Makes the batch a
+ * transaction of LMDB's (store_is_direct()).
  */
 #define STORE_CUT_ENTRIES	1024
 #define STORE_CUT_SIZE		(1u << 20)

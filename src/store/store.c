@@ -71,49 +71,51 @@ int
 store_get_entry(struct store *store, MDB_txn *txn, uint64_t index,
     struct layout_entry *header)
 {
-	MDB_val key = { sizeof(index), &index };
-	MDB_val value;
-	const char *why;
-	int rc;
-
-	rc = mdb_get(txn, store->entries, &key, &value);
-	if (rc == MDB_NOTFOUND) {
-		return ERR_NOT_FOUND;
-	} else if (rc != 0) {
-		return env_error(&store->log, rc, "reading an entry");
-	}
-	why = record_check_entry(index, &value, header, false);
-	if (why != NULL) {
-		return env_latch(&store->shared, ERR_CORRUPT,
-		    "log: entry %llu: %s", (unsigned long long)index, why);
-	}
-	return ERR_OK;
-}
-
-/* The first (MDB_FIRST) or last (MDB_LAST) index of the log; 0: empty. */
-static int
-edge_index(
-    struct store *store, MDB_txn *txn, MDB_cursor_op edge, uint64_t *index)
-{
+	struct block_walk walk;
 	MDB_cursor *cursor;
-	MDB_val key, value;
-	int rc;
+	MDB_val entry;
+	const char *why;
+	int rc, code;
 
-	*index = 0;
 	rc = mdb_cursor_open(txn, store->entries, &cursor);
 	if (rc != 0) {
 		return env_error(&store->log, rc, "opening a cursor");
 	}
-	rc = mdb_cursor_get(cursor, &key, &value, edge);
-	if (rc == 0 && key.mv_size == sizeof(*index)) {
-		memcpy(index, key.mv_data, sizeof(*index));
-	} else if (rc == 0) {
-		rc = MDB_CORRUPTED;
+	code = block_find(store, cursor, index, &walk);
+	if (code == ERR_OK) {
+		why = block_next(&walk, header, &entry, false);
+		code = why == NULL ? ERR_OK : block_damaged(store, &walk, why);
 	}
 	mdb_cursor_close(cursor);
-	return rc == 0 || rc == MDB_NOTFOUND
-	           ? ERR_OK
-	           : env_error(&store->log, rc, "looking for the log's end");
+	return code;
+}
+
+/* The first (0: none) and the last entry of the log. */
+static int
+edges(struct store *store, MDB_txn *txn, uint64_t *first, uint64_t *last,
+    struct layout_entry *header)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc, code;
+
+	*first = 0;
+	rc = mdb_cursor_open(txn, store->entries, &cursor);
+	if (rc != 0) {
+		return env_error(&store->log, rc, "opening a cursor");
+	}
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	if (rc == 0 && key.mv_size != sizeof(*first)) {
+		rc = MDB_CORRUPTED;
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND) {
+		mdb_cursor_close(cursor);
+		return env_error(&store->log, rc, "looking for the log's end");
+	}
+	*first = rc == 0 ? block_index(&key) : 0;
+	code = block_last(store, cursor, last, header);
+	mdb_cursor_close(cursor);
+	return code;
 }
 
 uint64_t
@@ -145,10 +147,7 @@ store_load_tail(struct store *store, MDB_txn *txn, struct log_tail *tail)
 		    &snapshot, sizeof(snapshot));
 	}
 	if (code == ERR_OK) {
-		code = edge_index(store, txn, MDB_FIRST, &first);
-	}
-	if (code == ERR_OK) {
-		code = edge_index(store, txn, MDB_LAST, &last);
+		code = edges(store, txn, &first, &last, &header);
 	}
 	if (code != ERR_OK) {
 		return code;
@@ -178,10 +177,6 @@ store_load_tail(struct store *store, MDB_txn *txn, struct log_tail *tail)
 		    "log: begins at entry %llu instead of %llu",
 		    (unsigned long long)first,
 		    (unsigned long long)tail->first_index);
-	}
-	code = store_get_entry(store, txn, last, &header);
-	if (code != ERR_OK) {
-		return code;
 	}
 	tail->last_index = last;
 	tail->last_term = header.term;

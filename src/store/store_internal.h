@@ -6,6 +6,7 @@
  *	store.c		opens and closes it; identity, run, boot
  *	commit.c	the write transaction of the log
  *	read.c		entries and figures of the last commit
+ *	block.c		several entries of the log in one record
  *	verify.c	everything again, slowly
  *	compact.c	compacting copies, offline
  *	boot.c		what a server starts from
@@ -77,6 +78,14 @@ struct contents {
 	struct contents *next;		/* of the obsolete ones */
 };
 
+/* The record of `log` that the open transaction writes next; block.c. */
+struct block {
+	uint64_t first;			/* index of its first entry */
+	uint32_t count;			/* 0: nothing */
+	uint32_t size;			/* of bytes, the head included */
+	uint8_t bytes[LAYOUT_BLOCK_SIZE];
+};
+
 struct store {
 	struct env_shared shared;
 	struct env log;
@@ -111,6 +120,7 @@ struct store {
 	bool batch;
 	MDB_txn *txn;
 	MDB_cursor *cursor;		/* of entries; NULL: none yet */
+	struct block block;		/* behind what the cursor wrote */
 	struct log_tail next;
 	int sticky;			/* the first error in it */
 	uint64_t txn_size;		/* bytes of pages, estimated */
@@ -152,11 +162,16 @@ uint32_t record_chain(uint32_t previous, uint64_t index, uint64_t term,
 void	record_encode_entry(struct layout_entry *, const struct raft_entry *,
 	    uint32_t chain);
 /*
- * NULL, or what is wrong with this value of `log`; header is filled in if it
- * is that long.  check_data: the data's checksum too.
+ * NULL, or what is wrong with this entry; header is filled in if it is that
+ * long.  check_data: the data's checksum too.  The second: something may
+ * follow it.
  */
 const char *record_check_entry(uint64_t index, const MDB_val *,
 	    struct layout_entry *header, bool check_data);
+const char *record_check_first(uint64_t index, const MDB_val *,
+	    struct layout_entry *header, bool check_data);
+uint32_t record_block_checksum(uint64_t first_index,
+	    const struct layout_block *);
 void	record_encode_run(struct layout_term_run *, uint64_t first_index,
 	    uint64_t term);
 const char *record_check_run(uint64_t first_index, const MDB_val *,
@@ -241,10 +256,52 @@ int	store_direct(struct store *);
 /* Into the open transaction of LMDB's; what is asserted has been checked. */
 int	store_put_hard_state(struct store *, const struct raft_hard_state *)
 	    MUST_CHECK;
-int	store_put_entry(struct store *, const struct raft_entry *) MUST_CHECK;
+/* The next entry; `data` is what its header says. */
+int	store_put_entry(struct store *, const struct layout_entry *header,
+	    const uint8_t *data) MUST_CHECK;
 void	store_close_cursor(struct store *);
 /* Deletes all keys below index; LMDB's code. */
 int	store_delete_before(struct store *, MDB_dbi, uint64_t index)
+	    MUST_CHECK;
+
+/* --------------------------------------------------------------- block.c */
+
+/* Goes from one entry of a block to the next. */
+struct block_walk {
+	uint64_t index;			/* of the next one */
+	uint32_t left;			/* so many, that one included */
+	MDB_val rest;			/* their bytes */
+};
+
+/* A key of `log`; 0: it is none. */
+uint64_t block_index(const MDB_val *key);
+/* What follows returns NULL, or what is wrong with entry walk->index. */
+const char *block_open(struct block_walk *, const MDB_val *key,
+	    const MDB_val *value);
+/* Not behind the last one.  entry: its bytes, header and data. */
+const char *block_next(struct block_walk *, struct layout_entry *header,
+	    MDB_val *entry, bool check_data);
+/* Latches the store with that; ERR_CORRUPT. */
+int	block_damaged(struct store *, const struct block_walk *,
+	    const char *why);
+/* The cursor, of `log`, at the block with this entry, and the walk before
+ * it: ERR_NOT_FOUND, or latched. */
+int	block_find(struct store *, MDB_cursor *, uint64_t index,
+	    struct block_walk *) MUST_CHECK;
+/* The log's last entry; index 0: there is none. */
+int	block_last(struct store *, MDB_cursor *, uint64_t *index,
+	    struct layout_entry *) MUST_CHECK;
+/* One more entry for the open transaction; LMDB's code. */
+int	block_add(struct store *, uint64_t index, const struct layout_entry *,
+	    const uint8_t *data) MUST_CHECK;
+/*
+ * The open transaction of LMDB's shows all that was added.  Called before it
+ * is looked at, and committed.  Returns the batch's sticky error.
+ */
+int	store_settle(struct store *) MUST_CHECK;
+/* Blocks that begin behind index are deleted already: nor are there entries
+ * behind it in the last one.  header: the entry at index, which there is. */
+int	block_truncate(struct store *, uint64_t index, struct layout_entry *)
 	    MUST_CHECK;
 
 /* ------------------------------------------------------------- overlay.c */

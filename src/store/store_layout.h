@@ -16,7 +16,9 @@
  *				"hard_state"		layout_hard_state
  *				"snapshot"		layout_snapshot
  *				"journal"		layout_journal
- *	log			index			layout_entry, data
+ *	log			index			layout_block, then
+ *							layout_entry, data: from
+ *							this index on
  *	runs			first index of a term	layout_term_run
  *	configs			index			layout_config, encoded
  *							configuration
@@ -110,6 +112,17 @@ struct layout_snapshot {
 	uint32_t checksum;
 };
 
+/* Entries in a row, in one record.  The data of one that is larger than this
+ * is alone in its own. */
+struct layout_block {
+	uint32_t count;			/* of the entries that follow */
+	uint32_t size;			/* of all, this included */
+	uint32_t checksum;		/* index, and all above */
+};
+
+/* A page of LMDB's, less its head. */
+#define LAYOUT_BLOCK_SIZE	4080u
+
 struct layout_entry {
 	uint64_t term;
 	uint32_t type;
@@ -197,6 +210,7 @@ static_assert(sizeof(struct layout_run) == 16, "layout");
 static_assert(sizeof(struct layout_hard_state) == 16, "layout");
 static_assert(sizeof(struct layout_snapshot) == 80, "layout");
 static_assert(offsetof(struct layout_snapshot, state_name) == 40, "layout");
+static_assert(sizeof(struct layout_block) == 12, "layout");
 static_assert(sizeof(struct layout_entry) == 32, "layout");
 static_assert(offsetof(struct layout_entry, checksum) == 28, "layout");
 static_assert(sizeof(struct layout_link) == 24, "layout");

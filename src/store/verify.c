@@ -26,6 +26,7 @@ struct verify {
 	uint64_t index, last_term;
 	uint32_t chain;
 	bool chain_broken;
+	bool first; /* the entry at index is the first one */
 	MDB_cursor *runs, *configs; /* beside it */
 	MDB_val run_key, run_value, config_key, config_value;
 	int run_rc, config_rc;
@@ -103,17 +104,6 @@ verify_meta(struct verify *verify)
 	    sizeof(verify->snapshot));
 }
 
-static uint64_t
-key_index(const MDB_val *key)
-{
-	uint64_t index = 0;
-
-	if (key->mv_size == sizeof(index)) {
-		memcpy(&index, key->mv_data, sizeof(index));
-	}
-	return index;
-}
-
 /* A run must begin exactly where the term changes. */
 static void
 verify_run(struct verify *verify, const struct layout_entry *header, bool first)
@@ -123,7 +113,7 @@ verify_run(struct verify *verify, const struct layout_entry *header, bool first)
 	const char *why;
 
 	if (verify->run_rc == 0) {
-		at = key_index(&verify->run_key);
+		at = block_index(&verify->run_key);
 	}
 	if (begins != (at == verify->index)) {
 		damage(verify, "log: runs: entry %llu %s a run, runs say not",
@@ -157,7 +147,7 @@ verify_config(struct verify *verify, const struct layout_entry *header,
 	uint64_t at = 0;
 
 	if (verify->config_rc == 0) {
-		at = key_index(&verify->config_key);
+		at = block_index(&verify->config_key);
 	}
 	if (is_config != (at == verify->index)) {
 		damage(verify,
@@ -215,7 +205,7 @@ verify_kept_config(struct verify *verify)
 	uint64_t at;
 
 	while (verify->config_rc == 0) {
-		at = key_index(&verify->config_key);
+		at = block_index(&verify->config_key);
 		if (at > verify->snapshot.base_index) {
 			break;
 		}
@@ -233,7 +223,7 @@ verify_kept_config(struct verify *verify)
 		    &verify->config_key, &verify->config_value, MDB_NEXT);
 	}
 	if (!kept && verify->snapshot.base_index > 0 &&
-	    (verify->config_rc != 0 || key_index(&verify->config_key) >
+	    (verify->config_rc != 0 || block_index(&verify->config_key) >
 					   verify->snapshot.index)) {
 		damage(verify,
 		    "log: configs: the one in force at the snapshot is "
@@ -242,53 +232,82 @@ verify_kept_config(struct verify *verify)
 }
 
 static void
-verify_entry(
-    struct verify *verify, uint64_t index, const MDB_val *value, bool first)
+verify_entry(struct verify *verify, const struct layout_entry *header,
+    const MDB_val *value, bool first)
 {
-	struct layout_entry header;
-	const char *why;
-	uint32_t chain;
+	uint64_t index = verify->index;
+	uint32_t chain = record_chain(verify->chain, index, header->term,
+	    header->type, header->data_checksum);
 
-	if (index != verify->index) {
-		damage(verify, "log: entry %llu: missing",
-		    (unsigned long long)verify->index);
-		verify->chain_broken = true;
-		verify->index = index;
-	}
-	why = record_check_entry(index, value, &header, true);
-	if (why != NULL) {
-		damage(verify, "log: entry %llu: %s", (unsigned long long)index,
-		    why);
-		verify->chain_broken = true;
-		return;
-	}
-	chain = record_chain(verify->chain, index, header.term, header.type,
-	    header.data_checksum);
-	if (chain != header.chain && !verify->chain_broken) {
+	if (chain != header->chain && !verify->chain_broken) {
 		damage(verify, "log: entry %llu: does not continue the chain",
 		    (unsigned long long)index);
 	}
-	if (header.term < verify->last_term || header.term > verify->term) {
+	if (header->term < verify->last_term || header->term > verify->term) {
 		damage(verify,
 		    "log: entry %llu: term %llu between %llu and "
 		    "the node's %llu",
-		    (unsigned long long)index, (unsigned long long)header.term,
+		    (unsigned long long)index,
+		    (unsigned long long)header->term,
 		    (unsigned long long)verify->last_term,
 		    (unsigned long long)verify->term);
 	}
-	if (header.type < RAFT_ENTRY_NOOP ||
-	    header.type > RAFT_ENTRY_CONFIGURATION) {
+	if (header->type < RAFT_ENTRY_NOOP ||
+	    header->type > RAFT_ENTRY_CONFIGURATION) {
 		damage(verify, "log: entry %llu: type %u",
-		    (unsigned long long)index, header.type);
+		    (unsigned long long)index, header->type);
 	}
-	verify_run(verify, &header, first);
-	verify_config(verify, &header, value);
+	verify_run(verify, header, first);
+	verify_config(verify, header, value);
 	if (index == verify->snapshot.index) {
-		verify_snapshot(verify, header.term, header.chain);
+		verify_snapshot(verify, header->term, header->chain);
 	}
-	verify->chain = header.chain;
+	verify->chain = header->chain;
 	verify->chain_broken = false;
-	verify->last_term = header.term;
+	verify->last_term = header->term;
+}
+
+/* Behind a header that is damaged nothing of its block can be told. */
+static void
+verify_block(struct verify *verify, const MDB_val *key, const MDB_val *value)
+{
+	struct layout_entry header;
+	struct block_walk walk;
+	const char *why;
+	MDB_val entry;
+	uint64_t index;
+
+	why = block_open(&walk, key, value);
+	if (walk.index != verify->index) {
+		damage(verify, "log: entry %llu: missing",
+		    (unsigned long long)verify->index);
+		verify->chain_broken = true;
+		verify->index = walk.index;
+	}
+	if (why != NULL) {
+		damage(verify, "log: entry %llu: %s",
+		    (unsigned long long)walk.index, why);
+		verify->chain_broken = true;
+	}
+	while (walk.left > 0) {
+		index = walk.index;
+		why = block_next(&walk, &header, &entry, true);
+		if (why != NULL) {
+			damage(verify, "log: entry %llu: %s",
+			    (unsigned long long)index, why);
+			verify->chain_broken = true;
+			verify->index = index + 1;
+			if (walk.index == index &&
+			    block_next(&walk, &header, &entry, false) !=
+			        NULL) {
+				return;
+			}
+			continue;
+		}
+		verify_entry(verify, &header, &entry, verify->first);
+		verify->first = false;
+		verify->index = walk.index;
+	}
 }
 
 static int
@@ -296,13 +315,13 @@ verify_log(struct verify *verify)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	bool first = true;
 	int rc;
 
 	rc = mdb_cursor_open(verify->txn, verify->store->entries, &cursor);
 	if (rc != 0) {
 		return rc;
 	}
+	verify->first = true;
 	verify->index = verify->snapshot.base_index + 1;
 	verify->chain = verify->snapshot.base_chain;
 	verify->last_term = verify->snapshot.base_term;
@@ -316,9 +335,7 @@ verify_log(struct verify *verify)
 		    verify->snapshot.base_chain);
 	}
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		verify_entry(verify, key_index(&key), &value, first);
-		verify->index++;
-		first = false;
+		verify_block(verify, &key, &value);
 	}
 	if (!verify->snapshot_seen) {
 		damage(verify,
@@ -327,11 +344,11 @@ verify_log(struct verify *verify)
 	}
 	if (verify->run_rc == 0) {
 		damage(verify, "log: runs: record %llu is beyond the log",
-		    (unsigned long long)key_index(&verify->run_key));
+		    (unsigned long long)block_index(&verify->run_key));
 	}
 	if (verify->config_rc == 0) {
 		damage(verify, "log: configs: record %llu is beyond the log",
-		    (unsigned long long)key_index(&verify->config_key));
+		    (unsigned long long)block_index(&verify->config_key));
 	}
 	mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND ? 0 : rc;

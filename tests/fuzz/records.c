@@ -7,7 +7,7 @@
  *	repeated:
  *	u8	database: 0 meta, 1 log, 2 runs, 3 configs, 4-7 kv's spaces
  *	u8	bit 0: right checksums; bit 1: delete instead; bit 2: an entry's
- *		size stays as it is
+ *		size stays as it is; bit 3: so do count and size of its block
  *	u8	key: index or number of a name; 255: u8 size and bytes
  *	u8	size of the record
  *	...	the record
@@ -182,14 +182,52 @@ restore(void)
 	}
 }
 
+/* A block of entries: each takes as much as its header says, the last one
+ * what is left. */
+static void
+put_block_right(uint64_t index, uint64_t orders, uint8_t *record, size_t size)
+{
+	struct layout_entry header;
+	struct layout_block head;
+	struct raft_entry entry = { .index = index };
+	size_t at = sizeof(head), left;
+	uint32_t count = 0;
+
+	if (size < sizeof(head)) {
+		return;
+	}
+	memcpy(&head, record, sizeof(head));
+	for (; size - at >= sizeof(header); at += entry.size) {
+		memcpy(&header, record + at, sizeof(header));
+		left = size - at - sizeof(header);
+		at += sizeof(header);
+		entry.term = header.term;
+		entry.type = (enum raft_entry_type)header.type;
+		entry.size = header.size < left ? header.size : (uint32_t)left;
+		entry.data = record + at;
+		entry.checksum = raft_entry_checksum(entry.type, entry.data,
+		    entry.size);
+		left = entry.size;
+		entry.size = (orders & 4) != 0 ? header.size : entry.size;
+		record_encode_entry(&header, &entry, header.chain);
+		memcpy(record + at - sizeof(header), &header, sizeof(header));
+		entry.size = (uint32_t)left;
+		entry.index++;
+		count++;
+	}
+	if ((orders & 8) == 0) {
+		head.count = count;
+		head.size = (uint32_t)size;
+	}
+	head.checksum = record_block_checksum(index, &head);
+	memcpy(record, &head, sizeof(head));
+}
+
 /* The checksum that goes with hostile contents; size may grow. */
 static void
-put_right(unsigned int database, const MDB_val *key, bool wild_size,
+put_right(unsigned int database, const MDB_val *key, uint64_t orders,
     uint8_t *record, size_t *size)
 {
-	struct raft_entry entry = { .data = record +
-	    sizeof(struct layout_entry) };
-	struct layout_entry header;
 	char name[520];
 	uint64_t index = 0;
 
@@ -200,17 +238,8 @@ put_right(unsigned int database, const MDB_val *key, bool wild_size,
 		if (*size >= 8) {
 			record_seal(name, record, *size);
 		}
-	} else if (database == 1 && *size >= sizeof(header)) {
-		memcpy(&header, record, sizeof(header));
-		entry.index = index;
-		entry.term = header.term;
-		entry.type = (enum raft_entry_type)header.type;
-		entry.size = (uint32_t)(*size - sizeof(header));
-		entry.checksum = raft_entry_checksum(entry.type, entry.data,
-		    entry.size);
-		entry.size = wild_size ? header.size : entry.size;
-		record_encode_entry(&header, &entry, header.chain);
-		memcpy(record, &header, sizeof(header));
+	} else if (database == 1) {
+		put_block_right(index, orders, record, *size);
 	} else if (database == 2 && *size == sizeof(struct layout_term_run)) {
 		struct layout_term_run run;
 
@@ -266,7 +295,7 @@ one(struct store *store, MDB_txn *txn, struct bytes_in *in,
 	memset(record, 0, sizeof(record));
 	memcpy(record, from, size);
 	if ((orders & 1) != 0) {
-		put_right(database, &key, (orders & 4) != 0, record, &size);
+		put_right(database, &key, orders, record, &size);
 	}
 	value.mv_size = size;
 	if (key.mv_size == 0) {

@@ -8,6 +8,13 @@
  * For both durabilities: commits of 1, 10, 100 and 1000 entries of 100 bytes,
  * a commit of term and vote, and reading the log back.  The directory decides
  * which disk is measured.
+ *
+ *	valgrind --tool=callgrind --toggle-collect=count_append \
+ *	    tests/store/bench_store DIRECTORY 256
+ *
+ * does instead what a node does under load, COUNT_ENTRIES in batches of 256,
+ * in process durability: count_append, count_cut, count_read are what one of
+ * them costs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +23,14 @@
 
 #include "base/clock.h"
 #include "raft/raft.h"
+#include "store/snapshot.h"
 #include "store/state.h"
 #include "store/store.h"
 
 #define ENTRY_SIZE 100
 #define BATCH_MAX  1000
 #define BUDGET_NS  600000000ull /* of one line */
+#define COUNT_ENTRIES 100000u
 
 static struct store *store;
 static uint64_t next_index = 2;
@@ -115,18 +124,21 @@ count_one(void *arg, const struct raft_entry *entry)
 }
 
 static void
-bench(const char *dir, enum store_durability durability, const char *name)
+create(const char *dir, enum store_durability durability)
 {
 	struct store_identity identity = { 1, 1, 1 };
-	struct store_options options = { .durability = durability };
+	/* Under valgrind there are fewer addresses. */
+	struct store_options options = {
+		.durability = durability,
+		.log_map_size = 1ull << 30,
+		.state_map_size = 1ull << 30,
+	};
 	struct raft_configuration configuration = {
 		.index = 1,
 		.count = 1,
 		.servers = { { 1, RAFT_VOTER, 1 } },
 	};
 	struct err_buf err;
-	char command[4096 + 16];
-	uint64_t begun, seen = 0;
 
 	if (store_create(dir, &identity, &configuration, &options, &err) !=
 		ERR_OK ||
@@ -134,6 +146,26 @@ bench(const char *dir, enum store_durability durability, const char *name)
 		die(dir, err.text);
 	}
 	next_index = 2;
+}
+
+static void
+destroy(const char *dir)
+{
+	char command[4096 + 16];
+
+	store_close(store);
+	snprintf(command, sizeof(command), "rm -r '%s/store'", dir);
+	if (system(command) != 0) {
+		die(dir, "not removed");
+	}
+}
+
+static void
+bench(const char *dir, enum store_durability durability, const char *name)
+{
+	uint64_t begun, seen = 0;
+
+	create(dir, durability);
 	measure(name, "1 entry", commit_batch, 1);
 	measure(name, "10 entries", commit_batch, 10);
 	measure(name, "100 entries", commit_batch, 100);
@@ -146,11 +178,76 @@ bench(const char *dir, enum store_durability durability, const char *name)
 	}
 	printf("%-8s %-14s %8s %8s %8s %12.0f\n", name, "read back", "", "", "",
 	    (double)seen / ((double)(clock_now_ns() - begun) / 1e9));
-	store_close(store);
-	snprintf(command, sizeof(command), "rm -r '%s/store'", dir);
-	if (system(command) != 0) {
-		die(dir, "not removed");
+	destroy(dir);
+}
+
+/* Not inlined: callgrind finds them by their names. */
+static __attribute__((noinline)) void
+count_append(uint32_t batch)
+{
+	while (next_index < COUNT_ENTRIES) {
+		commit_batch(batch);
 	}
+}
+
+static __attribute__((noinline)) void
+count_read(void)
+{
+	uint64_t seen = 0;
+
+	if (store_read(store, 1, next_index, UINT64_MAX, count_one, &seen) !=
+	    ERR_OK) {
+		die("read", store_latched(store));
+	}
+}
+
+static __attribute__((noinline)) void
+count_cut(uint64_t first_index)
+{
+	do {
+		if (store_begin(store) != ERR_OK) {
+			die("cut", store_latched(store));
+		}
+		(void)store_cut(store, first_index);
+		if (store_commit(store) != ERR_OK) {
+			die("cut", store_latched(store));
+		}
+	} while (!store_cut_is_settled(store));
+}
+
+static void
+count(const char *dir, uint32_t batch)
+{
+	struct raft_snapshot snapshot = { .configuration.index = 1 };
+	struct store_entry_info info;
+	struct store_log_info log;
+	int code;
+
+	create(dir, STORE_PROCESS);
+	count_append(batch);
+	count_read();
+	snapshot.index = next_index - 1;
+	code = store_entry_info(store, snapshot.index, &info);
+	if (code == ERR_OK) {
+		snapshot.term = info.term;
+		store_chain_encode(snapshot.chain, info.chain, 0);
+		code = store_begin(store);
+	}
+	if (code == ERR_OK) {
+		store_snapshot(store, &snapshot);
+		code = store_commit(store);
+	}
+	if (code != ERR_OK) {
+		die("snapshot", err_text(code));
+	}
+	count_cut(next_index - 100);
+	if (store_log_info(store, &log) != ERR_OK) {
+		die("log", store_latched(store));
+	}
+	printf("%u entries in batches of %u; log of %llu to %llu\n",
+	    COUNT_ENTRIES, batch, (unsigned long long)log.first_index,
+	    (unsigned long long)log.last_index);
+	destroy(dir);
 }
 
 int
@@ -162,6 +259,14 @@ main(int argc, char **argv)
 	    argc > 1 ? argv[1] : "/tmp");
 	if (mkdtemp(dir) == NULL) {
 		die(dir, "cannot make it");
+	}
+	if (argc > 2) {
+		unsigned long batch = strtoul(argv[2], NULL, 10);
+
+		count(dir, batch < 1 || batch > BATCH_MAX ? 1 :
+		    (uint32_t)batch);
+		rmdir(dir);
+		return 0;
 	}
 	printf("%-8s %-14s %8s %8s %8s %12s\n", "", "commit of", "p50 us",
 	    "p99 us", "max us", "entries/s");

@@ -81,13 +81,35 @@ raw_open(const struct change *change, MDB_txn **txn, MDB_dbi *dbi)
 	return env;
 }
 
+/* Entries are several in a record: the one with this entry. */
 static MDB_val
-raw_key(const struct change *change)
+raw_block(MDB_txn *txn, MDB_dbi dbi, uint64_t index)
+{
+	MDB_val key = { sizeof(index), &index }, value;
+	MDB_cursor *cursor;
+	int rc;
+
+	ck_assert_int_eq(mdb_cursor_open(txn, dbi, &cursor), 0);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	if (rc == MDB_NOTFOUND) {
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	} else if (memcmp(key.mv_data, &index, sizeof(index)) != 0) {
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+	}
+	ck_assert_int_eq(rc, 0);
+	mdb_cursor_close(cursor);
+	return key;
+}
+
+static MDB_val
+raw_key(MDB_txn *txn, MDB_dbi dbi, const struct change *change)
 {
 	MDB_val key = { sizeof(change->index),
 		(void *)(uintptr_t)&change->index };
 
-	if (change->name != NULL) {
+	if (strcmp(change->database, "log") == 0) {
+		return raw_block(txn, dbi, change->index);
+	} else if (change->name != NULL) {
 		key.mv_size = strlen(change->name);
 		key.mv_data = (void *)(uintptr_t)change->name;
 	}
@@ -98,12 +120,19 @@ raw_key(const struct change *change)
 static size_t
 flip(const struct change *change, size_t bit)
 {
-	uint8_t copy[TEST_DATA_SIZE + 64];
-	MDB_val key = raw_key(change), value;
+	uint8_t copy[LAYOUT_BLOCK_SIZE];
+	uint64_t index;
+	MDB_val key, value;
 	MDB_txn *txn;
 	MDB_dbi dbi;
 	MDB_env *env = raw_open(change, &txn, &dbi);
 
+	key = raw_key(txn, dbi, change);
+	if (change->name == NULL) {
+		/* It is in a page that will be another's. */
+		memcpy(&index, key.mv_data, sizeof(index));
+		key.mv_data = &index;
+	}
 	ck_assert_int_eq(mdb_get(txn, dbi, &key, &value), 0);
 	ck_assert_uint_le(value.mv_size, sizeof(copy));
 	memcpy(copy, value.mv_data, value.mv_size);
@@ -125,8 +154,9 @@ static const struct {
 	{ { "log", "meta", "identity", 0 }, 13, true },
 	{ { "log", "meta", "run", 0 }, 11, true },
 	{ { "log", "meta", "snapshot", 0 }, 41, true },
-	{ { "log", "log", NULL, 19 }, 17, true }, /* a no-op */
-	{ { "log", "log", NULL, 60 }, 53, true },
+	{ { "log", "log", NULL, 1 }, 17, true }, /* alone */
+	{ { "log", "log", NULL, 19 }, 197, true }, /* with many others */
+	{ { "log", "log", NULL, 79 }, 397, true }, /* with the last ones */
 	{ { "log", "log", NULL, 49 }, 4003, true }, /* a large one */
 	{ { "log", "runs", NULL, 40 }, 11, false },
 	{ { "log", "configs", NULL, 1 }, 61, false },
@@ -182,7 +212,7 @@ START_TEST(test_gone)
 		{ "log", "log", NULL, 1 },
 	};
 	struct store_options options = test_options(STORE_PROCESS);
-	MDB_val key = raw_key(&gone[_i]);
+	MDB_val key;
 	struct store *store;
 	MDB_env *env;
 	MDB_txn *txn;
@@ -194,6 +224,7 @@ START_TEST(test_gone)
 	store_close(store);
 	test_flush(STORE_PROCESS);
 	env = raw_open(&gone[_i], &txn, &dbi);
+	key = raw_key(txn, dbi, &gone[_i]);
 	ck_assert_int_eq(mdb_del(txn, dbi, &key, NULL), 0);
 	ck_assert_int_eq(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
@@ -214,7 +245,7 @@ START_TEST(test_version)
 	struct store_options options = test_options(STORE_PROCESS);
 	struct layout_format format = { LAYOUT_MAGIC,
 		LAYOUT_VERSION + (_i == 0 ? -1u : 1u), 0 };
-	MDB_val key = raw_key(&change), value = { sizeof(format), &format };
+	MDB_val key, value = { sizeof(format), &format };
 	struct store *store;
 	MDB_env *env;
 	MDB_txn *txn;
@@ -224,6 +255,7 @@ START_TEST(test_version)
 	    offsetof(struct layout_format, checksum));
 	test_create(STORE_PROCESS);
 	env = raw_open(&change, &txn, &dbi);
+	key = raw_key(txn, dbi, &change);
 	ck_assert_int_eq(mdb_put(txn, dbi, &key, &value, 0), 0);
 	ck_assert_int_eq(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
@@ -245,6 +277,33 @@ START_TEST(test_version)
 	    ERR_VERSION);
 }
 END_TEST
+
+/* Where the entry's data begins in its record. */
+static size_t
+data_offset(const struct change *change)
+{
+	size_t offset = sizeof(struct layout_block);
+	struct layout_entry header;
+	MDB_val key, value;
+	uint64_t index;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_env *env = raw_open(change, &txn, &dbi);
+
+	key = raw_key(txn, dbi, change);
+	memcpy(&index, key.mv_data, sizeof(index));
+	ck_assert_int_eq(mdb_get(txn, dbi, &key, &value), 0);
+	for (;; index++, offset += sizeof(header) + header.size) {
+		memcpy(&header, (uint8_t *)value.mv_data + offset,
+		    sizeof(header));
+		if (index == change->index) {
+			break;
+		}
+	}
+	mdb_txn_abort(txn);
+	mdb_env_close(env);
+	return offset + sizeof(header);
+}
 
 /* Entries before the checkpoint are verified when they are read. */
 START_TEST(test_old_entry)
@@ -274,7 +333,7 @@ START_TEST(test_old_entry)
 	store_close(store);
 	test_flush(STORE_PROCESS);
 
-	flip(&change, 8 * sizeof(struct layout_entry) + 3);
+	flip(&change, 8 * data_offset(&change) + 3);
 	store = test_open(STORE_PROCESS);
 	ck_assert_int_eq(store_check(store, test_print, &lines), ERR_CORRUPT);
 	ck_assert_uint_eq(lines, 1);

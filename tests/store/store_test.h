@@ -24,6 +24,7 @@
 #define TEST_STORE	0x99aabbccddeeff00ull
 #define TEST_NODE	3u
 #define TEST_DATA_SIZE	3000
+#define TEST_BLOCK_ENTRIES	127	/* in a block of the log, at most */
 
 static char test_dir[256];
 static struct err_buf test_err;
