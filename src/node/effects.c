@@ -15,6 +15,7 @@
 
 #define APPLY_AGAIN_NS		100000000ull	/* after a full disk */
 #define DISK_AGAIN_NS		50000000ull
+#define APPLY_SLICED_MAX	128	/* entries; more of them at once */
 #define CHECKPOINT_QUIET_NS	2000000000ull	/* after the last entry, */
 #define CHECKPOINT_EVERY_NS	5000000000ull	/* after the first, at most */
 #define CHECKPOINT_AGAIN_NS	100000000ull	/* after a full disk */
@@ -395,6 +396,11 @@ node_feed_apply(struct node *node)
 	    node_snapshot_is_asked(node)) && end > node->durable_index) {
 		end = node->durable_index;
 	}
+	if (end - node->apply_next < APPLY_SLICED_MAX) {
+		stored = node->apply_next + near_slice(node, UINT32_MAX) - 1;
+		node->sliced = node->sliced || end > stored;
+		end = end < stored ? end : stored;
+	}
 	while (node->apply_next <= end && apply_has_room(node->apply)) {
 		const struct raft_entry *entry =
 		    cache_get(node->cache, node->apply_next);
@@ -445,6 +451,8 @@ node_apply_results(struct node *node, const struct apply_done *done)
 	for (size_t i = 0; i < done->result_count; i++) {
 		clients_answer(node, &done->results[i]);
 	}
+	/* Who waits need not wait for the rest of the turn. */
+	(void)clients_flush(node);
 	node_digests_take(node, done);
 	node->state_full = done->result == ERR_FULL;
 	if (done->installed) {

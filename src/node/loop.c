@@ -43,6 +43,7 @@ static bool	node_shorts(struct node *);
 static void	node_room(struct node *);
 static void	node_watch_disk(struct node *);
 static void	node_housekeeping(struct node *);
+static bool	node_is_quiet(struct node *);
 static void	node_sleep(struct node *, bool);
 static enum doorbell_wake node_wake_for(const struct node *);
 static uint64_t	node_wake_at(const struct node *, bool);
@@ -63,10 +64,16 @@ node_loop(struct node *node)
 		if (node->traffic) {
 			worked_ns = node->now_ns;
 		}
-		if (work) {
+		if (work && !node->sliced &&
+		    (!node->traffic || !node_is_quiet(node))) {
 			continue;
 		}
-		if (node->now_ns < worked_ns + POLL_NS) {
+		if (node->sliced) {
+			sched_yield();
+			continue;
+		}
+		if (node->now_ns < worked_ns + POLL_NS &&
+		    !near_has_time(node)) {
 			sched_yield();
 		} else {
 			pending = peers_flush_all(node) || pending;
@@ -94,12 +101,15 @@ node_turn(struct node *node)
 	if (node->now_ns >= node->room_at_ns) {
 		node_room(node);
 	}
-	node->traffic = false;
+	node->traffic = node->sliced = false;
 	beats = peers_receive(node);
 	CRASH_POINT("loop: messages taken");
 	work = node_shorts(node);
 	peers_look_for_deaths(node);
-	work = clients_receive(node, slow) || work;
+	if (clients_receive(node, slow)) {
+		node->asked_ns = node->now_ns;
+		work = true;
+	}
 	CRASH_POINT("loop: requests taken");
 	node_timers(node);
 	work = node_tick_turn(node) || work;
@@ -315,6 +325,16 @@ node_housekeeping(struct node *node)
 	}
 }
 
+/* Nobody has anything for us now. */
+static bool
+node_is_quiet(struct node *node)
+{
+	return node->short_count == 0 && peers_is_quiet(node) &&
+	    clients_is_quiet(node) &&
+	    !disk_is_done(node->disk) && !apply_is_done(node->apply) &&
+	    !snap_is_done(node->snap);
+}
+
 /* Sleeps until something happens, unless something has. */
 static void
 node_sleep(struct node *node, bool pending)
@@ -328,10 +348,7 @@ node_sleep(struct node *node, bool pending)
 	}
 	value = doorbell_prepare_for(&node->bell, node_wake_for(node));
 	count = peers_arm(node, extra);
-	if (node->stop || count == PEERS_DEATH ||
-	    !peers_is_quiet(node) || !clients_is_quiet(node) ||
-	    disk_is_done(node->disk) || apply_is_done(node->apply) ||
-	    snap_is_done(node->snap) ||
+	if (node->stop || count == PEERS_DEATH || !node_is_quiet(node) ||
 	    segment_rows_version(node->segment) != node->rows_version) {
 		doorbell_cancel(&node->bell);
 		return;

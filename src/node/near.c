@@ -8,7 +8,11 @@
  *
  * An entry is committed when the leader and its near ones have it.  The far
  * ones get theirs many at a time: one wake-up, one transaction and one answer
- * for all of them, where each would have cost as much as a near one's.
+ * for all of them, where each would have cost as much as a near one's.  They
+ * do not look for more afterwards, unless they have clients of their own: the
+ * next batch has time, and the near ones want the processors.  So they take a
+ * batch in slices, too, and let the others go first after each of them; but in
+ * power durability, where a slice would cost a write.
  *
  * To the core it is a slow link, no more: nothing but AppendEntries with
  * entries waits, and whatever else goes to a far one takes along what was
@@ -18,6 +22,9 @@
  * says who is near, so that after its death those stand for election first.
  */
 #include "node/node.h"
+
+#define NEAR_ASKED_NS	1000000ull	/* for who has clients */
+#define NEAR_SLICE	8		/* messages, entries in a turn */
 
 static bool	may_be_near(const struct node *, const struct raft_status *,
 		    uint32_t, uint32_t *);
@@ -50,6 +57,27 @@ bool
 near_is(const struct node *node, uint32_t slot)
 {
 	return (node->near >> slot & 1) != 0;
+}
+
+bool
+near_has_time(const struct node *node)
+{
+	uint32_t slot;
+
+	if (node->role != RAFT_FOLLOWER || node->reads_open > 0 ||
+	    node->now_ns < node->asked_ns + NEAR_ASKED_NS) {
+		return false;
+	}
+	slot = peers_slot_of(node, node->leader);
+	return slot != SEGMENT_SLOTS &&
+	    (segment_near(node->segment, slot) >> node->slot & 1) == 0;
+}
+
+uint32_t
+near_slice(const struct node *node, uint32_t most)
+{
+	return !node->power && near_has_time(node) && most > NEAR_SLICE ?
+	    NEAR_SLICE : most;
 }
 
 /* Which one more; SEGMENT_SLOTS: there is none. */

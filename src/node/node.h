@@ -118,6 +118,8 @@ struct node {
 	/* Waking (loop.c). */
 	bool traffic;			/* this turn: more may follow soon */
 	bool beats_alone;		/* heartbeats: no rounds of reads */
+	uint64_t asked_ns;		/* by a client, last */
+	bool sliced;			/* there is more for the next turn */
 	bool beat_is_idle;		/* the message that is stepped is one,
 					 * and tells nothing new */
 	uint64_t beat_ns;		/* the last one, in or out */
@@ -286,6 +288,8 @@ void	peers_chunk_failed(struct node *, const struct raft_message *);
 bool	peers_flush(struct node *);
 bool	peers_flush_all(struct node *);
 bool	peers_is_quiet(struct node *);
+/* 0: the slot is not in use. */
+uint32_t peers_id_of(const struct node *, uint32_t slot);
 /* True when so many others lack room that no quorum has it. */
 bool	peers_lack_room(struct node *);
 /* Tells the core of runs that are known to be dead. */
@@ -303,6 +307,14 @@ bool	peers_send_bytes(struct node *, uint32_t slot, uint32_t type,
 /* ---- near.c: whom the quorum needs */
 void	near_choose(struct node *);
 bool	near_is(const struct node *, uint32_t slot);
+/* A follower that the quorum does not need: what comes next has time. */
+bool	near_has_time(const struct node *);
+/* How much such a one does in a turn; others so many. */
+uint32_t near_slice(const struct node *, uint32_t most);
+
+/* ---- heir.c: who follows a dead leader */
+/* Tells the core that a run is dead, and when to stand for election. */
+void	heir_tell_death(struct node *, uint32_t slot, uint64_t run);
 
 /* ---- forward.c: ReadIndex at a node that does not lead */
 /* Asks the leader for the reads of a batch; false: nobody to ask. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/crash.h"
+#include "node/gather.h"
 #include "node/node.h"
 #include "shm/channel.h"
 #include "wire/index.h"
@@ -18,8 +19,6 @@
 #include "wire/request.h"
 
 #define RECEIVE_MAX	64		/* messages of one peer in a turn */
-#define STAGGER_PROCESS_NS	1000000ull	/* between campaigns of */
-#define STAGGER_POWER_NS	4000000ull	/* survivors, by rank */
 #define FAR_NS		1000000ull	/* entries are gathered so long, */
 #define FAR_SIZE	(32u << 10)	/* or until they are as many */
 #define ENCODE_SIZE	(RAFT_ENTRY_SIZE_MAX + (1u << 20))
@@ -33,6 +32,7 @@ struct peer {
 	bool urgent;			/* and not only idle answers */
 	uint32_t held_size;		/* gathered for a far one, */
 	uint64_t held_ns;		/* since then */
+	struct gather gather;		/* the end of it, not yet encoded */
 };
 
 struct peers {
@@ -59,10 +59,10 @@ static void	peers_encode(struct node *, const struct raft_message *);
 static int	peers_encode_entry(void *, const struct raft_entry *);
 static void	peers_sent_short(struct node *, const struct raft_message *,
 		    uint64_t);
-static void	peers_tell_death(struct node *, uint32_t, uint64_t);
-static uint32_t	peers_turn(struct node *, uint32_t, uint64_t);
-static bool	peers_is_far(struct node *, uint32_t);
-static bool	peers_has_better(struct node *, uint32_t);
+static void	send_one(struct node *, uint32_t, const struct raft_message *);
+static bool	send_later(struct node *, uint32_t,
+		    const struct raft_message *);
+static void	send_gathered(struct node *, uint32_t);
 static bool	flush(struct node *, bool);
 
 int
@@ -344,17 +344,59 @@ peers_lack_room(struct node *node)
 void
 peers_send(struct node *node, const struct raft_message *message)
 {
-	struct peers *peers = node->peers;
 	uint32_t slot = peers_slot_of(node, message->to);
+
+	if (slot == SEGMENT_SLOTS || send_later(node, slot, message)) {
+		return;
+	}
+	send_gathered(node, slot);
+	if (!send_later(node, slot, message)) {
+		send_one(node, slot, message);
+	}
+}
+
+/* What a far one is to get is gathered; false: this message goes now. */
+static bool
+send_later(struct node *node, uint32_t slot,
+    const struct raft_message *message)
+{
+	struct peer *peer = &node->peers->peers[slot];
+	uint32_t before = peer->gather.count == 0 ? 0 : peer->gather.size;
+
+	if (message->type != RAFT_APPEND || message->entry_count == 0 ||
+	    near_is(node, slot) ||
+	    !gather_add(&peer->gather, node->cache, message)) {
+		return false;
+	}
+	peer->held_ns = peer->held_size == 0 ? node->now_ns : peer->held_ns;
+	peer->held_size += peer->gather.size - before;
+	node->peers->unflushed = true;
+	return true;
+}
+
+/* As one message.  Who leads no more has nothing more to say. */
+static void
+send_gathered(struct node *node, uint32_t slot)
+{
+	struct gather *gather = &node->peers->peers[slot].gather;
+
+	if (gather->count > 0 && node->role == RAFT_LEADER &&
+	    node->term == gather->message.term) {
+		send_one(node, slot, &gather->message);
+	}
+	gather->count = 0;
+}
+
+static void
+send_one(struct node *node, uint32_t slot, const struct raft_message *message)
+{
+	struct peers *peers = node->peers;
 	struct peer *peer = &peers->peers[slot];
 	uint8_t header[WIRE_HEADER_SIZE], promises[WIRE_PROMISES_SIZE];
 	struct iovec iov[2];
 	uint32_t count = 0;
 	int iovcnt = 1;
 
-	if (slot == SEGMENT_SLOTS) {
-		return;
-	}
 	if (message->type == RAFT_INSTALL) {
 		/* When the thread has read the chunk. */
 		if (!snap_read(node->snap, message)) {
@@ -390,7 +432,8 @@ peers_send(struct node *node, const struct raft_message *message)
 	if (count > 0 && !near_is(node, slot)) {
 		peer->held_ns = peer->held_size == 0 ? node->now_ns :
 		    peer->held_ns;
-		peer->held_size += (uint32_t)peers->encoded_size;
+		peer->held_size += message == &peer->gather.message ? 0 :
+		    (uint32_t)peers->encoded_size;
 	} else {
 		peer->sent = true;
 	}
@@ -533,15 +576,18 @@ static void
 peers_sent_short(struct node *node, const struct raft_message *message,
     uint64_t next_index)
 {
+	const struct gather *gather;
 	struct node_short *item;
 
 	if (node->short_count == NODE_SHORT_MAX) {
 		/* The follower's refusal will tell the core as well. */
 		return;
 	}
+	gather = &peer_of(node, message->to)->gather;
 	item = &node->shorts[node->short_count++];
 	item->to = message->to;
-	item->request = message->request;
+	item->request = message == &gather->message ?
+	    gather_request(gather, next_index) : message->request;
 	item->next_index = next_index;
 }
 
@@ -574,6 +620,7 @@ flush(struct node *node, bool all)
 			continue;
 		}
 		choose = choose || due;
+		send_gathered(node, slot);
 		CRASH_POINT("send: before publishing");
 		if (channel_flush(peer->tx)) {
 			CRASH_POINT("send: published, before the bell");
@@ -609,6 +656,12 @@ peers_is_quiet(struct node *node)
 	return true;
 }
 
+uint32_t
+peers_id_of(const struct node *node, uint32_t slot)
+{
+	return node->peers->peers[slot].id;
+}
+
 void
 peers_look_for_deaths(struct node *node)
 {
@@ -624,104 +677,17 @@ peers_look_for_deaths(struct node *node)
 		}
 		verdict = life_look(node->segment, slot, node->slot, &run);
 		if (verdict == LIFE_DEAD && run > node->dead_runs[slot]) {
-			peers_tell_death(node, slot, run);
+			heir_tell_death(node, slot, run);
 		} else if (verdict == LIFE_ALIVE &&
 		    run > node->live_runs[slot]) {
 			/* Started again before the death was seen: the
 			 * former runs are over all the same. */
 			node->live_runs[slot] = run;
 			if (run - 1 > node->dead_runs[slot]) {
-				peers_tell_death(node, slot, run - 1);
+				heir_tell_death(node, slot, run - 1);
 			}
 		}
 	}
-}
-
-static void
-peers_tell_death(struct node *node, uint32_t slot, uint64_t run)
-{
-	struct raft_event event = { .type = RAFT_EVENT_PEER_DEAD };
-
-	node->dead_runs[slot] = run;
-	event.peer_dead.id = node->peers->peers[slot].id;
-	event.peer_dead.run = run;
-	/* Who has voted since knows of no leader; the death may still end
-	 * a promise, and then it takes its turn like the others. */
-	if (event.peer_dead.id == node->leader || node->leader == 0) {
-		event.peer_dead.delay_ns = peers_turn(node, slot, run) *
-		    (node->power ? STAGGER_POWER_NS : STAGGER_PROCESS_NS);
-	}
-	node_step(node, &event);
-}
-
-/*
- * When to stand for election after a leader's death: at once (0) for the
- * first one to ask among those who know of nobody with a better log; the
- * others in turn, if nothing has come of it.
- */
-static uint32_t
-peers_turn(struct node *node, uint32_t dead_slot, uint64_t run)
-{
-	uint32_t heir = SEGMENT_SLOTS, turn = 1;
-
-	if (node->status_dirty) {
-		node_status_publish(node);
-	}
-	if (!peers_is_far(node, dead_slot) &&
-	    !peers_has_better(node, dead_slot)) {
-		heir = life_inherit(node->segment, dead_slot, run,
-		    node->slot);
-	}
-	if (heir == node->slot) {
-		return 0;
-	}
-	for (uint32_t slot = 0; slot < node->slot; slot++) {
-		turn += node->peers->peers[slot].id != 0 &&
-		    slot != dead_slot && slot != heir;
-	}
-	return turn;
-}
-
-/* The dead leader had others, which live, told first. */
-static bool
-peers_is_far(struct node *node, uint32_t dead_slot)
-{
-	uint32_t near = segment_near(node->segment, dead_slot);
-	uint64_t run;
-
-	for (uint32_t slot = 0; slot < SEGMENT_SLOTS &&
-	    (near >> node->slot & 1) == 0; slot++) {
-		if ((near >> slot & 1) != 0 && life_look(node->segment, slot,
-		    node->slot, &run) == LIFE_ALIVE) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* By last term, last index, as the status pages say: a guess, which costs a
- * turn when wrong. */
-static bool
-peers_has_better(struct node *node, uint32_t dead_slot)
-{
-	struct raft_status own;
-
-	raft_status(node->raft, &own);
-	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
-		struct segment_status status;
-		uint64_t run;
-
-		if (node->peers->peers[slot].id != 0 && slot != dead_slot &&
-		    life_look(node->segment, slot, node->slot, &run) ==
-		    LIFE_ALIVE && segment_status_read(node->segment, slot,
-		    &status) == ERR_OK && status.ready != 0 &&
-		    (status.last_term > own.last_term ||
-		    (status.last_term == own.last_term &&
-		    status.last_index > own.last_index))) {
-			return true;
-		}
-	}
-	return false;
 }
 
 uint32_t
