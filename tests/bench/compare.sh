@@ -5,8 +5,9 @@
 #	compare.sh [-r ROUNDS] [-t SECONDS] BASE
 #
 # BASE is built beside this build, in bench-compare/, with the same compiler
-# and flags. First the core: the instructions that raft_step() takes an entry,
-# counted by callgrind, the same on any machine under any load. Then both
+# and flags. First instructions, counted by callgrind, the same on any machine
+# under any load: of raft_step() for an entry, of the client for a request, of
+# a node for a set that it applies (cost.sh). Then both
 # clusters, five nodes, in both durabilities, one after the other in each
 # round. Exit: 0; 1 this tree is worse (bench_report says what that is), or
 # something failed; 64 usage; 69 BASE cannot be built.
@@ -15,10 +16,10 @@ set -u
 export LC_ALL=C
 unset RAFTSUP_DIR
 
-ENTRIES=400
 rounds=5 budget=0
 here=$RAFTSUP_SRCDIR/tests/bench
 work=$RAFTSUP_BUILDDIR/bench-compare
+. "$here/cost.sh" || exit 74
 
 usage() {
 	echo 'usage: compare.sh [-r ROUNDS] [-t SECONDS] BASE' \
@@ -61,18 +62,30 @@ cost() {
 		echo "compare: the core of $1 does not fit core_cost.c" >&2
 		return 1
 	}
-	valgrind --tool=callgrind --toggle-collect=raft_step \
-	    --callgrind-out-file="$work/callgrind.$1" "$work/core_cost" \
-	    "$ENTRIES" >"$work/log" 2>&1 || {
-		tail -n 5 "$work/log" >&2
-		return 1
+	counted "$1" core 'an entry' cost_core "$work/core_cost" "$work"
+}
+
+# counted SIDE SYSTEM FIGURE COMMAND ...: a sample of what it prints
+counted() {
+	counted_as="\"system\":\"$1:$2\",\"figure\":\"$3\""
+	shift 3
+	number=$("$@") || return 1
+	printf '{"kind":"sample","round":1,%s,"instructions":%s}\n' \
+	    "$counted_as" "$number" >>"$work/lines"
+}
+
+# cost_requests SIDE BUILD: what a request takes of the client and of a node
+cost_requests() {
+	make -C "$2" tests/bench/client_cost tests/node/bench_apply \
+	    >"$work/log" 2>&1 || {
+		echo "compare: $1 has no client_cost or bench_apply:" \
+		    'only the core is counted' >&2
+		[ "$1" = base ]
+		return
 	}
-	awk -v side="$1" -v entries=$ENTRIES '/^(summary|totals):/ {
-		printf "{\"kind\":\"sample\",\"round\":1,\"system\":\"%s:core\",", side
-		printf "\"figure\":\"an entry\",\"instructions\":%.1f}\n",
-		    $2 / entries
-		exit
-	}' "$work/callgrind.$1" >>"$work/lines"
+	counted "$1" client 'a set' cost_client "$2" "$work" set &&
+	    counted "$1" client 'a get' cost_client "$2" "$work" get &&
+	    counted "$1" node 'a set applied' cost_apply "$2" "$work"
 }
 
 # one SIDE BUILD ROUND: its figures, under names of its own
@@ -108,6 +121,8 @@ status=0
 if command -v valgrind >/dev/null; then
 	cost base "$work/base" "$work/base-build" || status=1
 	cost new "$RAFTSUP_SRCDIR" "$RAFTSUP_BUILDDIR" || status=1
+	cost_requests base "$work/base-build" || status=1
+	cost_requests new "$RAFTSUP_BUILDDIR" || status=1
 else
 	echo 'compare: valgrind is missing: no instructions are counted' >&2
 	status=1

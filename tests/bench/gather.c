@@ -4,8 +4,8 @@
  *
  * Every number of a sample but not_metrics is a metric.  A list "ms" holds
  * one figure for each kill: those of all rounds are one sample of their own.
- * "cpu_ns" becomes cost per operation, for writes only: a bench of reads
- * writes its keys first, in the same time.
+ * "cpu_ns" and "calls" (of the system) become cost per operation, for writes
+ * only: a bench of reads writes its keys first, in the same time.
  */
 #include "tests/bench/gather.h"
 
@@ -19,8 +19,8 @@
 #define VALUES_MAX 4096
 
 /* Numbers of a sample that say how it was measured. */
-static const char *const not_metrics[] = { "round", "cpu_ns", "ops", "seconds",
-	NULL };
+static const char *const not_metrics[] = { "round", "cpu_ns", "calls", "ops",
+	"seconds", "entries", "state_mib", NULL };
 
 static int take_line(json_t *, json_t *, struct err_buf *);
 static int take_sample(json_t *, json_t *, struct err_buf *);
@@ -132,7 +132,7 @@ take_sample(json_t *all, json_t *sample, struct err_buf *err)
 	const char *system =
 	    json_string_value(json_object_get(sample, "system"));
 	const char *name = json_string_value(json_object_get(sample, "figure"));
-	double cpu_ns, ops;
+	double cpu_ns, ops, calls;
 	json_t *figure, *value;
 	const char *key;
 	size_t i;
@@ -159,6 +159,10 @@ take_sample(json_t *all, json_t *sample, struct err_buf *err)
 	}
 	cpu_ns = json_number_value(json_object_get(sample, "cpu_ns"));
 	ops = json_number_value(json_object_get(sample, "ops"));
+	calls = json_number_value(json_object_get(sample, "calls"));
+	if (calls > 0 && ops > 0 && strncmp(name, "set", 3) == 0) {
+		add_value(figure, "calls_per_op", round, calls / ops);
+	}
 	if (cpu_ns > 0 && ops > 0 && strncmp(name, "set", 3) == 0) {
 		add_value(figure, "cpu_us_per_op", round, cpu_ns / ops / 1e3);
 	}

@@ -24,6 +24,9 @@ static void throughput(FILE *, const json_t *);
 static void sweep(FILE *, const json_t *);
 static void failover(FILE *, const json_t *);
 static void idle(FILE *, const json_t *);
+static void grown(FILE *, const json_t *);
+static void recovery(FILE *, const json_t *);
+static void costs(FILE *, const json_t *);
 static void limits(FILE *, const json_t *);
 static void options(FILE *, const json_t *);
 static void how_to(FILE *);
@@ -56,6 +59,9 @@ pages_tables(FILE *out, const json_t *all, const char *plots)
 	fprintf(out, "![failover](%s/failover.svg)\n\n", plots);
 	failover(out, all);
 	idle(out, all);
+	grown(out, all);
+	recovery(out, all);
+	costs(out, all);
 	limits(out, all);
 	options(out, all);
 	how_to(out);
@@ -77,6 +83,7 @@ how_to(FILE *out)
 	    "# the packages start them\n"
 	    "make bench bench-doc            # ROUNDS=5 TIME=SECONDS "
 	    "SYSTEMS='raftsup|redis'\n"
+	    "make bench LONG=1               # 10 M keys, 1 GiB: takes long\n"
 	    "make bench-compare BASE=HEAD~1  # this tree against another\n"
 	    "```\n\n"
 	    "With `TIME` a figure takes as long as the time allows, else a "
@@ -343,6 +350,70 @@ idle(FILE *out, const json_t *all)
 	fprintf(out,
 	    "\nMemory is resident and anonymous: neither maps of files nor "
 	    "the segment.\n\n");
+}
+
+static void
+grown(FILE *out, const json_t *all)
+{
+	static const char *const columns[] = { "", "set/s", "p99, us",
+		"serial set p50, us", "p99, us" };
+	static const struct metric metrics[] = {
+		{ "grown: set pipelined", "ops_per_s" },
+		{ "grown: set pipelined", "p99_us" },
+		{ "grown: set serial", "p50_us" },
+		{ "grown: set serial", "p99_us" } };
+
+	systems(out, all, "With many keys", columns, metrics,
+	    COUNT_OF(metrics));
+	fprintf(out,
+	    "\nA million keys, all of them written before; with `LONG=1` ten "
+	    "million.\n\n");
+}
+
+static void
+recovery(FILE *out, const json_t *all)
+{
+	static const char *const columns[] = { "", "rejoin, ms", "worst",
+		"install, MB/s", "p99 of others, ms", "without" };
+	static const struct metric metrics[] = { { "rejoin", "rejoin_ms" },
+		{ "rejoin", "rejoin_worst_ms" },
+		{ "install", "install_mb_per_s" },
+		{ "install", "install_p99_ms" },
+		{ "install", "quiet_p99_ms" } };
+
+	systems(out, all, "Back again", columns, metrics, COUNT_OF(metrics));
+	fprintf(out,
+	    "\nRejoin: from kill -9 of a node that each write needs to the "
+	    "next OK, with a log of a million entries that was never cut. "
+	    "Install: a snapshot of 256 MiB to a node that missed all of it "
+	    "(`LONG=1`: 1 GiB), while four clients set and get.\n\n");
+}
+
+static void
+costs(FILE *out, const json_t *all)
+{
+	static const char *const columns[] = { "instructions",
+		"all five cores, an entry", "client, a set", "client, a get",
+		"node, a set applied" };
+	static const struct metric metrics[] = {
+		{ "core, an entry", "instructions" },
+		{ "client, a set", "instructions" },
+		{ "client, a get", "instructions" },
+		{ "node, a set applied", "instructions" } };
+	static const char *const call_columns[] = { "system calls",
+		"all nodes, a pipelined set" };
+	static const struct metric calls[] = {
+		{ "set pipelined, calls counted", "calls_per_op" } };
+
+	systems(out, all, "What does not depend on the machine", columns,
+	    metrics, COUNT_OF(metrics));
+	fprintf(out,
+	    "\nCounted by callgrind, in user space, in raft_step(), in "
+	    "libraftsup, and from the log to the state, checkpoints "
+	    "included.\n\n");
+	systems(out, all, "System calls", call_columns, calls,
+	    COUNT_OF(calls));
+	fprintf(out, "\n");
 }
 
 static void

@@ -9,6 +9,7 @@
 #define POWER	"raftsup-5-power"
 #define SERIAL	"set serial"
 #define PIPED	"set pipelined"
+#define COUNTED "set pipelined, calls counted"
 
 const struct gather_pair gather_pairs[] = {
 	/* process durability */
@@ -27,6 +28,8 @@ const struct gather_pair gather_pairs[] = {
 	    "redis-off", "get serial", "p50_us", 0.4, true },
 	{ "process: pipelined get, ops/s", PROCESS, "get pipelined",
 	    "ops_per_s", NULL, NULL, NULL, 1000000, false },
+	{ "process: system calls of all nodes a pipelined set", PROCESS,
+	    COUNTED, "calls_per_op", NULL, NULL, NULL, 0.1, true },
 	{ "process: failover, median ms", PROCESS, "failover", "ms", NULL, NULL,
 	    NULL, 0.5, true },
 	{ "process: failover, worst ms", PROCESS, "failover", "worst_ms", NULL,
@@ -41,6 +44,21 @@ const struct gather_pair gather_pairs[] = {
 	    "p50_us", "libraft-5-tmpfs", SERIAL, "p50_us", 0, true },
 	{ "process: pipelined set to libraft on tmpfs", PROCESS, PIPED,
 	    "ops_per_s", "libraft-5-tmpfs", PIPED, "ops_per_s", 0, false },
+
+	{ "process: rejoin, a log of a million entries, median ms",
+	    "recovery-process", "rejoin", "rejoin_ms", NULL, NULL, NULL, 50,
+	    true },
+	{ "process: snapshot install, MB/s", "recovery-process", "install",
+	    "install_mb_per_s", NULL, NULL, NULL, 500, false },
+	{ "process: p99 of others meanwhile, to quiet", "recovery-process",
+	    "install", "install_p99_ms", "recovery-process", "install",
+	    "quiet_p99_ms", 2, true },
+	{ "process: pipelined set, grown, to 100,000 keys", PROCESS,
+	    "grown: set pipelined", "ops_per_s", PROCESS, PIPED, "ops_per_s",
+	    0.667, false },
+	{ "process: serial set, p50, grown, to small", PROCESS,
+	    "grown: set serial", "p50_us", PROCESS, SERIAL, "p50_us", 1.5,
+	    true },
 
 	/* power durability */
 	{ "power: serial set, p50, to etcd", POWER, SERIAL, "p50_us",
@@ -63,6 +81,8 @@ const struct gather_pair gather_pairs[] = {
 	    "redis-off", "get serial", "p50_us", 0.4, true },
 	{ "power: pipelined get, ops/s", POWER, "get pipelined", "ops_per_s",
 	    NULL, NULL, NULL, 1000000, false },
+	{ "power: system calls of all nodes a pipelined set", POWER, COUNTED,
+	    "calls_per_op", NULL, NULL, NULL, 0.1, true },
 	{ "power: failover, median ms", POWER, "failover", "ms", NULL, NULL,
 	    NULL, 2, true },
 	{ "power: failover, worst ms", POWER, "failover", "worst_ms", NULL,
@@ -71,6 +91,14 @@ const struct gather_pair gather_pairs[] = {
 	    NULL, 0.3, true },
 	{ "power: memory of an idle node, KiB", POWER, "idle", "memory_kib",
 	    NULL, NULL, NULL, 8192, true },
+	{ "power: rejoin, a log of a million entries, median ms",
+	    "recovery-power", "rejoin", "rejoin_ms", NULL, NULL, NULL, 50,
+	    true },
+	{ "power: snapshot install, MB/s", "recovery-power", "install",
+	    "install_mb_per_s", NULL, NULL, NULL, 500, false },
+	{ "power: p99 of others meanwhile, to quiet", "recovery-power",
+	    "install", "install_p99_ms", "recovery-power", "install",
+	    "quiet_p99_ms", 2, true },
 	{ "power: serial set, p50, to one LMDB commit", POWER,
 	    SERIAL, "p50_us", "limits", "LMDB durable commit, 1 record",
 	    "p50_us", 0, true },

@@ -52,6 +52,7 @@ peers_missing() {
 	[ -x "$bin/tests/bench/peer_etcd" ] ||
 	    lacks etcd "its client is not built: $by"
 	[ -x "$bin/tests/bench/peer_libraft" ] || lacks libraft "$by"
+	command -v valgrind >/dev/null || lacks cost 'valgrind is not installed'
 	if [ -z "$systems" ]; then
 		echo 'bench: nothing is left to measure' >&2
 		exit 1

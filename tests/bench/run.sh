@@ -4,13 +4,18 @@
 # turn: every round measures each system once, so that what disturbs the
 # machine disturbs all of them.
 #
-#	run.sh [-q] [-r ROUNDS] [-t SECONDS] [-s PATTERN] [-d DISK] OUT
+#	run.sh [-lq] [-r ROUNDS] [-t SECONDS] [-s PATTERN] [-d DISK] OUT
 #
 #	-r	rounds (5)
 #	-t	about so long for everything; without it, a second a figure
 #	-s	only systems whose name matches this extended expression
+#	-l	ten million keys, a snapshot of 1 GiB, recovery in power
+#		durability too; without it a million keys and 256 MiB
 #	-q	latency and throughput of our cluster alone
 #	-d	a directory on the disk to be measured (TMPDIR, or /tmp)
+#
+# What grows and what comes back is measured in the first round only, and so
+# are instructions, which are the same each time.
 #
 # OUT gets a line of JSON for each thing measured, which bench_report reads.
 # What runs is started here, on unix sockets and loopback, in directories of
@@ -72,6 +77,20 @@ cpu_ns() {
 	for cpu_pid in $pids; do
 		cat "/proc/$cpu_pid/task"/*/schedstat 2>/dev/null
 	done | awk '{ ns += $1 } END { printf "%.0f\n", ns }'
+}
+
+# measure_calls FIGURE COMMAND ...: and the system calls of $pids meanwhile
+measure_calls() {
+	calls_figure=$1
+	shift
+	measure "$calls_figure" with_calls "$@"
+}
+
+with_calls() {
+	perf stat -x , -e raw_syscalls:sys_enter -o "$disk/calls" \
+	    -p "$(echo $pids | tr ' ' ,)" -- "$@" >"$disk/with_calls" || return
+	awk -F , '/raw_syscalls/ { printf "{\"calls\":%d,", $1 }' "$disk/calls"
+	sed 's/^{//' "$disk/with_calls"
 }
 
 # measure FIGURE COMMAND ...: which prints an object
@@ -136,6 +155,46 @@ raftsup_stop() {
 	pids=''
 }
 
+# The reads make it write all keys before it measures.
+raftsup_grown() {
+	measure 'grown: set pipelined' raftsup_bench --mix 1:1000000 \
+	    -r "$grown" -c 4 -P 256
+	measure 'grown: set serial' raftsup_bench --set -r $FEW
+}
+
+# recovery_round DURABILITY
+recovery_round() {
+	[ "$round" -eq 1 ] || return 0
+	describe "raftsup, 3 nodes, $1 durability, after a death" \
+	    "bench_recovery rejoin -n $entries, install -m $install_mib"
+	measure rejoin "$bin/tests/proc/bench_recovery" rejoin -j -D "$1" \
+	    -n "$entries" -k "$rejoins"
+	measure install "$bin/tests/proc/bench_recovery" install -j -D "$1" \
+	    -m "$install_mib" -k 1
+}
+
+# ---- instructions -----------------------------------------------------------
+
+# cost FIGURE COMMAND ...: which prints a number
+cost() {
+	cost_figure=$1
+	shift
+	if cost_number=$("$@" 2>"$disk/error") && [ -n "$cost_number" ]; then
+		sample "$cost_figure" "{\"instructions\":$cost_number}"
+	else
+		fail "$cost_figure" "$(tail -n 1 "$disk/error")"
+	fi
+}
+
+cost_round() {
+	[ "$round" -eq 1 ] || return 0
+	describe 'raftsup, instructions' 'valgrind --tool=callgrind'
+	cost 'core, an entry' cost_core "$bin/tests/bench/core_cost" "$disk"
+	cost 'client, a set' cost_client "$bin" "$disk" set
+	cost 'client, a get' cost_client "$bin" "$disk" get
+	cost 'node, a set applied' cost_apply "$bin" "$disk"
+}
+
 # raftsup_round NODES DURABILITY
 raftsup_round() {
 	describe "raftsup, $1 nodes, $2 durability" \
@@ -159,6 +218,11 @@ raftsup_round() {
 	measure 'get pipelined' raftsup_bench --get -r $MANY -c 4 -P 256
 	if [ "$1" -eq 5 ] && [ "$quick" -eq 0 ]; then
 		under_way raftsup_under_way
+		[ "$can_count" -eq 0 ] || measure_calls \
+		    'set pipelined, calls counted' "$bin/raftctl" -j -t 60s \
+		    -d "$disk/raftsup" bench --keep --set -r $MANY -s $SIZE \
+		    -c 4 -P 256 --time "${slice_ms}ms"
+		[ "$round" -ne 1 ] || raftsup_grown
 	fi
 	raftsup_stop
 	[ "$quick" -eq 0 ] || return 0
@@ -169,7 +233,7 @@ raftsup_round() {
 # ---- the whole --------------------------------------------------------------
 
 usage() {
-	echo 'usage: run.sh [-q] [-r ROUNDS] [-t SECONDS] [-s PATTERN]' \
+	echo 'usage: run.sh [-lq] [-r ROUNDS] [-t SECONDS] [-s PATTERN]' \
 	    '[-d DISK] OUT' >&2
 	exit 64
 }
@@ -218,10 +282,12 @@ machine() {
 # The systems, each with the number of its figures that take a slice.
 all_systems() {
 	for durability in process power; do
-		echo "raftsup-5-$durability 10"
+		echo "raftsup-5-$durability 12"
 		echo "raftsup-3-$durability 5"
 		echo "raftsup-7-$durability 5"
 	done
+	echo 'recovery-process 1'
+	[ "$long" -eq 0 ] || echo 'recovery-power 1'
 	for variant in off everysec always; do
 		echo "redis-$variant 9"
 		echo "redis-$variant-pinned 5"
@@ -232,6 +298,7 @@ all_systems() {
 		echo "libraft-5-$where 5"
 		echo "libraft-3-$where 3"
 	done
+	echo 'cost 1'
 	echo 'limits 4'
 }
 
@@ -250,7 +317,8 @@ set_slice() {
 	[ "$slice_ms" -ge 100 ] || slice_ms=100
 	[ "$slice_ms" -le 10000 ] || slice_ms=10000
 	if [ "$slice_ms" -le 300 ]; then
-		kills=2 peer_kills=1 idle_s=1
+		kills=2 peer_kills=1 idle_s=1 rejoins=1
+		grown=20000 entries=20000 install_mib=16
 	fi
 }
 
@@ -262,6 +330,8 @@ one_round() {
 			parts=${system#raftsup-}
 			raftsup_round "${parts%-*}" "${parts#*-}"
 			;;
+		recovery-*) recovery_round "${system#recovery-}" ;;
+		cost) cost_round ;;
 		*)
 			peer_round
 			;;
@@ -270,8 +340,10 @@ one_round() {
 }
 
 kills=10 peer_kills=3 idle_s=5 quick=0
-while getopts qr:t:s:d: option; do
+long=0 rejoins=3 grown=1000000 entries=1000000 install_mib=256
+while getopts lqr:t:s:d: option; do
 	case $option in
+	l) long=1 grown=10000000 install_mib=1024 rejoins=7 ;;
 	q) quick=1 pattern=^raftsup-5- SECONDS_FIXED=6 ;;
 	r) rounds=$OPTARG ;;
 	t) budget=$OPTARG ;;
@@ -291,6 +363,7 @@ done
 out=$1
 
 . "$here/peers.sh" || exit 74
+. "$here/cost.sh" || exit 74
 set_slice
 : >"$out" || exit 74
 trap cleanup EXIT
@@ -303,6 +376,12 @@ distribution=--distribution
 systems=$(all_systems | cut -d ' ' -f 1 | grep -E "$pattern")
 machine
 peers_missing
+can_count=1
+perf stat -e raw_syscalls:sys_enter true >/dev/null 2>&1 || {
+	can_count=0
+	emit "{\"kind\":\"missing\",\"system\":\"the count of system calls\",$(
+	)\"reason\":\"perf stat does not count them here\"}"
+}
 while [ "$round" -lt "$rounds" ]; do
 	round=$((round + 1))
 	one_round

@@ -59,9 +59,15 @@ grep -q '"kind":"missing","system":"libraft","reason":"not installed' \
 grep -q '"kind":"failed",.*"system":"raftsup-3-process"' "$dir/lines" ||
     fail 'what failed is not named'
 
-# ---- the core alone ---------------------------------------------------------
+# ---- the core and the client alone -------------------------------------------
 
 "$RAFTSUP_BUILDDIR/tests/bench/core_cost" 40 || fail core_cost
+for operation in set get; do
+	"$RAFTSUP_BUILDDIR/tests/bench/client_cost" $operation 128 ||
+	    fail "client_cost $operation"
+done
+"$RAFTSUP_BUILDDIR/tests/bench/client_cost" del 128 2>/dev/null
+[ $? -eq 64 ] || fail 'client_cost del'
 
 # ---- bad usage --------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 /*
  * What recovery costs.
  *
- *	bench_recovery rejoin [-n ENTRIES] [-k KILLS] [-D power|process]
- *	bench_recovery install [-m MIB] [-k ROUNDS] [-D power|process]
+ *	bench_recovery rejoin [-n ENTRIES] [-k KILLS] [-D power|process] [-j]
+ *	bench_recovery install [-m MIB] [-k ROUNDS] [-D power|process] [-j]
  *
  * rejoin: three nodes with so many entries, one of them held down, so that
  * the two others are needed for each write.  The one that does not lead is
@@ -16,6 +16,8 @@
  * three that missed it.  Four clients set and get 100 bytes one after another;
  * throughput and latencies of a time with nothing else, and of the time in
  * which the third node gets the snapshot, in turn.
+ *
+ * With -j: one JSON object, of the log that is never cut alone.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -44,7 +46,8 @@
 static struct {
 	int entries, rounds, mib;
 	const char *durability;
-} options = { 1000000, 7, 1024, "process" };
+	bool json;
+} options = { 1000000, 7, 1024, "process", false };
 
 struct sample {
 	uint64_t ended_ns, took_ns;
@@ -76,6 +79,8 @@ static void	*work(void *);
 static struct phase phase_of(const struct worker *, uint64_t first_ns,
 		    uint64_t end_ns);
 static void	report(const char *, struct phase *, int count);
+static void	report_json(const struct phase *quiet,
+		    const struct phase *during, int count);
 static void	order(struct cluster *, const char *word, const char *one,
 		    const char *two);
 static void	third_is_down(struct cluster *);
@@ -90,7 +95,11 @@ int
 main(int argc, char **argv)
 {
 	parse(argc, argv);
-	if (strcmp(argv[1], "rejoin") == 0) {
+	if (strcmp(argv[1], "rejoin") != 0) {
+		install();
+	} else if (options.json) {
+		rejoin(NULL, "1000000000");
+	} else {
 		printf("3 nodes, %s durability, %d entries of 100 bytes, "
 		    "%d kills each\n", options.durability, options.entries,
 		    options.rounds);
@@ -98,8 +107,6 @@ main(int argc, char **argv)
 		    "%-30s %8s %8s %8s\n", "", "median", "best", "worst");
 		rejoin("log cut behind snapshots", NULL);
 		rejoin("log never cut", "1000000000");
-	} else {
-		install();
 	}
 	return 0;
 }
@@ -114,7 +121,7 @@ parse(int argc, char **argv)
 		die("usage: see bench_recovery.c");
 	}
 	optind = 2;
-	while ((option = getopt(argc, argv, "n:k:m:D:")) != -1) {
+	while ((option = getopt(argc, argv, "n:k:m:D:j")) != -1) {
 		switch (option) {
 		case 'n':
 			options.entries = atoi(optarg);
@@ -127,6 +134,9 @@ parse(int argc, char **argv)
 			break;
 		case 'D':
 			options.durability = optarg;
+			break;
+		case 'j':
+			options.json = true;
 			break;
 		default:
 			die("usage: see bench_recovery.c");
@@ -178,6 +188,12 @@ rejoin(const char *name, const char *entries)
 	raftsup_close(handle);
 	cluster_fini(&cluster);
 	qsort(figures, (size_t)options.rounds, sizeof(*figures), by_value);
+	if (options.json) {
+		printf("{\"entries\":%d,\"rejoin_ms\":%.2f,"
+		    "\"rejoin_worst_ms\":%.2f}\n", options.entries,
+		    figures[options.rounds / 2], figures[options.rounds - 1]);
+		return;
+	}
 	printf("%-30s %8.1f %8.1f %8.1f\n", name,
 	    figures[options.rounds / 2], figures[0],
 	    figures[options.rounds - 1]);
@@ -261,6 +277,11 @@ install(void)
 			third_is_down(&cluster);
 		}
 	}
+	cluster_fini(&cluster);
+	if (options.json) {
+		report_json(quiet, during, options.rounds);
+		return;
+	}
 	printf("3 nodes, %s durability, a state of %d MiB, %d clients that set"
 	    " and get 100 bytes, %d rounds; medians\n", options.durability,
 	    options.mib, CLIENTS, options.rounds);
@@ -268,7 +289,6 @@ install(void)
 	    "p99 ms", "worst ms", "seconds");
 	report("quiet", quiet, options.rounds);
 	report("install", during, options.rounds);
-	cluster_fini(&cluster);
 }
 
 /* Every key once, so that the state has the size that it should. */
@@ -459,6 +479,22 @@ report(const char *name, struct phase *phases, int count)
 	    median(figures[0], count), median(figures[1], count),
 	    median(figures[2], count), median(figures[3], count),
 	    median(figures[4], count));
+}
+
+static void
+report_json(const struct phase *quiet, const struct phase *during, int count)
+{
+	double seconds[ROUNDS_MAX], before[ROUNDS_MAX], after[ROUNDS_MAX];
+
+	for (int i = 0; i < count; i++) {
+		seconds[i] = during[i].seconds;
+		before[i] = quiet[i].p99_ms;
+		after[i] = during[i].p99_ms;
+	}
+	printf("{\"state_mib\":%d,\"install_mb_per_s\":%.1f,"
+	    "\"quiet_p99_ms\":%.4f,\"install_p99_ms\":%.4f}\n", options.mib,
+	    options.mib * 1.048576 / median(seconds, count),
+	    median(before, count), median(after, count));
 }
 
 /* ---------------------------------------------------------------- helpers */
