@@ -8,6 +8,7 @@
 #include "node/apply.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -699,7 +700,9 @@ apply_want(struct apply *apply, struct apply_job *job)
 	result = apply_checkpoint(apply);
 	if (result == ERR_OK && rests) {
 		kv_rest(apply->kv);
-		state_rest(apply->machine_state);
+		result = state_rest(apply->machine_state);
+		(void)malloc_trim(0);
+		job->done.rested = true;
 	} else if (result == ERR_FULL) {
 		/* All was applied, and stays so in memory. */
 		job->done.checkpoint_failed = true;

@@ -49,6 +49,7 @@ struct apply_done {
 				 * again later; else the store is latched */
 	bool checkpoint_goes_on;	/* it takes more jobs: want it again */
 	bool checkpoint_failed;	/* for lack of room: try again later */
+	bool rested;		/* what only a load needs was given back */
 	bool rewound;		/* applied went back to the checkpoint */
 	uint64_t applied_index;
 	uint64_t checkpoint_index;

@@ -28,7 +28,7 @@ struct cache {
 	uint64_t oldest;	/* no byte before this is in use */
 	uint64_t durable_index;
 	uint64_t pinned;
-	struct slot slots[CACHE_ENTRIES];
+	_Alignas(4096) struct slot slots[CACHE_ENTRIES];
 };
 
 static struct slot *slot_of(const struct cache *, uint64_t);
@@ -129,6 +129,19 @@ void
 cache_restart(struct cache *cache, uint64_t next_index)
 {
 	cache->first_index = cache->next_index = next_index;
+}
+
+void
+cache_rest(struct cache *cache)
+{
+	evict(cache, CACHE_SIZE, CACHE_ENTRIES);
+	if (cache->oldest == cache->position &&
+	    cache->first_index == cache->next_index) {
+		/* The kernel may say no: then it stays. */
+		(void)madvise(cache->bytes, CACHE_SIZE, MADV_DONTNEED);
+		(void)madvise(cache->slots, sizeof(cache->slots),
+		    MADV_DONTNEED);
+	}
 }
 
 const struct raft_entry *

@@ -47,6 +47,9 @@ void	cache_truncate(struct cache *, uint64_t from_index);
 /* Forgets all entries; the next one is next_index. */
 void	cache_restart(struct cache *, uint64_t next_index);
 
+/* Evicts all that may be; when that is all, gives the memory back. */
+void	cache_rest(struct cache *);
+
 /* NULL when it is not here; else borrowed until evicted. */
 const struct raft_entry *cache_get(const struct cache *, uint64_t index);
 /* Position of an entry's first byte: what a job pins. */

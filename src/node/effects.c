@@ -455,6 +455,10 @@ node_apply_results(struct node *node, const struct apply_done *done)
 	(void)clients_flush(node);
 	node_digests_take(node, done);
 	node->state_full = done->result == ERR_FULL;
+	if (done->rested) {
+		node_pins(node);
+		cache_rest(node->cache);
+	}
 	if (done->installed) {
 		node_snapshot_installed(node, done);
 	}

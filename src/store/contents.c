@@ -110,6 +110,31 @@ contents_free(struct contents *contents)
 	}
 }
 
+int
+contents_reopen(struct store *store, struct contents *contents)
+{
+	struct env_options env_options;
+	char path[4096];
+	int code = ERR_BUSY;
+
+	if (!env_may_reopen() ||
+	    snprintf(path, sizeof(path), "%s/%s", store->dir,
+		contents->env.name) >= (int)sizeof(path)) {
+		return code;
+	}
+	store_env_options(&store->options, &env_options, true);
+	pthread_mutex_lock(&store->contents_lock);
+	/* The store's use and the caller's: nobody else, nor begins to. */
+	if (contents == store->contents && contents->uses == 2) {
+		code = env_reopen(&contents->env, path, &env_options);
+		if (code == ERR_OK) {
+			code = open_databases(contents, true, false);
+		}
+	}
+	pthread_mutex_unlock(&store->contents_lock);
+	return code;
+}
+
 struct contents *
 contents_get(struct store *store)
 {

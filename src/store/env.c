@@ -440,6 +440,38 @@ env_open(struct env *env, struct env_shared *shared, const char *dir,
 	return code;
 }
 
+bool
+env_may_reopen(void)
+{
+	int major, minor, patch;
+
+	(void)mdb_version(&major, &minor, &patch);
+	/* Races with another process that opens it (ITS 9278, 10095). */
+	return !(major == 0 && minor == 9 && patch >= 26 && patch <= 31);
+}
+
+int
+env_reopen(
+    struct env *env, const char *dir, const struct env_options *options)
+{
+	struct err_buf err;
+	int code;
+
+	mdb_env_close(env->mdb);
+	env->mdb = NULL;
+	code = open_mdb(env, dir, options, &err);
+	if (code == ERR_OK) {
+		look(env);
+		return ERR_OK;
+	}
+	if (env->mdb != NULL) {
+		mdb_env_close(env->mdb);
+		env->mdb = NULL;
+	}
+	return env_latch(env->shared, code, "%s: opening it again: %s",
+	    env->name, err.text);
+}
+
 void
 env_close(struct env *env)
 {

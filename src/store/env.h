@@ -88,6 +88,13 @@ struct env {
 int	env_open(struct env *, struct env_shared *, const char *dir,
 	    const char *name, const struct env_options *, struct err_buf *)
 	    MUST_CHECK;
+/*
+ * LMDB's part of it anew, to give back the pages that LMDB keeps in memory:
+ * nobody has a transaction.  An error latches.  Not with each version of it.
+ */
+bool	env_may_reopen(void);
+int	env_reopen(struct env *, const char *dir,
+	    const struct env_options *) MUST_CHECK;
 void	env_close(struct env *);
 
 /* Made in another process than this: nothing may be done with it. */

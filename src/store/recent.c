@@ -72,6 +72,7 @@ struct recent {
 	uint64_t size; /* of the records, in bytes; 0 is no place */
 	uint64_t count;
 	uint64_t seed;
+	bool is_touched; /* memory that held records now forgotten */
 	struct recent_changes changes;
 	uint32_t digits[DIGIT_COUNT];
 };
@@ -137,11 +138,14 @@ recent_free(struct recent *recent)
 void
 recent_clear(struct recent *recent, bool give_back)
 {
-	if (recent->count == 0) {
+	if (recent->count == 0 && !(give_back && recent->is_touched)) {
 		return;
 	}
-	if (!give_back ||
-	    madvise(recent->slots, MAP_SIZE - SLOTS_AT, MADV_DONTNEED) == -1) {
+	recent->is_touched = true;
+	if (give_back && madvise(recent->slots, MAP_SIZE - SLOTS_AT,
+			     MADV_DONTNEED) == 0) {
+		recent->is_touched = false;
+	} else if (recent->count > 0) {
 		memset(recent->slots, 0, SLOT_COUNT * sizeof(struct slot));
 	}
 	recent->size = SIZE_BEGIN;

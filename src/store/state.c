@@ -2,13 +2,8 @@
 /*
  * kv's table on the state environment.
  *
- * One write transaction is open from a checkpoint to the next.  LMDB keeps
- * the pages that it has changed in memory until then, at most 131,071 of
- * them, and does not tell how many: `struct change` estimates it from what
- * was written and from the sizes of the trees.
- *
- *	a write may dirty	one leaf, its way up, overflow pages of its own
- *	never more than		the tree has pages, and those it gave back
+ * One write transaction is open from a checkpoint to the next; what it holds
+ * in memory, and the room that it needs, is the matter of state_room.c.
  *
  * The users' records pass through recent.h: what is changed there is written
  * to the tree in the order of the keys, which touches each page once, before
@@ -21,38 +16,13 @@
 #include <string.h>
 
 #include "store/recent.h"
+#include "store/state_internal.h"
 #include "store/store_internal.h"
 
-#define PAGES_SLACK	32 /* roots, the free list */
-#define WRITE_PAGES_MAX 3  /* of one: a leaf, split, and a last overflow page */
-
-/* Of the room for recent records, in percent: a checkpoint is due; after one,
- * they are forgotten. */
-#define RECENT_FILL_DUE  75
+#define WRITE_PAGES_MAX 3 /* of one: a leaf, split, and a last overflow page */
+/* In percent: so full, recent records are forgotten after a checkpoint. */
 #define RECENT_FILL_KEPT 50
-#define RECENT_FILL_FEW  4096 /* changed; fewer are written at once */
-
-/* What the open transaction did to one space. */
-struct change {
-	uint64_t writes;         /* puts and deletions */
-	uint64_t overflow_pages; /* written for large values */
-	uint64_t pages_before;   /* of the tree, at the beginning */
-};
-
-struct state {
-	struct store *store;
-	struct contents *contents; /* in use */
-	MDB_txn *txn;
-	bool read_only;
-	int failed; /* writing to the trees did, until it is aborted */
-	struct recent *recent; /* in front of KV_DATA; NULL: nothing is */
-	uint64_t pages_most; /* that all writes have dirtied so far */
-	uint64_t look_at_pages; /* state_is_spent() does when there are */
-	struct kv_table table;
-	struct change changes[KV_SPACE_COUNT];
-	uint64_t free_pages; /* at the beginning */
-	uint64_t pending_pages;
-};
+#define REST_PAGES	 512 /* kept: worth to be given back */
 
 /* ------------------------------------------------------------- the table */
 
@@ -523,6 +493,7 @@ state_checkpoint(struct state *state)
 {
 	MDB_txn *txn = state->txn;
 	int code, begin_code;
+	uint64_t dirty;
 
 	assert(!state->read_only);
 	code = env_latched(state->contents->env.shared);
@@ -531,6 +502,10 @@ state_checkpoint(struct state *state)
 	}
 	assert(txn != NULL);
 	code = write_recent(state, UINT64_MAX);
+	dirty = state_dirty(state);
+	if (dirty > state->pages_kept) {
+		state->pages_kept = dirty;
+	}
 	if (code != ERR_OK) {
 		drop(state);
 	} else {
@@ -558,12 +533,23 @@ state_abort(struct state *state)
 	return begin(state);
 }
 
-void
+int
 state_rest(struct state *state)
 {
-	if (state->recent != NULL && recent_changes(state->recent).count == 0) {
-		recent_clear(state->recent, true);
+	int code = ERR_OK, begin_code;
+
+	if (state->recent == NULL || state_dirty(state) > 0) {
+		return ERR_OK;
 	}
+	recent_clear(state->recent, true);
+	if (state->pages_kept >= REST_PAGES) {
+		drop(state);
+		code = contents_reopen(state->store, state->contents);
+		state->pages_kept = code == ERR_OK ? 0 : state->pages_kept;
+		begin_code = begin(state);
+		code = code == ERR_BUSY || code == ERR_OK ? begin_code : code;
+	}
+	return code;
 }
 
 int
@@ -582,153 +568,6 @@ state_switch(struct state *state, struct receive *receive)
 	receive->contents = NULL;
 	state->contents = contents_get(store);
 	return begin(state);
-}
-
-/* ------------------------------------------------------------------ room */
-
-/*
- * Of one tree.  A write dirties one leaf; one that needs more room than the
- * record had splits it, perhaps.  Not all leaves can be split by a few bytes:
- * each once, when it was full, and then again by half a page.
- */
-static uint64_t
-dirty_pages(const struct change *change, const MDB_stat *stat,
-    uint64_t page_size, const struct recent_changes *recent)
-{
-	uint64_t tree = stat->ms_branch_pages + stat->ms_leaf_pages;
-	uint64_t writes = change->writes + recent->count, splits;
-
-	if (tree < change->pages_before) {
-		tree = change->pages_before;
-	}
-	splits = tree + 2 * recent->grown_size / page_size + 1;
-	if (splits > recent->grown_count) {
-		splits = recent->grown_count;
-	}
-	writes += stat->ms_branch_pages;
-	return splits + (writes < tree ? writes : tree) +
-	       change->overflow_pages;
-}
-
-uint64_t
-state_dirty(const struct state *state)
-{
-	static const struct recent_changes nothing;
-	const struct contents *contents = state->contents;
-	struct recent_changes recent;
-	const struct change *change;
-	uint64_t pages = 0;
-	MDB_stat stat;
-	int space;
-
-	if (state->txn == NULL || state->read_only) {
-		return 0;
-	}
-	for (space = 0; space < KV_SPACE_COUNT; space++) {
-		change = &state->changes[space];
-		recent = is_recent(state, (enum kv_space)space)
-		             ? recent_changes(state->recent)
-		             : nothing;
-		if (change->writes + recent.count > 0 &&
-		    mdb_stat(state->txn, contents->spaces[space], &stat) ==
-			0) {
-			pages += dirty_pages(
-			    change, &stat, contents->env.page_size, &recent);
-		}
-	}
-	return pages;
-}
-
-bool
-state_is_spent(struct state *state)
-{
-	uint64_t dirty;
-
-	if (state->pages_most < state->look_at_pages) {
-		return false;
-	}
-	dirty = state_dirty(state);
-	if (dirty >= STATE_DIRTY_MAX) {
-		return true;
-	}
-	state->look_at_pages = state->pages_most + STATE_DIRTY_MAX - dirty;
-	return false;
-}
-
-bool
-state_is_crowded(const struct state *state)
-{
-	return state->recent != NULL &&
-	       recent_fill(state->recent) >= RECENT_FILL_DUE &&
-	       recent_changes(state->recent).count > RECENT_FILL_FEW;
-}
-
-uint64_t
-state_size(const struct state *state)
-{
-	const MDB_dbi *spaces = state->contents->spaces;
-	uint64_t pages = 0;
-	MDB_stat stat;
-	int i;
-
-	for (i = 0; i < KV_SPACE_COUNT && state->txn != NULL; i++) {
-		if (i != KV_EVENTS &&
-		    mdb_stat(state->txn, spaces[i], &stat) == 0) {
-			pages += stat.ms_branch_pages + stat.ms_leaf_pages +
-			         stat.ms_overflow_pages;
-		}
-	}
-	return pages * state->contents->env.page_size;
-}
-
-uint64_t
-state_free(const struct state *state)
-{
-	return state->free_pages;
-}
-
-uint64_t
-state_file_used(const struct state *state)
-{
-	const struct env *env = &state->contents->env;
-	MDB_envinfo info;
-
-	mdb_env_info(env->mdb, &info);
-	return (info.me_last_pgno + 1) * env->page_size;
-}
-
-uint64_t
-state_pending(const struct state *state)
-{
-	return state->pending_pages;
-}
-
-enum store_room
-store_state_room(struct store *store, uint64_t dirty_pages,
-    uint64_t free_pages, uint64_t bytes, uint64_t entry_count)
-{
-	struct contents *contents;
-	enum store_room room;
-	uint64_t size;
-
-	if (env_latched(&store->shared) != 0) {
-		return STORE_ROOM_OUT;
-	}
-	contents = contents_get(store);
-	/* Value, answer and session, each perhaps on pages of its own. */
-	size = (dirty_pages + entry_count + PAGES_SLACK) *
-	           contents->env.page_size +
-	       2 * bytes;
-	room = env_room(&contents->env, size, free_pages);
-	contents_put(store, contents);
-	return room;
-}
-
-enum store_room
-state_room(struct state *state, uint64_t bytes)
-{
-	return store_state_room(
-	    state->store, state_dirty(state), state->free_pages, bytes, 0);
 }
 
 /* ----------------------------------------------------- for the log's side */

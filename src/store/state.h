@@ -37,8 +37,9 @@ int	state_prepare(struct state *, uint64_t count, bool *is_ready)
  * aborted, and the owner reloads and applies it again later. */
 int	state_checkpoint(struct state *) MUST_CHECK;
 /* Little happens: after a checkpoint, gives memory back in which records are
- * kept that the next command may need. */
-void	state_rest(struct state *);
+ * kept that the next command may need, and pages that LMDB may.  No slice of
+ * the table is valid any more.  An error latches the store. */
+int	state_rest(struct state *) MUST_CHECK;
 /* Aborts what was written since the last checkpoint, begins anew. */
 int	state_abort(struct state *) MUST_CHECK;
 /*

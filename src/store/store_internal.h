@@ -11,6 +11,7 @@
  *	compact.c	compacting copies, offline
  *	boot.c		what a server starts from
  *	state.c		kv's table on the state environment
+ *	state_room.c	how much its open transaction holds, what room it needs
  *	recent.c	records in memory, in front of it
  *	contents.c	which state environment is the one; views keep old ones
  *	snapshot.c	records a snapshot, cuts the log, in its transaction
@@ -338,6 +339,12 @@ int	contents_open(struct contents **, struct store *,
 	    struct env_shared *, const char *name, bool create,
 	    struct err_buf *) MUST_CHECK;
 void	contents_free(struct contents *);	/* closes it */
+/*
+ * Closes and opens it, which gives back the memory that LMDB keeps for pages
+ * once written.  The caller holds a use and no transaction.  ERR_BUSY:
+ * somebody else uses it, nothing was done; another error latches.
+ */
+int	contents_reopen(struct store *, struct contents *) MUST_CHECK;
 struct contents *contents_get(struct store *);
 void	contents_put(struct store *, struct contents *);
 /* From now on this one is in force, the former one obsolete. */

@@ -65,6 +65,38 @@ START_TEST(keeps_in_order)
 }
 END_TEST
 
+START_TEST(rests)
+{
+	struct cache *cache;
+	uint64_t index;
+
+	ck_assert_int_eq(cache_new(&cache, 1), ERR_OK);
+	for (index = 1; index <= 1000; index++) {
+		append(cache, index, 1, 1000);
+	}
+	append(cache, 1001, 1, 0);
+	cache_set_limits(cache, 500, UINT64_MAX);
+	cache_rest(cache);
+	ck_assert_ptr_null(cache_get(cache, 500));
+	check_entry(cache, 501, 1, 1000);
+	check_entry(cache, 1001, 1, 0);
+	cache_set_limits(cache, 1001, cache_position_of(cache, 1000));
+	cache_rest(cache);
+	ck_assert_ptr_null(cache_get(cache, 999));
+	check_entry(cache, 1000, 1, 1000);
+	cache_set_limits(cache, 1000, UINT64_MAX);
+	cache_rest(cache);
+	/* Without bytes, and still the last one that is not durable. */
+	check_entry(cache, 1001, 1, 0);
+	cache_set_limits(cache, 1001, UINT64_MAX);
+	cache_rest(cache);
+	ck_assert_ptr_null(cache_get(cache, 1001));
+	append(cache, 1002, 2, 1000);
+	check_entry(cache, 1002, 2, 1000);
+	cache_free(cache);
+}
+END_TEST
+
 START_TEST(not_durable_is_never_evicted)
 {
 	struct cache *cache;
@@ -195,6 +227,7 @@ main(void)
 	TCase *tc = tcase_create("cache");
 
 	tcase_add_test(tc, keeps_in_order);
+	tcase_add_test(tc, rests);
 	tcase_add_test(tc, not_durable_is_never_evicted);
 	tcase_add_test(tc, pinned_is_never_evicted);
 	tcase_add_test(tc, truncated_bytes_stay_while_pinned);

@@ -314,7 +314,7 @@ step(void)
 		memory_table_abort(model);
 		break;
 	case 2:
-		state_rest(state);
+		ck_assert_int_eq(state_rest(state), ERR_OK);
 		break;
 	case 3:
 		ck_assert_int_eq(state_prepare(state, 5, &ready), ERR_OK);

@@ -3,6 +3,10 @@
  * kv's table on LMDB: the table's contract, checkpoints, and how many pages
  * an open transaction is said to hold.
  */
+#include <limits.h>
+#include <malloc.h>
+
+#include "store/store_internal.h"
 #include "tests/store/store_test.h"
 
 static struct store *store;
@@ -285,6 +289,82 @@ START_TEST(test_crowded)
 }
 END_TEST
 
+/* Anonymous memory of this process, in MiB. */
+static uint64_t
+memory(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	unsigned long long size = 0;
+	char line[256];
+
+	(void)malloc_trim(0);
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		(void)sscanf(line, "RssAnon: %llu", &size);
+	}
+	fclose(file);
+	return size >> 10;
+}
+
+/* What a load needs is given back, also LMDB's pages; all is there still. */
+START_TEST(test_rest)
+{
+	struct kv_slice found;
+	uint32_t count = crowd(0);
+	uint64_t before;
+
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	before = memory();
+	ck_assert_int_eq(state_rest(state), ERR_OK);
+#ifndef __SANITIZE_ADDRESS__
+	/* Of records and of pages about 17 MiB each. */
+	ck_assert_uint_le(memory() + 28, before);
+#else
+	(void)before;
+#endif
+	ck_assert_int_eq(
+	    table->get(table->arg, KV_DATA, slice("00000001"), &found),
+	    ERR_OK);
+	ck_assert_uint_eq(found.size, 1000);
+	ck_assert_int_eq(put(KV_DATA, "00000001", "new"), ERR_OK);
+	/* Not after a checkpoint: nothing is done. */
+	ck_assert_int_eq(state_rest(state), ERR_OK);
+	ck_assert_str_eq(get(KV_DATA, "00000001"), "new");
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	close_state();
+	open_state();
+	ck_assert_str_eq(get(KV_DATA, "00000001"), "new");
+	ck_assert_uint_gt(crowd(count), 0);
+}
+END_TEST
+
+/* Beside a reader the environment stays open; when it cannot be opened again
+ * the store is latched. */
+START_TEST(test_rest_badly)
+{
+	char path[PATH_MAX], aside[PATH_MAX];
+	struct contents *contents;
+	struct state *view;
+
+	(void)crowd(0);
+	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
+	contents = contents_get(store);
+	ck_assert_int_eq(
+	    state_open_frozen(&view, store, contents), ERR_OK);
+	ck_assert_int_eq(state_rest(state), ERR_OK);
+	ck_assert_uint_gt(state_size(view), 0);
+	state_close_frozen(view);
+	contents_put(store, contents);
+
+	snprintf(path, sizeof(path), "%s/store/state.0", test_dir);
+	snprintf(aside, sizeof(aside), "%s/aside", test_dir);
+	ck_assert_int_eq(rename(path, aside), 0);
+	ck_assert_int_ne(state_rest(state), ERR_OK);
+	ck_assert_ptr_nonnull(store_latched(store));
+	ck_assert_int_ne(put(KV_DATA, "a", "1"), ERR_OK);
+}
+END_TEST
+
 /* A read-only view stands still until it is refreshed. */
 START_TEST(test_read_only)
 {
@@ -343,6 +423,8 @@ make_suite(void)
 	tcase_add_test(tcase, test_checkpoint);
 	tcase_add_test(tcase, test_dirty);
 	tcase_add_test(tcase, test_crowded);
+	tcase_add_test(tcase, test_rest);
+	tcase_add_test(tcase, test_rest_badly);
 	tcase_add_test(tcase, test_read_only);
 	suite_add_tcase(suite, tcase);
 	return suite;
