@@ -82,7 +82,7 @@ act() {
 ok=0
 unknown=0
 count_up() {
-	while [ ! -e "$W/enough" ]; do
+	while [ -d "$W" ] && [ ! -e "$W/enough" ]; do
 		ctl -t 20 incr n >/dev/null 2>&1
 		case $? in
 		0) ok=$((ok + 1)) ;;

@@ -31,7 +31,7 @@ expect 64 sup snapshot --jsonx
 say "round and round, while somebody writes"
 (
 	i=0
-	while [ ! -e "$W/enough" ]; do
+	while [ -d "$W" ] && [ ! -e "$W/enough" ]; do
 		ctl incr n >/dev/null || exit 1
 		i=$((i + 1))
 	done

@@ -32,7 +32,7 @@ stop_all() {
 # write NUMBER: sets wN:1, wN:2, ..., counts them, and moves a pair along
 write() {
 	i=0
-	while [ ! -e "$W/over" ]; do
+	while [ -d "$W" ] && [ ! -e "$W/over" ]; do
 		i=$((i + 1))
 		printf 'set w%s:%s %s\nincr c%s\n' "$1" "$i" "$i" "$1"
 		printf 'txn\nthen\nset pair:a%s %s\nset pair:b%s %s\nend\n' \
@@ -45,7 +45,7 @@ answered() {
 }
 kill_nodes() {
 	n=0
-	while [ ! -e "$W/over" ]; do
+	while [ -d "$W" ] && [ ! -e "$W/over" ]; do
 		n=$((n % 3 + 1))
 		sup kill "$n" >/dev/null 2>&1
 		sleep 0.4
