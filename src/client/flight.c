@@ -43,8 +43,7 @@ op_new(struct raftsup *handle, enum op_role role)
 	TAILQ_REMOVE(&handle->free_ops, op, link);
 	request = op->request;
 	reply = op->reply;
-	/* All but the text. */
-	memset(op, 0, offsetof(struct op, text));
+	memset(op, 0, offsetof(struct op, answer));
 	op->text[0] = '\0';
 	op->request = request;
 	op->reply = reply;

@@ -111,6 +111,7 @@ struct op {
 	uint64_t attempt_last;
 	struct buffer request;		/* wire header and command */
 	struct buffer reply;		/* kv answer, private copy */
+	/* Not cleared: whoever finishes an op fills in all of it. */
 	struct raftsup_answer answer;
 	char text[200];
 };

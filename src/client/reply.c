@@ -157,7 +157,7 @@ take_answer(struct raftsup *handle, struct op *op,
 		if (answer.status == KV_OK && answer.number > 0) {
 			session_begin(handle, (uint64_t)answer.number);
 		}
-		op->answer.code = RAFTSUP_OK;
+		op->answer = (struct raftsup_answer){ .code = RAFTSUP_OK };
 	} else {
 		answer_from_kv(handle, op, &answer);
 	}

@@ -43,6 +43,7 @@ static bool take_key(
     const struct bench_client *, struct run *, struct bench_slot *);
 static bool take_measured(
     struct bench_client *, struct run *, struct bench_slot *);
+static uint64_t draw(struct bench_client *, uint64_t);
 static int submit(struct bench_client *, const struct run *, size_t);
 static void note_used(struct bench *, uint64_t);
 static void take_answers(struct bench_client *, struct run *);
@@ -230,10 +231,20 @@ take_measured(
 		return false;
 	}
 	slot->since_ns = run->pending_ns;
-	slot->key = prng_below(&client->prng, options->keys);
-	slot->is_read = prng_below(&client->prng,
-			    options->reads + options->writes) < options->reads;
+	slot->key = draw(client, options->keys);
+	slot->is_read = options->writes == 0 ||
+			(options->reads > 0 &&
+			    draw(client, options->reads + options->writes) <
+				options->reads);
 	return true;
+}
+
+/* Below bound, without a division; how uneven it is nobody can measure. */
+static uint64_t
+draw(struct bench_client *client, uint64_t bound)
+{
+	return (uint64_t)((unsigned __int128)prng_next(&client->prng) * bound >>
+			  64);
 }
 
 static int
