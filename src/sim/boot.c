@@ -44,6 +44,7 @@ sim_node_init(struct sim_world *world, uint32_t id)
 	node->store_id = SIM_STORE_ID(id);
 	node->table = memory_table_new(false);
 	node->tick_ns = node->deadline_ns = UINT64_MAX;
+	sim_journal_reset(node);
 }
 
 /* What belongs to one run of the world; sim_world_free() does the rest. */
@@ -161,6 +162,7 @@ node_boot(struct sim_node *node)
 	const char *what = "";
 	uint64_t at;
 
+	sim_journal_boot(node);
 	sim_snap_boot(node);
 	if (kv_new(&node->kv, memory_table_face(node->table)) != ERR_OK) {
 		sim_fail(world, "checkpoint", 1u << node->id, "the checkpoint "

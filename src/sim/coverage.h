@@ -93,6 +93,9 @@
 	X(CRASH_AFTER_MESSAGES, "crashes after the messages of a step")       \
 	X(CRASH_WRITE_LOST, "crashes that lost the write under way")          \
 	X(CRASH_WRITE_KEPT, "crashes that kept the write under way")          \
+	X(CRASH_TORN, "crashes that tore a record of the journal")            \
+	X(CRASH_TORN_WHOLE, "crashes that left a record nobody had heard of") \
+	X(CRASH_REPLAY, "crashes while a start empties the journal")          \
 	X(CRASH_DURABLE, "crashes between durable and known to be")           \
 	X(CRASH_RELEASE, "crashes between messages that waited")              \
 	X(CRASH_APPLY, "crashes between two applied entries")                 \
@@ -105,6 +108,12 @@
 	X(DISK_FULL, "writes refused by a full disk")                         \
 	X(DISK_FAILED, "failed writes, node stopped")                         \
 	X(GROUP_COMMITS, "writes of several steps at once")                   \
+	X(JOURNAL_RECORDS, "writes that became a record of the journal")      \
+	X(JOURNAL_LAPS, "laps of the journal")                                \
+	X(JOURNAL_REPLAYS, "starts that found records in the journal")        \
+	X(JOURNAL_FULL, "records that a full disk refused")                   \
+	X(JOURNAL_DAMAGED, "damaged journals, told from torn ones")           \
+	X(JOURNAL_OLD_TABLES, "tables older than their journal, refused")     \
 	X(WIPED, "wiped stores refused")                                      \
 	X(OLD_STORES, "old copies of a store refused")                        \
 	X(TIMEOUTS, "timeouts by an operator")                                \

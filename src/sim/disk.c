@@ -3,9 +3,10 @@
  * A disk: what is durable, one write under way, what waits for it.
  *
  * As in node/disk.c one batch is filled while the other is written, and a
- * batch is one transaction: all of it is durable or nothing.  A crash finds
- * the write under way done or not, by the toss of a coin, and loses what was
- * only handed over.
+ * batch is one record of the journal or one transaction: all of it is durable
+ * or nothing.  A crash finds the write under way done or not, by the toss of
+ * a coin, or torn, and loses what was only handed over.  What is durable is
+ * kept twice: here, as nodes were told, and as bytes (journal.c).
  */
 #include "sim/sim.h"
 #include "sim/tla.h"
@@ -15,6 +16,7 @@
 #include <string.h>
 
 static void	disk_commit(struct sim_node *, struct sim_batch *);
+static void	disk_apply(struct sim_node *, struct sim_batch *);
 static void	disk_commit_snapshot(struct sim_node *, struct sim_disk_op *);
 static void	disk_cut(struct sim_node *, uint64_t first);
 
@@ -86,6 +88,7 @@ sim_disk_init(struct sim_disk *disk)
 	disk->log.capacity = old.log.capacity;
 	disk->right_log.entries = old.right_log.entries;
 	disk->right_log.capacity = old.right_log.capacity;
+	disk->journal = old.journal;
 	for (i = 0; i < 2; i++) {
 		disk->batches[i] = old.batches[i];
 		disk->batches[i].op_count = 0;
@@ -104,6 +107,7 @@ sim_disk_fini(struct sim_disk *disk)
 	}
 	free(disk->log.entries);
 	free(disk->right_log.entries);
+	sim_journal_fini(&disk->journal);
 	memory_table_free(disk->named);
 	memset(disk, 0, sizeof(*disk));
 }
@@ -223,6 +227,7 @@ sim_disk_done(struct sim_node *node)
 		};
 
 		sim_cover(world, SIM_COVER_DISK_FULL);
+		sim_journal_refused(node, batch);
 		sim_push(world, &again);
 		return;
 	}
@@ -269,8 +274,16 @@ sim_disk_crash(struct sim_node *node)
 			disk_commit(node, batch);
 		} else {
 			sim_cover(node->world, SIM_COVER_CRASH_WRITE_LOST);
+			sim_journal_tear(node, batch);
 		}
 	}
+	if (sim_journal_has_more(node)) {
+		/* Nothing tells it from one that was done. */
+		assert(disk->busy);
+		sim_cover(node->world, SIM_COVER_CRASH_TORN_WHOLE);
+		disk_apply(node, batch);
+	}
+	sim_journal_check(node);
 	disk->busy = disk->stuck_done = disk->keeps = false;
 	sim_disk_release(disk);
 }
@@ -291,6 +304,7 @@ sim_disk_replace(struct sim_node *node, bool wipe)
 	    wipe ? 0 : sim_log_term(&disk->log, disk->log.count) };
 	disk->wiped = wipe;
 	disk->birth += 100;
+	sim_journal_reset(node);
 }
 
 void
@@ -302,6 +316,7 @@ sim_disk_restore(struct sim_node *node)
 	disk->hard_state = disk->right_hard_state;
 	disk->birth = node->birth;
 	disk->run = node->admitted_run;
+	sim_journal_reset(node);
 }
 
 void
@@ -329,10 +344,23 @@ sim_disk_renew(struct sim_node *node)
 	disk->hard_state = (struct raft_hard_state){ .term = 0 };
 	memory_table_free(node->table);
 	node->table = memory_table_new(false);
+	sim_journal_reset(node);
 }
 
 static void
 disk_commit(struct sim_node *node, struct sim_batch *batch)
+{
+	bool is_record = sim_journal_write(node, batch);
+
+	disk_apply(node, batch);
+	if (!is_record) {
+		sim_journal_covered(node);
+	}
+}
+
+/* What was said to be durable; all of it is, from here on. */
+static void
+disk_apply(struct sim_node *node, struct sim_batch *batch)
 {
 	struct sim_disk *disk = &node->disk;
 	size_t i;

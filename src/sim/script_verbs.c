@@ -228,6 +228,7 @@ verb_log(struct script *script, char **words, int count)
 			node->disk.hard_state.term = term;
 		}
 	}
+	sim_journal_reset(node);
 	return code;
 }
 
@@ -253,6 +254,7 @@ verb_term(struct script *script, char **words, int count)
 	node->disk.hard_state = (struct raft_hard_state){
 		.term = term, .vote = (uint32_t)vote,
 	};
+	sim_journal_reset(node);
 	if (vote != 0) {
 		sim_check_asked(sim_node(script->world, (uint32_t)vote),
 		    term);

@@ -9,6 +9,7 @@
  *	node.c		the twin of src/node: one event in, its effects out
  *	boot.c		a node's start and its death
  *	disk.c		what is durable, what is under way, what a crash leaves
+ *	journal.c	the journal in front of it, on a disk that tears
  *	apply.c		the state machine, its checkpoints, reads
  *	snapshot.c	snapshots taken, sent, received, installed
  *	stream.c	a checkpoint as bytes
@@ -34,6 +35,7 @@
 
 #include "base/attr.h"
 #include "base/prng.h"
+#include "journal/journal.h"
 #include "kv/kv.h"
 #include "raft/raft.h"
 #include "sim/coverage.h"
@@ -51,6 +53,7 @@
 #define SIM_KEYS		3
 #define SIM_STEPS_DEFAULT	2500
 #define SIM_STORY_LINES		4096
+#define SIM_RECORDS_MAX		256	/* of a lap of the journal */
 
 /* ------------------------------------------------------------- settings */
 
@@ -188,6 +191,27 @@ struct sim_batch {
 	size_t entry_count, entry_capacity;
 };
 
+/*
+ * The journal in front of the table, and the table (LMDB's part) as far as a
+ * crash leaves it.  Together they are what sim_disk says is durable.
+ */
+struct sim_journal {
+	struct journal journal;		/* the process's */
+	uint8_t *file;			/* the medium */
+	uint8_t *memory;		/* the area of a synced one */
+	uint8_t *scratch;		/* a copy to compare, or to damage */
+	bool full;			/* a write gets ERR_FULL */
+	struct sim_log log;
+	struct raft_hard_state hard_state;
+	struct journal_at covered;
+	struct sim_log found;		/* by a scan: entries behind log */
+	struct raft_hard_state found_hard_state;
+	size_t offsets[SIM_RECORDS_MAX];	/* of the records found */
+	uint32_t found_count;
+	size_t found_end;		/* behind the last one */
+	const char *why;		/* a record is not one, NULL */
+};
+
 struct sim_disk {
 	/* durable */
 	struct sim_log log;
@@ -201,6 +225,7 @@ struct sim_disk {
 	struct sim_log right_log;	/* what the operator finds again: */
 	struct raft_hard_state right_hard_state; /* of the right store */
 	uint64_t right_store;	/* whose log it was, when it was replaced */
+	struct sim_journal journal;
 	/* under way */
 	struct sim_batch batches[2];
 	uint32_t filling;
@@ -425,7 +450,7 @@ struct sim_world {
 	struct sim_options options;
 	struct sim_plan plan;
 	struct prng prng_net, prng_disk, prng_fault, prng_client, prng_core;
-	struct prng prng_plot, prng_member, prng_snap;
+	struct prng prng_plot, prng_member, prng_snap, prng_journal;
 	uint64_t now_ns;
 	struct sim_clock clock;
 	uint64_t step;
@@ -446,6 +471,8 @@ struct sim_world {
 	uint32_t deposed;	/* a leader that does not know, 0 */
 	uint32_t deposed_phase;
 	struct sim_siege siege;
+	bool power;		/* the journal is synced, else mapped */
+	size_t lap_size;	/* of the journal */
 	bool calm;		/* liveness phase: no new faults */
 	struct sim_tla *tla;	/* NULL: nothing is recorded */
 	uint32_t lost_count;
@@ -562,6 +589,27 @@ void	sim_disk_replace(struct sim_node *, bool wipe);
 void	sim_disk_restore(struct sim_node *);
 /* An empty one under an identity of its own. */
 void	sim_disk_renew(struct sim_node *);
+
+/* journal.c */
+void	sim_journal_begin(struct sim_world *);
+void	sim_journal_fini(struct sim_journal *);
+/* A new one, over a table that has what the disk has. */
+void	sim_journal_reset(struct sim_node *);
+/* The batch as a record.  False: it cannot be one; the table has all of the
+ * journal by then, and sim_journal_covered() is called when it has the batch
+ * too. */
+bool	sim_journal_write(struct sim_node *, const struct sim_batch *);
+void	sim_journal_covered(struct sim_node *);
+/* The disk is full: what a write that fails may leave. */
+void	sim_journal_refused(struct sim_node *, const struct sim_batch *);
+/* Of a write that a crash ends: parts of it. */
+void	sim_journal_tear(struct sim_node *, const struct sim_batch *);
+/* A record that nobody has heard of is there, whole. */
+bool	sim_journal_has_more(struct sim_node *);
+/* What a reader finds now is what was said to be durable. */
+void	sim_journal_check(struct sim_node *);
+/* A start: the same, and all of it into the table. */
+void	sim_journal_boot(struct sim_node *);
 
 /* apply.c */
 void	sim_apply_wake(struct sim_node *);

@@ -279,6 +279,8 @@ world_begin(struct sim_world *world)
 	prng_init(&world->prng_plot, seed ^ UINT64_C(0x706c6f74));
 	prng_init(&world->prng_member, seed ^ UINT64_C(0x6d656d62));
 	prng_init(&world->prng_snap, seed ^ UINT64_C(0x736e6162));
+	prng_init(&world->prng_journal, seed ^ UINT64_C(0x6a6f75726e616c));
+	sim_journal_begin(world);
 	sim_fault_begin(world);
 	tla_begin(world);
 	for (i = 1; i <= world->plan.nodes; i++) {

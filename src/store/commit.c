@@ -99,6 +99,7 @@ store_direct(struct store *store)
 	}
 	code = env_begin(&store->log, true, &store->txn);
 	if (code == ERR_OK && store->journal.open) {
+		CRASH_POINT("journal: flush begun");
 		code = overlay_flush(store);
 	}
 	store_fail(store, code);
@@ -410,32 +411,23 @@ static int
 commit_record(struct store *store)
 {
 	struct journal *journal = &store->journal;
-	struct journal_at at = journal->at;
+	struct journal_at at;
 	size_t span;
 	int code;
 
 	if (journal->staged_end == 0) {
 		return ERR_OK;
 	}
-	span = journal_span(journal);
-	journal_seal(journal->area, journal->end,
-	    journal->staged_end - journal->end - sizeof(struct layout_record),
-	    span, journal->seed, &at);
-	code = journal_write(journal, span);
+	code = journal_write(journal, &at, &span);
 	if (code != ERR_OK) {
 		journal_unstage(journal);
 		return code;
 	}
 	pthread_mutex_lock(&store->tail_lock);
-	journal->at = at;
-	journal->end += span;
-	journal->count += journal->staged_count;
-	atomic_fetch_add_explicit(&journal->pages_size,
-	    journal->staged_pages_size, memory_order_relaxed);
+	journal_advance(journal, &at, span);
 	store->next.size = store->stored.size + journal->pages_size;
 	store->tail = store->next;
 	pthread_mutex_unlock(&store->tail_lock);
-	journal_unstage(journal);
 	atomic_fetch_add_explicit(
 	    &store->shared.commits, 1, memory_order_relaxed);
 	return ERR_OK;
@@ -461,7 +453,9 @@ commit_direct(struct store *store)
 	if (installing != NULL) {
 		installing->named = true;
 	}
+	CRASH_POINT("journal: flush to be committed");
 	code = env_commit(&store->log, txn);
+	CRASH_POINT("journal: flush committed");
 	if (installing != NULL) {
 		CRASH_POINT("snapshot: install committed");
 	}
@@ -480,6 +474,7 @@ commit_direct(struct store *store)
 	store->flushes++;
 	journal_restart(&store->journal);
 	pthread_mutex_unlock(&store->tail_lock);
+	CRASH_POINT("journal: lap begun");
 	return ERR_OK;
 }
 

@@ -135,10 +135,11 @@ build(struct store *store, const char *dir,
 	CRASH_POINT("create: log environment made");
 	store->log_open = true;
 	/* It is not open here: all goes into the log environment. */
-	code = journal_create(dir, identity, err);
+	code = journal_file_create(dir, identity, err);
 	if (code != ERR_OK) {
 		return code;
 	}
+	CRASH_POINT("create: journal made");
 	code = contents_open(&store->contents, store, &store->shared,
 	    LAYOUT_STATE, true, err);
 	if (code != ERR_OK) {

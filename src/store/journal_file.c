@@ -15,9 +15,8 @@
  *		written may need a new block, and a full disk would be a
  *		SIGBUS; there it is a write.
  */
-#include "store/journal.h"
+#include "store/journal_file.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -30,11 +29,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/crc32c.h"
 #include "store/store_layout.h"
 
-#define BLOCK	  LAYOUT_JOURNAL_BLOCK
-#define ALIGNMENT 8u	/* of records in process durability */
+#define BLOCK LAYOUT_JOURNAL_BLOCK
 /* A block a record must last for many of them; where records are packed, a
  * shorter lap is a shorter flush, and stays in the processor's cache. */
 #define LIMIT_PROCESS (256u << 10)
@@ -49,10 +46,19 @@
 #define ENTRY_SIZE_MIN \
 	(sizeof(struct layout_op) + sizeof(struct layout_entry))
 
-static uint32_t
-head_checksum(const struct layout_journal_head *head)
+static const struct journal_shape shape = {
+	.block = LAYOUT_JOURNAL_BLOCK,
+	.size = LAYOUT_JOURNAL_SIZE,
+};
+
+static struct journal_identity
+identity_of(const struct store_identity *identity)
 {
-	return crc32c(0, head, offsetof(struct layout_journal_head, checksum));
+	return (struct journal_identity){
+		.cluster_id = identity->cluster_id,
+		.store_id = identity->store_id,
+		.node_id = identity->node_id,
+	};
 }
 
 static int
@@ -86,82 +92,147 @@ write_all(int fd, const uint8_t *data, size_t size, off_t offset)
 	return true;
 }
 
+/* -------------------------------------------------------- struct journal_io */
+
+static int
+file_size(void *arg, uint64_t *size)
+{
+	const struct journal_file *file = arg;
+	struct stat st;
+
+	if (fstat(file->fd, &st) == -1) {
+		return err_from_errno(errno);
+	}
+	*size = (uint64_t)st.st_size;
+	return ERR_OK;
+}
+
+static int
+file_read(void *arg, void *data, size_t size, uint64_t offset)
+{
+	const struct journal_file *file = arg;
+	size_t done = 0;
+	ssize_t got;
+
+	while (done < size) {
+		got = pread(file->fd, (uint8_t *)data + done, size - done,
+		    (off_t)(offset + done));
+		if (got == -1 && errno == EINTR) {
+			continue;
+		} else if (got <= 0) {
+			return env_latch(file->shared, ERR_IO,
+			    "journal: cannot be read: %s",
+			    got == 0 ? "truncated" : strerror(errno));
+		}
+		done += (size_t)got;
+	}
+	return ERR_OK;
+}
+
+/* Nothing of it counts, and nothing else was touched: the disk is full. */
+static bool
+is_full(const struct journal_file *file, int error)
+{
+	return (error == ENOSPC || error == EDQUOT) &&
+	       (file->direct || !file->synced);
+}
+
+static int
+file_write(void *arg, const void *data, size_t size, uint64_t offset)
+{
+	struct journal_file *file = arg;
+	uint64_t begun_ns = 0;
+	int error = 0;
+
+	if (file->synced) {
+		begun_ns = clock_now_ns();
+		env_sync_begins(file->shared);
+	}
+	if (!write_all(file->write_fd, data, size, (off_t)offset)) {
+		error = errno;
+	}
+	if (file->synced && (error == 0 || is_full(file, error))) {
+		env_sync_ends(file->shared, clock_now_ns() - begun_ns);
+	}
+	if (error == 0 || is_full(file, error)) {
+		return error == 0 ? ERR_OK : ERR_FULL;
+	}
+	return env_latch(file->shared, ERR_IO, "journal: write failed: %s",
+	    strerror(error));
+}
+
+static int
+file_sync(void *arg)
+{
+	struct journal_file *file = arg;
+	uint64_t begun_ns = clock_now_ns();
+
+	env_sync_begins(file->shared);
+	if (fdatasync(file->fd) == -1) {
+		return env_latch(file->shared, ERR_IO,
+		    "journal: sync failed: %s", strerror(errno));
+	}
+	env_sync_ends(file->shared, clock_now_ns() - begun_ns);
+	return ERR_OK;
+}
+
+static const struct journal_io file_io = {
+	.size = file_size,
+	.read = file_read,
+	.write = file_write,
+	.sync = file_sync,
+};
+
 /* --------------------------------------------------------------- creating */
 
+/* The file is new: what comes back says why, errno's text and all. */
+static int
+new_write(void *arg, const void *data, size_t size, uint64_t offset)
+{
+	const struct journal_file *file = arg;
+
+	return write_all(file->fd, data, size, (off_t)offset)
+	           ? ERR_OK
+	           : err_from_errno(errno);
+}
+
+static int
+new_sync(void *arg)
+{
+	const struct journal_file *file = arg;
+
+	return fsync(file->fd) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
 int
-journal_create(const char *dir, const struct store_identity *identity,
+journal_file_create(const char *dir, const struct store_identity *identity,
     struct err_buf *err)
 {
-	struct layout_journal_head head = {
-		.magic = LAYOUT_JOURNAL_MAGIC,
-		.version = LAYOUT_VERSION,
-		.node_id = identity->node_id,
-		.cluster_id = identity->cluster_id,
-		.store_id = identity->store_id,
-		.size = LAYOUT_JOURNAL_SIZE,
+	static const struct journal_io new_io = {
+		.write = new_write,
+		.sync = new_sync,
 	};
-	const size_t size = BLOCK + LAYOUT_JOURNAL_SIZE;
+	struct journal_identity whose = identity_of(identity);
+	struct journal_file file = { .fd = -1 };
+	struct err_buf why;
 	char path[4096];
-	uint8_t *bytes;
-	int fd, code;
+	int code;
 
 	code = join(path, sizeof(path), dir, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	bytes = calloc(1, size);
-	if (bytes == NULL) {
-		return err_set(err, ERR_NOMEM, "out of memory");
+	file.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (file.fd == -1) {
+		return err_set_errno(err, "%s", path);
 	}
-	head.checksum = head_checksum(&head);
-	memcpy(bytes, &head, sizeof(head));
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd == -1 || !write_all(fd, bytes, size, 0) || fsync(fd) == -1) {
-		code = err_set_errno(err, "%s", path);
-	}
-	if (fd != -1) {
-		close(fd);
-	}
-	free(bytes);
-	return code;
+	code = journal_format(&new_io, &file, &whose, &shape, &why);
+	close(file.fd);
+	return code == ERR_OK ? ERR_OK
+	                      : err_set(err, code, "%s: %s", path, why.text);
 }
 
 /* ---------------------------------------------------------------- opening */
-
-static int
-check_head(struct journal *journal, const char *path,
-    const struct store_identity *identity, struct err_buf *err)
-{
-	struct layout_journal_head head;
-	struct stat st;
-
-	if (fstat(journal->fd, &st) == -1) {
-		return err_set_errno(err, "%s", path);
-	}
-	if (pread(journal->fd, &head, sizeof(head), 0) != sizeof(head) ||
-	    head.magic != LAYOUT_JOURNAL_MAGIC ||
-	    head.checksum != head_checksum(&head) ||
-	    head.version != LAYOUT_VERSION ||
-	    head.size != LAYOUT_JOURNAL_SIZE) {
-		return err_set(err, ERR_CORRUPT, "%s: not a journal", path);
-	}
-	if ((uint64_t)st.st_size < BLOCK + head.size) {
-		/* It would be a SIGBUS at some later time. */
-		return err_set(err, ERR_CORRUPT,
-		    "%s: truncated: %lld bytes are left", path,
-		    (long long)st.st_size);
-	}
-	if (head.cluster_id != identity->cluster_id ||
-	    head.store_id != identity->store_id ||
-	    head.node_id != identity->node_id) {
-		return err_set(err, ERR_MISMATCH,
-		    "%s: belongs to another store, %016llx", path,
-		    (unsigned long long)head.store_id);
-	}
-	journal->size = head.size;
-	journal->limit = journal->synced ? head.size : LIMIT_PROCESS;
-	return ERR_OK;
-}
 
 /* A page that is written needs no new block, and no other room. */
 static bool
@@ -191,96 +262,113 @@ takes_blocks(int fd)
 }
 
 static int
-open_write(struct journal *journal, const char *path, struct err_buf *err)
+open_write(struct journal_file *file, struct journal *journal,
+    const char *path, struct err_buf *err)
 {
-	int flags = O_RDWR | O_CLOEXEC | (journal->synced ? O_DSYNC : 0);
+	int flags = O_RDWR | O_CLOEXEC | (file->synced ? O_DSYNC : 0);
 
-	if (!journal->synced && overwrites_in_place(journal->fd)) {
+	if (!file->synced && overwrites_in_place(file->fd)) {
 		journal->mapped = true;
 		return ERR_OK;
 	}
-	if (journal->synced) {
-		journal->write_fd = open(path, flags | O_DIRECT);
-		journal->direct = journal->write_fd != -1 &&
-		                  takes_blocks(journal->write_fd);
+	if (file->synced) {
+		file->write_fd = open(path, flags | O_DIRECT);
+		file->direct =
+		    file->write_fd != -1 && takes_blocks(file->write_fd);
 	}
-	if (journal->write_fd != -1 && !journal->direct) {
-		close(journal->write_fd);
-		journal->write_fd = -1;
+	if (file->write_fd != -1 && !file->direct) {
+		close(file->write_fd);
+		file->write_fd = -1;
 	}
-	if (journal->write_fd == -1) {
-		journal->write_fd = open(path, flags);
+	if (file->write_fd == -1) {
+		file->write_fd = open(path, flags);
 	}
-	return journal->write_fd != -1 ? ERR_OK
-	                               : err_set_errno(err, "%s", path);
+	return file->write_fd != -1 ? ERR_OK : err_set_errno(err, "%s", path);
 }
 
 static int
-open_area(struct journal *journal, const char *path, struct err_buf *err)
+open_area(struct journal_file *file, struct journal *journal,
+    const char *path, struct err_buf *err)
 {
 	void *area = NULL;
 
 	if (journal->mapped) {
-		area = mmap(NULL, journal->size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, journal->fd, BLOCK);
+		area = mmap(NULL, shape.size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, file->fd, BLOCK);
 		if (area == MAP_FAILED) {
 			return err_set_errno(err, "mapping %s", path);
 		}
 		/* The parent's alone; and no use in a core. */
-		(void)madvise(area, journal->size, MADV_DONTFORK);
-		(void)madvise(area, journal->size, MADV_DONTDUMP);
-	} else if (posix_memalign(&area, BLOCK, journal->size) != 0) {
+		(void)madvise(area, shape.size, MADV_DONTFORK);
+		(void)madvise(area, shape.size, MADV_DONTDUMP);
+	} else if (posix_memalign(&area, BLOCK, shape.size) != 0) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	journal->area = area;
 	journal->places =
-	    calloc(journal->size / ENTRY_SIZE_MIN, sizeof(uint32_t));
+	    calloc(shape.size / ENTRY_SIZE_MIN, sizeof(uint32_t));
 	return journal->places != NULL
 	           ? ERR_OK
 	           : err_set(err, ERR_NOMEM, "out of memory");
 }
 
 int
-journal_open(struct journal *journal, struct env_shared *shared,
-    const char *dir, const struct store_identity *identity,
-    enum store_durability durability, bool read_only, struct err_buf *err)
+journal_file_open(struct journal_file *file, struct journal *journal,
+    struct env_shared *shared, const char *dir,
+    const struct store_identity *identity, enum store_durability durability,
+    bool read_only, struct err_buf *err)
 {
+	struct journal_identity whose = identity_of(identity);
+	struct err_buf why;
 	char path[4096];
 	int code;
 
 	memset(journal, 0, sizeof(*journal));
-	journal->shared = shared;
-	journal->write_fd = -1;
-	journal->synced = durability == STORE_POWER;
-	journal->seed = journal_seed(identity);
+	*file = (struct journal_file){
+		.shared = shared,
+		.write_fd = -1,
+		.synced = durability == STORE_POWER,
+	};
 	code = join(path, sizeof(path), dir, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	journal->fd =
-	    open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (journal->fd == -1) {
+	file->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (file->fd == -1) {
 		/* What was acknowledged may have been in it. */
 		return errno == ENOENT ? err_set(err, ERR_CORRUPT,
 					     "%s: missing", path)
 		                       : err_set_errno(err, "%s", path);
 	}
 	journal->open = true;
-	code = check_head(journal, path, identity, err);
+	journal->io = &file_io;
+	journal->arg = file;
+	journal->synced = file->synced;
+	journal->size = shape.size;
+	code = journal_check(&file_io, file, &whose, &shape, &why);
+	if (code != ERR_OK) {
+		(void)err_set(err, code, "%s: %s", path, why.text);
+	}
 	if (code == ERR_OK && !read_only) {
-		code = open_write(journal, path, err);
+		code = open_write(file, journal, path, err);
 	}
 	if (code == ERR_OK) {
-		code = open_area(journal, path, err);
+		code = open_area(file, journal, path, err);
 	}
 	if (code != ERR_OK) {
-		journal_close(journal);
+		journal_file_close(file, journal);
+		return code;
 	}
-	return code;
+	journal_init(journal, &whose, &shape);
+	if (!file->synced) {
+		journal->limit = LIMIT_PROCESS;
+		journal->batch_max = BATCH_PROCESS;
+	}
+	return ERR_OK;
 }
 
 void
-journal_close(struct journal *journal)
+journal_file_close(struct journal_file *file, struct journal *journal)
 {
 	if (!journal->open) {
 		return;
@@ -291,150 +379,28 @@ journal_close(struct journal *journal)
 		free(journal->area);
 	}
 	free(journal->places);
-	if (journal->write_fd != -1) {
-		close(journal->write_fd);
+	if (file->write_fd != -1) {
+		close(file->write_fd);
 	}
-	close(journal->fd);
+	close(file->fd);
 	memset(journal, 0, sizeof(*journal));
+	memset(file, 0, sizeof(*file));
+}
+
+/* ------------------------------------------------------------------- disk */
+
+int
+journal_file_sync(struct journal_file *file, const struct journal *journal)
+{
+	int code = journal->open ? env_latched(file->shared) : ERR_OK;
+
+	return code != ERR_OK || !journal->open ? code : file_sync(file);
 }
 
 int
-journal_load(struct journal *journal)
+journal_file_compare(struct journal_file *file, struct err_buf *err)
 {
-	size_t done = 0;
-	ssize_t got;
+	const uint64_t ranges[][2] = { { 0, shape.block + shape.size } };
 
-	if (journal->mapped) {
-		return ERR_OK;
-	}
-	while (done < journal->size) {
-		got = pread(journal->fd, journal->area + done,
-		    journal->size - done, (off_t)(BLOCK + done));
-		if (got == -1 && errno == EINTR) {
-			continue;
-		} else if (got <= 0) {
-			return env_latch(journal->shared, ERR_IO,
-			    "journal: cannot be read: %s",
-			    got == 0 ? "truncated" : strerror(errno));
-		}
-		done += (size_t)got;
-	}
-	return ERR_OK;
-}
-
-/* ---------------------------------------------------------------- writing */
-
-/* Nothing of it counts, and nothing else was touched: the disk is full. */
-static bool
-is_full(const struct journal *journal, int error)
-{
-	return (error == ENOSPC || error == EDQUOT) &&
-	       (journal->direct || !journal->synced);
-}
-
-int
-journal_write(struct journal *journal, size_t span)
-{
-	uint64_t begun_ns = 0;
-	int error = 0;
-
-	if (journal->mapped) {
-		/* Nothing is believed of it that does not match its checksum:
-		 * no order is needed among its bytes. */
-		return ERR_OK;
-	}
-	if (journal->synced) {
-		begun_ns = clock_now_ns();
-		env_sync_begins(journal->shared);
-	}
-	if (!write_all(journal->write_fd, journal->area + journal->end, span,
-		(off_t)(BLOCK + journal->end))) {
-		error = errno;
-	}
-	if (journal->synced && (error == 0 || is_full(journal, error))) {
-		env_sync_ends(journal->shared, clock_now_ns() - begun_ns);
-	}
-	if (error == 0 || is_full(journal, error)) {
-		return error == 0 ? ERR_OK : ERR_FULL;
-	}
-	return env_latch(journal->shared, ERR_IO, "journal: write failed: %s",
-	    strerror(error));
-}
-
-int
-journal_sync(struct journal *journal)
-{
-	uint64_t begun_ns = clock_now_ns();
-	int code = env_latched(journal->shared);
-
-	if (code != 0 || !journal->open) {
-		return code;
-	}
-	env_sync_begins(journal->shared);
-	if (fdatasync(journal->fd) == -1) {
-		return env_latch(journal->shared, ERR_IO,
-		    "journal: sync failed: %s", strerror(errno));
-	}
-	env_sync_ends(journal->shared, clock_now_ns() - begun_ns);
-	return ERR_OK;
-}
-
-int
-journal_compare_disk(struct journal *journal, struct err_buf *err)
-{
-	const uint64_t ranges[][2] = { { 0, BLOCK + journal->size } };
-
-	return env_compare_ranges(
-	    LAYOUT_JOURNAL, journal->fd, ranges, 1, err);
-}
-
-/* ---------------------------------------------------------------- batches */
-
-size_t
-journal_span(const struct journal *journal)
-{
-	size_t unit = journal->synced ? BLOCK : ALIGNMENT;
-	size_t size = journal->staged_end - journal->end;
-
-	return (size + unit - 1) / unit * unit;
-}
-
-size_t
-journal_stage(struct journal *journal, uint32_t kind, const void *head,
-    size_t head_size, const void *data, size_t data_size)
-{
-	size_t offset = journal->staged_end, end = journal->limit, place;
-
-	if (!journal->synced && end > journal->end + BATCH_PROCESS) {
-		end = journal->end + BATCH_PROCESS;
-	}
-	if (offset == 0) {
-		offset = journal->end + sizeof(struct layout_record);
-	}
-	place = journal_put(journal->area, &offset, end, kind, head, head_size,
-	    data, data_size);
-	if (place != 0) {
-		journal->staged_end = offset;
-	}
-	return place;
-}
-
-void
-journal_unstage(struct journal *journal)
-{
-	journal->staged_end = 0;
-	journal->staged_count = 0;
-	journal->staged_pages_size = 0;
-}
-
-void
-journal_restart(struct journal *journal)
-{
-	journal_unstage(journal);
-	if (journal->end > 0) {
-		journal->at.lap++;
-	}
-	journal->end = 0;
-	journal->count = 0;
-	journal->pages_size = 0;
+	return env_compare_ranges(LAYOUT_JOURNAL, file->fd, ranges, 1, err);
 }

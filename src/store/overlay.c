@@ -291,10 +291,10 @@ put_covered(struct store *store)
 		.chain = journal->at.chain,
 	};
 
-	return journal->end == 0 ? ERR_OK
-	                         : store_put_meta(store, store->txn,
-				       LAYOUT_KEY_JOURNAL, &covered,
-				       sizeof(covered));
+	return journal_ends_lap(journal)
+	           ? store_put_meta(store, store->txn, LAYOUT_KEY_JOURNAL,
+			 &covered, sizeof(covered))
+	           : ERR_OK;
 }
 
 int

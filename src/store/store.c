@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/crash.h"
 #include "store/store_internal.h"
 
 #define OPEN_TRIES 10 /* beside a node that installs a snapshot */
@@ -282,10 +283,13 @@ check_format(
 	if (format.version != LAYOUT_VERSION) {
 		return err_set(err, ERR_VERSION,
 		    "%s: made by %s version of raftsup: its format is %u, "
-		    "this program's %u",
+		    "this program's %u%s",
 		    dir,
 		    format.version < LAYOUT_VERSION ? "an older" : "a newer",
-		    format.version, LAYOUT_VERSION);
+		    format.version, LAYOUT_VERSION,
+		    format.version < LAYOUT_VERSION
+		        ? "; make a backup with that one and restore it here"
+		        : "");
 	}
 	return ERR_OK;
 }
@@ -458,7 +462,8 @@ make_durable(struct store *store, const char *dir,
 			code = env_compare_disk(&store->contents->env, &why);
 		}
 		if (code == ERR_OK) {
-			code = journal_compare_disk(&store->journal, &why);
+			code = journal_file_compare(
+			    &store->journal_file, &why);
 		}
 		if (code != ERR_OK) {
 			return err_set(err, code, "%s: %s", dir, why.text);
@@ -613,9 +618,10 @@ open_once(struct store **result, const char *dir,
 		code = check_identity(store, expect, dir, err);
 	}
 	if (code == ERR_OK) {
-		code = journal_open(&store->journal, &store->shared,
-		    store->dir, &store->identity, options->durability,
-		    store->read_only, err);
+		code = journal_file_open(&store->journal_file,
+		    &store->journal, &store->shared, store->dir,
+		    &store->identity, options->durability, store->read_only,
+		    err);
 	}
 	if (code == ERR_OK) {
 		code = open_state(store, err);
@@ -674,7 +680,7 @@ store_close(struct store *store)
 	if (store->batch) {
 		store_abort(store);
 	}
-	journal_close(&store->journal);
+	journal_file_close(&store->journal_file, &store->journal);
 	store_readers_close(store);
 	contents_close(store);
 	if (store->log_open) {
@@ -734,9 +740,12 @@ store_sync(struct store *store)
 {
 	/* The journal first: on the disk it must never be ahead of what the
 	 * log environment covers by more than one lap. */
-	int code = store->journal.synced ? ERR_OK
-	                                 : journal_sync(&store->journal);
+	int code = store->journal.synced
+	               ? ERR_OK
+	               : journal_file_sync(
+			     &store->journal_file, &store->journal);
 
+	CRASH_POINT("sync: journal synced");
 	if (code == ERR_OK) {
 		code = env_sync(&store->log);
 	}

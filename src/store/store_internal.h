@@ -20,7 +20,6 @@
  *	receive.c	builds a state environment of it, aside
  *	plant.c		builds a store of it
  *	backup.c	it in a file, and read back from there
- *	journal.c	records of batches, in front of the log environment
  *	journal_file.c	the file that they are in
  *	overlay.c	what the journal has and the log environment not
  *	record.c	records <-> bytes, checksums, the chain
@@ -41,7 +40,7 @@
 #include "kv/kv.h"
 #include "raft/raft.h"
 #include "store/env.h"
-#include "store/journal.h"
+#include "store/journal_file.h"
 #include "store/store.h"
 #include "store/store_layout.h"
 #include "store/stream.h"
@@ -113,6 +112,7 @@ struct store {
 	struct log_tail stored;		/* as of LMDB's last commit */
 	uint64_t flushes;		/* of those commits, since open */
 	struct journal journal;
+	struct journal_file journal_file;
 	_Atomic uint64_t entry_count;	/* appended since open */
 	_Atomic uint64_t byte_count;
 

@@ -28,11 +28,8 @@
  *	answers, meta,
  *	expiries, events
  *
- *	journal: a block with layout_journal_head, then records:
- *
- *	| layout_record | layout_op, content | layout_op, content | ... | pad |
- *	  content: layout_op_hard_state, or layout_entry and its data; padded
- *	  to 8 bytes
+ *	journal: journal/journal_layout.h; an operation has a
+ *	layout_op_hard_state, or layout_entry and its data
  */
 #ifndef STORE_STORE_LAYOUT_H
 #define STORE_STORE_LAYOUT_H
@@ -40,6 +37,8 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "journal/journal_layout.h"
 
 #define LAYOUT_MAGIC	0x31726f7473726c70ull
 /* 1: without expiries and events; 2: without a journal */
@@ -66,10 +65,8 @@
 #define LAYOUT_KEY_SNAPSHOT	"snapshot"
 #define LAYOUT_KEY_JOURNAL	"journal"
 
-#define LAYOUT_JOURNAL_MAGIC	0x316c6e726a707372ull
 #define LAYOUT_JOURNAL_BLOCK	4096u	/* before the records, and of writes */
 #define LAYOUT_JOURNAL_SIZE	(1u << 20)	/* of the records' area */
-#define LAYOUT_RECORD_MAGIC	0x63726a72u
 
 struct layout_format {
 	uint64_t magic;
@@ -165,45 +162,6 @@ struct layout_journal {
 	uint32_t checksum;
 };
 
-struct layout_journal_head {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t node_id;
-	uint64_t cluster_id;
-	uint64_t store_id;
-	uint64_t size;			/* of the records' area */
-	uint32_t zero;
-	uint32_t checksum;
-};
-
-/* One batch.  The checksum is seeded with the store's identity. */
-struct layout_record {
-	uint32_t magic;
-	uint32_t size;			/* of the content */
-	uint32_t span;			/* from here to the next record */
-	uint32_t previous;		/* checksum of the record before */
-	uint64_t sequence;		/* 1, 2, ...; never restarts */
-	uint64_t lap;			/* 1, 2, ... */
-	uint32_t zero;
-	uint32_t checksum;		/* all above, and the content */
-};
-
-enum layout_op_kind {
-	LAYOUT_OP_HARD_STATE = 1,
-	LAYOUT_OP_ENTRY = 2,
-};
-
-struct layout_op {
-	uint32_t kind;
-	uint32_t size;			/* of what follows, without padding */
-};
-
-struct layout_op_hard_state {
-	uint64_t term;
-	uint32_t vote;
-	uint32_t zero;
-};
-
 static_assert(sizeof(struct layout_format) == 16, "layout");
 static_assert(sizeof(struct layout_identity) == 24, "layout");
 static_assert(sizeof(struct layout_run) == 16, "layout");
@@ -218,10 +176,5 @@ static_assert(sizeof(struct layout_term_run) == 16, "layout");
 static_assert(sizeof(struct layout_config) == 8, "layout");
 static_assert(sizeof(struct layout_value) == 4, "layout");
 static_assert(sizeof(struct layout_journal) == 24, "layout");
-static_assert(sizeof(struct layout_journal_head) == 48, "layout");
-static_assert(sizeof(struct layout_record) == 40, "layout");
-static_assert(offsetof(struct layout_record, checksum) == 36, "layout");
-static_assert(sizeof(struct layout_op) == 8, "layout");
-static_assert(sizeof(struct layout_op_hard_state) == 16, "layout");
 
 #endif

@@ -52,6 +52,7 @@ static struct {
 } on_top;
 
 static const struct store_identity identity = { 1, 2, 3 };
+static const struct journal_identity owner = { 1, 2, 3 };
 static const char *const names[] = { LAYOUT_KEY_FORMAT, LAYOUT_KEY_IDENTITY,
 	LAYOUT_KEY_RUN, LAYOUT_KEY_HARD_STATE, LAYOUT_KEY_SNAPSHOT,
 	"position" };
@@ -355,7 +356,7 @@ one_on_top(struct bytes_in *in)
 	}
 	journal_seal(on_top.area, begin,
 	    on_top.offset - begin - sizeof(struct layout_record),
-	    on_top.offset - begin, journal_seed(&identity), &on_top.at);
+	    on_top.offset - begin, journal_seed(&owner), &on_top.at);
 }
 
 /* Through the room's own environments, without its checks. */

@@ -45,7 +45,7 @@ compile() {
 # The objects of the unbroken program, and of the core's tests.
 sources=$(cd "$source" &&
     ls src/base/*.c src/raft/*.c src/kv/*.c src/wire/*.c src/lin/*.c \
-    src/sim/*.c)
+    src/journal/*.c src/sim/*.c)
 tests='check_lease_leader check_lease_voter check_limits check_log check_paper
 check_quorum check_snapshot check_thesis check_traps check_traps_log'
 harness=$(cd "$source/tests/raft" &&

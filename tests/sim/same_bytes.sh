@@ -16,7 +16,7 @@ mkdir -p "$work" || exit 74
 
 sources=$(cd "$source" &&
     ls src/base/*.c src/raft/*.c src/kv/*.c src/wire/*.c src/lin/*.c \
-    src/sim/*.c)
+    src/journal/*.c src/sim/*.c)
 
 # run NAME: all that it says goes into NAME.out
 run() {

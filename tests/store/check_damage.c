@@ -271,6 +271,9 @@ START_TEST(test_version)
 	ck_assert_ptr_nonnull(strstr(test_err.text,
 	    _i == 0 ? "made by an older version of raftsup: its format is 2"
 		    : "made by a newer version of raftsup: its format is 4"));
+	/* One line, with what to do. */
+	ck_assert_ptr_null(strchr(test_err.text, '\n'));
+	ck_assert_int_eq(strstr(test_err.text, "backup") != NULL, _i == 0);
 	options.read_only = true;
 	ck_assert_int_eq(
 	    store_open(&store, test_dir, NULL, &options, &test_err),

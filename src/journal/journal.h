@@ -17,10 +17,13 @@
  * at most that is torn, and bytes of older laps.  A record of this lap that
  * is good behind one that is not is damage.
  *
- * journal.c is arithmetic on bytes; journal_file.c the file.
+ * record.c is arithmetic on bytes; area.c reads, writes and begins laps through
+ * the few operations of struct journal_io.  Those are a file of the store's
+ * (store/journal_file.c) or a disk of the simulator's (sim/journal.c), which
+ * loses and tears what was not synced: the same code comes back from both.
  */
-#ifndef STORE_JOURNAL_H
-#define STORE_JOURNAL_H
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,8 +32,14 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "store/env.h"
-#include "store/store.h"
+#include "journal/journal_layout.h"
+
+/* Whose it is. */
+struct journal_identity {
+	uint64_t cluster_id;
+	uint64_t store_id;
+	uint32_t node_id;
+};
 
 /* The last record, and the last lap that LMDB covers whole. */
 struct journal_at {
@@ -45,8 +54,10 @@ struct journal_op {
 	size_t offset;		/* of its content in the area */
 };
 
+/* ---------------------------------------------------------------- records */
+
 /* Where checksums begin. */
-uint32_t journal_seed(const struct store_identity *);
+uint32_t journal_seed(const struct journal_identity *);
 /*
  * Adds an operation of head and data at *offset, which moves on; returns
  * where its content is, 0: it does not fit before end.
@@ -73,21 +84,44 @@ int	journal_scan(const uint8_t *area, size_t size, uint32_t seed,
 	    int (*each)(void *, size_t offset, size_t end), void *,
 	    struct err_buf *) MUST_CHECK;
 
+/* ------------------------------------------------------------------- area */
+
+/*
+ * The file, or what plays it.  Each returns ERR_OK or a code that goes on to
+ * the caller; offsets are the file's.
+ */
+struct journal_io {
+	int	(*size)(void *, uint64_t *size);
+	int	(*read)(void *, void *data, size_t size, uint64_t offset);
+	/* Of a synced journal durable when it returns.  ERR_FULL: nothing of
+	 * it counts, whatever of it is there. */
+	int	(*write)(void *, const void *data, size_t size,
+		    uint64_t offset);
+	int	(*sync)(void *);
+};
+
+struct journal_shape {
+	size_t block;		/* the head; each record of a synced one begins
+				 * with a block of its own */
+	uint64_t size;		/* of the records' area: whole blocks */
+};
+
 struct journal {
-	struct env_shared *shared;
-	int fd;			/* reads, maps, syncs */
-	int write_fd;		/* in power durability; -1: none */
+	const struct journal_io *io;
+	void *arg;
 	bool open;
 	bool synced;		/* each write is: power durability */
 	bool mapped;		/* area is the file */
-	bool direct;		/* write_fd goes past the page cache */
 	uint8_t *area;
+	size_t begin;		/* of the area in the file */
 	size_t size;
 	size_t limit;		/* of it, that laps use */
+	size_t batch_max;	/* a larger record is not taken */
 	uint32_t seed;
 
 	struct journal_at at;
 	size_t end;		/* where the next record begins */
+	bool fresh;		/* a former run's torn record may be there */
 	uint32_t *places;	/* of entries that LMDB does not have */
 	uint32_t count;
 	_Atomic uint64_t pages_size;	/* that they will take there */
@@ -98,26 +132,26 @@ struct journal {
 	uint64_t staged_pages_size;
 };
 
-/* Makes NODE_DIR/store/journal: all blocks written and synced. */
-int	journal_create(const char *dir, const struct store_identity *,
+/* Writes the head and all blocks, and syncs. */
+int	journal_format(const struct journal_io *, void *arg,
+	    const struct journal_identity *, const struct journal_shape *,
 	    struct err_buf *) MUST_CHECK;
 /*
- * Opens it: ERR_CORRUPT (missing, too short, no journal), ERR_MISMATCH
- * (another store's).  On failure it is closed.
+ * Looks at the head: ERR_CORRUPT (missing, too short, damaged), ERR_MISMATCH
+ * (another store's).
  */
-int	journal_open(struct journal *, struct env_shared *, const char *dir,
-	    const struct store_identity *, enum store_durability,
-	    bool read_only, struct err_buf *) MUST_CHECK;
-void	journal_close(struct journal *);
+int	journal_check(const struct journal_io *, void *arg,
+	    const struct journal_identity *, const struct journal_shape *,
+	    struct err_buf *) MUST_CHECK;
+/*
+ * A journal that was checked.  The caller has set io, arg, synced, mapped,
+ * area and places, one for each entry that fits, which stay its own; limit and
+ * batch_max become all of it, which the caller may lower.
+ */
+void	journal_init(struct journal *, const struct journal_identity *,
+	    const struct journal_shape *);
 /* Reads the area anew, when it is not mapped. */
 int	journal_load(struct journal *) MUST_CHECK;
-/* The record at end is complete, span bytes long: ERR_OK: durable, in the
- * durability of the store.  ERR_FULL: nothing has happened; or latched. */
-int	journal_write(struct journal *, size_t span) MUST_CHECK;
-/* All that was written, for good; latches. */
-int	journal_sync(struct journal *) MUST_CHECK;
-/* As env_compare_disk(). */
-int	journal_compare_disk(struct journal *, struct err_buf *) MUST_CHECK;
 
 /* How long the record at end is with the open batch. */
 size_t	journal_span(const struct journal *);
@@ -126,7 +160,23 @@ size_t	journal_stage(struct journal *, uint32_t kind, const void *head,
 	    size_t head_size, const void *data, size_t data_size);
 /* Forgets the open batch. */
 void	journal_unstage(struct journal *);
-/* LMDB has everything: the next lap begins. */
+/*
+ * The open batch becomes the record at end, which is then *at and span bytes
+ * long.  ERR_OK: durable, in the durability of the journal; it counts with
+ * journal_advance().  Else it is as if nothing had happened, or the file's
+ * error.
+ */
+int	journal_write(struct journal *, struct journal_at *, size_t *span)
+	    MUST_CHECK;
+void	journal_advance(struct journal *, const struct journal_at *,
+	    size_t span);
+/*
+ * The next transaction of LMDB's ends the lap: there are records in it, or it
+ * is the first one of this run.  What a death has torn must not come back
+ * when a later record, torn in its turn, brings the piece that it lacked.
+ */
+bool	journal_ends_lap(const struct journal *);
+/* LMDB has everything, for good: the next lap begins. */
 void	journal_restart(struct journal *);
 
 #endif

@@ -3,15 +3,14 @@
  * Records of the journal, to bytes and back.  What is read is foreign: a
  * record counts when its checksum does, and continues the one before it.
  */
-#include "store/journal.h"
+#include "journal/journal.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "store/store_layout.h"
 
-#define ALIGNMENT 8u
+#define ALIGNMENT LAYOUT_RECORD_ALIGNMENT
 
 enum kind {
 	RECORD_NONE,	/* of an older lap, torn, or nothing at all */
@@ -26,7 +25,7 @@ align(size_t size)
 }
 
 uint32_t
-journal_seed(const struct store_identity *identity)
+journal_seed(const struct journal_identity *identity)
 {
 	uint32_t crc =
 	    crc32c(0, &identity->cluster_id, sizeof(identity->cluster_id));
