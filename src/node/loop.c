@@ -8,7 +8,9 @@
  *
  * With nothing to do it looks again for a short while with sched_yield() in
  * between, as long as there was traffic a moment ago; then it sleeps on its
- * doorbell and on the others' life tokens until the next deadline.
+ * doorbell and on the others' life tokens until the next deadline.  While its
+ * disk's thread writes it sleeps at once: that takes longer, and the thread
+ * wants the processor.
  *
  * The heartbeats of an idle cluster are no traffic, and their answers need not
  * wake a leader that awaits nothing: it sleeps as WAKE_URGENT, and finds them
@@ -73,10 +75,14 @@ node_loop(struct node *node)
 			continue;
 		}
 		if (node->now_ns < worked_ns + POLL_NS &&
-		    !near_has_time(node)) {
+		    !near_has_time(node) &&
+		    disk_busy_since(node->disk) == 0) {
 			sched_yield();
 		} else {
-			pending = peers_flush_all(node) || pending;
+			/* The near ones write as long as we do. */
+			if (disk_busy_since(node->disk) == 0) {
+				pending = peers_flush_all(node) || pending;
+			}
 			node_sleep(node, pending);
 		}
 	}
@@ -409,6 +415,7 @@ node_wake_at(const struct node *node, bool pending)
 	    node->checkpoint_again_ns > now ? node->checkpoint_again_ns :
 	    UINT64_MAX,
 	    pending ? now + node->pending_ns : UINT64_MAX,
+	    peers_due_ns(node),
 	    node->apply_again_ns > now ? node->apply_again_ns : UINT64_MAX,
 	    node->disk_again_ns > now ? node->disk_again_ns : UINT64_MAX,
 	    node->room != STORE_ROOM_OK || node->peers_lack_room ||

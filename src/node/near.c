@@ -3,8 +3,8 @@
  * Near and far: as many followers as a quorum needs, and the others.
  *
  *	entries --> near: published and rung at once
- *		\-> far:  gathered in the ring, published together
- *			  FAR_NS later, or before the leader sleeps
+ *		\-> far:  gathered, and sent together FAR_NS
+ *			  later, or before the leader sleeps
  *
  * An entry is committed when the leader and its near ones have it.  The far
  * ones get theirs many at a time: one wake-up, one transaction and one answer

@@ -287,6 +287,8 @@ void	peers_chunk_failed(struct node *, const struct raft_message *);
  * is gathered for far ones goes when it is time, or with all of it. */
 bool	peers_flush(struct node *);
 bool	peers_flush_all(struct node *);
+/* When it is time for the next of them. */
+uint64_t peers_due_ns(const struct node *);
 bool	peers_is_quiet(struct node *);
 /* 0: the slot is not in use. */
 uint32_t peers_id_of(const struct node *, uint32_t slot);

@@ -20,6 +20,7 @@
 
 #define RECEIVE_MAX	64		/* messages of one peer in a turn */
 #define FAR_NS		1000000ull	/* entries are gathered so long, */
+#define FAR_POWER_NS	4000000ull	/* a write costs more there, */
 #define FAR_SIZE	(32u << 10)	/* or until they are as many */
 #define ENCODE_SIZE	(RAFT_ENTRY_SIZE_MAX + (1u << 20))
 
@@ -63,6 +64,7 @@ static void	send_one(struct node *, uint32_t, const struct raft_message *);
 static bool	send_later(struct node *, uint32_t,
 		    const struct raft_message *);
 static void	send_gathered(struct node *, uint32_t);
+static uint64_t	far_ns(const struct node *);
 static bool	flush(struct node *, bool);
 
 int
@@ -603,6 +605,28 @@ peers_flush_all(struct node *node)
 	return node->peers->unflushed && flush(node, true);
 }
 
+uint64_t
+peers_due_ns(const struct node *node)
+{
+	uint64_t due_ns = UINT64_MAX;
+
+	for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		const struct peer *peer = &node->peers->peers[slot];
+
+		if (peer->held_size > 0 && peer->held_ns + far_ns(node) <
+		    due_ns) {
+			due_ns = peer->held_ns + far_ns(node);
+		}
+	}
+	return due_ns;
+}
+
+static uint64_t
+far_ns(const struct node *node)
+{
+	return node->power ? FAR_POWER_NS : FAR_NS;
+}
+
 static bool
 flush(struct node *node, bool all)
 {
@@ -612,7 +636,7 @@ flush(struct node *node, bool all)
 		struct peer *peer = &node->peers->peers[slot];
 		bool due = peer->held_size > 0 && (all ||
 		    peer->held_size >= FAR_SIZE ||
-		    node->now_ns >= peer->held_ns + FAR_NS);
+		    node->now_ns >= peer->held_ns + far_ns(node));
 
 		if (peer->id == 0 || (!peer->sent && !due &&
 		    !channel_is_pending(peer->tx))) {
