@@ -66,12 +66,12 @@ node_loop(struct node *node)
 		if (node->traffic) {
 			worked_ns = node->now_ns;
 		}
-		if (work && !node->sliced &&
-		    (!node->traffic || !node_is_quiet(node))) {
+		if (node->sliced) {
+			/* There is more to do, but others go first. */
+			sched_yield();
 			continue;
 		}
-		if (node->sliced) {
-			sched_yield();
+		if (work) {
 			continue;
 		}
 		if (node->now_ns < worked_ns + POLL_NS &&
