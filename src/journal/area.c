@@ -143,15 +143,34 @@ journal_span(const struct journal *journal)
 	return (size + unit - 1) / unit * unit;
 }
 
+/* Where a record must end. */
+static size_t
+batch_limit(const struct journal *journal)
+{
+	size_t end = journal->limit;
+
+	return end > journal->end + journal->batch_max
+	           ? journal->end + journal->batch_max
+	           : end;
+}
+
+bool
+journal_takes(const struct journal *journal, uint64_t count, uint64_t size)
+{
+	/* As much as each may be padded with. */
+	uint64_t all = sizeof(struct layout_record) + size +
+	               count * (sizeof(struct layout_op) + 8);
+
+	return all <= batch_limit(journal) - journal->end;
+}
+
 size_t
 journal_stage(struct journal *journal, uint32_t kind, const void *head,
     size_t head_size, const void *data, size_t data_size)
 {
-	size_t offset = journal->staged_end, end = journal->limit, place;
+	size_t offset = journal->staged_end, end = batch_limit(journal);
+	size_t place;
 
-	if (end > journal->end + journal->batch_max) {
-		end = journal->end + journal->batch_max;
-	}
 	if (offset == 0) {
 		offset = journal->end + sizeof(struct layout_record);
 	}

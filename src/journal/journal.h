@@ -155,6 +155,8 @@ int	journal_load(struct journal *) MUST_CHECK;
 
 /* How long the record at end is with the open batch. */
 size_t	journal_span(const struct journal *);
+/* Is there room for a batch of so many operations, of size bytes in all? */
+bool	journal_takes(const struct journal *, uint64_t count, uint64_t size);
 /* An operation for the open batch; 0: it does not fit. */
 size_t	journal_stage(struct journal *, uint32_t kind, const void *head,
 	    size_t head_size, const void *data, size_t data_size);

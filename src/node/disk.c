@@ -73,6 +73,7 @@ struct disk {
 
 static void	*disk_thread(void *);
 static void	disk_write(struct disk *);
+static void	batch_expect(struct store *, const struct disk_batch *);
 static bool	disk_cut(struct disk *);
 static int	disk_make_room(struct disk *);
 static int	disk_begin(struct disk *);
@@ -358,6 +359,7 @@ disk_write(struct disk *disk)
 
 	CRASH_POINT("disk: transaction begun");
 	if (result == ERR_OK) {
+		batch_expect(disk->store, batch);
 		for (size_t i = 0; i < batch->op_count; i++) {
 			const struct disk_op *op = &batch->ops[i];
 
@@ -395,6 +397,18 @@ disk_write(struct disk *disk)
 	batch->done.result = result;
 	/* Pairs with disk_poll(). */
 	atomic_store_explicit(&disk->state, DISK_DONE, memory_order_release);
+}
+
+/* A large batch is one for LMDB from the beginning. */
+static void
+batch_expect(struct store *store, const struct disk_batch *batch)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < batch->entry_count; i++) {
+		bytes += batch->entries[i].size;
+	}
+	store_expect(store, batch->entry_count, bytes);
 }
 
 /*

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/crc32c.h"
 #include "raft/core.h"
 
@@ -295,12 +296,10 @@ raft_entry_checksum(enum raft_entry_type type, const void *data,
     uint32_t size)
 {
 	uint8_t head[8];
-	uint32_t crc, i;
+	uint32_t crc;
 
-	for (i = 0; i < 4; i++) {
-		head[i] = (uint8_t)((uint32_t)type >> 8 * i);
-		head[4 + i] = (uint8_t)(size >> 8 * i);
-	}
+	bytes_put_u32(head, (uint32_t)type);
+	bytes_put_u32(head + 4, size);
 	crc = crc32c(0, head, sizeof(head));
 	return size == 0 ? crc : crc32c(crc, data, size);
 }

@@ -106,6 +106,18 @@ store_direct(struct store *store)
 	return code;
 }
 
+void
+store_expect(struct store *store, uint64_t count, uint64_t bytes)
+{
+	assert(store->batch);
+	bytes += count * sizeof(struct layout_entry);
+	if (store->txn == NULL &&
+	    !journal_takes(&store->journal, count, bytes)) {
+		/* An error is sticky. */
+		(void)store_direct(store);
+	}
+}
+
 bool
 store_is_direct(const struct store *store)
 {

@@ -28,9 +28,15 @@ record_chain(uint32_t previous, uint64_t index, uint64_t term, uint32_t type,
 static uint32_t
 entry_checksum(uint64_t index, const struct layout_entry *header)
 {
-	uint32_t crc = crc32c(0, &index, sizeof(index));
+	struct {
+		uint64_t index;
+		uint8_t header[offsetof(struct layout_entry, zero)];
+	} words = { .index = index };
 
-	return crc32c(crc, header, offsetof(struct layout_entry, checksum));
+	/* One piece, of whole words. */
+	static_assert(sizeof(words) == 32, "layout");
+	memcpy(words.header, header, sizeof(words.header));
+	return crc32c(0, &words, sizeof(words));
 }
 
 void
@@ -75,7 +81,8 @@ record_check_first(uint64_t index, const MDB_val *value,
 		return "the record is too short";
 	}
 	memcpy(header, value->mv_data, sizeof(*header));
-	if (header->checksum != entry_checksum(index, header)) {
+	if (header->checksum != entry_checksum(index, header) ||
+	    header->zero != 0) {
 		return "the record does not match its checksum";
 	}
 	if (header->size > value->mv_size - sizeof(*header)) {

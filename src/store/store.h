@@ -104,6 +104,12 @@ void	store_free_boot(struct raft_boot *);
  * call in between is sticky and comes back at commit.
  */
 int	store_begin(struct store *) MUST_CHECK;
+/*
+ * First: so many entries, of so many bytes in all, are to come.  What would
+ * not fit in a record of the journal begins as a transaction of LMDB's, and is
+ * not written twice.
+ */
+void	store_expect(struct store *, uint64_t count, uint64_t bytes);
 void	store_set_hard_state(struct store *, const struct raft_hard_state *);
 void	store_truncate(struct store *, uint64_t from_index);
 void	store_append(struct store *, const struct raft_entry *, uint32_t count);

@@ -127,7 +127,7 @@ struct layout_entry {
 	uint32_t data_checksum;		/* raft_entry_checksum() */
 	uint32_t chain;			/* over all entries up to this one */
 	uint32_t zero;
-	uint32_t checksum;		/* index, and all above */
+	uint32_t checksum;		/* index, and all above but zero */
 };
 
 /* What the chain takes in, continuing from the previous entry's value. */

@@ -69,6 +69,7 @@ commit_batch(uint32_t count)
 	}
 	code = store_begin(store);
 	if (code == ERR_OK) {
+		store_expect(store, count, (uint64_t)count * ENTRY_SIZE);
 		store_append(store, entries, count);
 		code = store_commit(store);
 	}

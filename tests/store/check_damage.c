@@ -155,8 +155,8 @@ static const struct {
 	{ { "log", "meta", "run", 0 }, 11, true },
 	{ { "log", "meta", "snapshot", 0 }, 41, true },
 	{ { "log", "log", NULL, 1 }, 17, true }, /* alone */
-	{ { "log", "log", NULL, 19 }, 197, true }, /* with many others */
-	{ { "log", "log", NULL, 79 }, 397, true }, /* with the last ones */
+	{ { "log", "log", NULL, 19 }, 797, true }, /* with many others */
+	{ { "log", "log", NULL, 79 }, 1201, true }, /* with the last ones */
 	{ { "log", "log", NULL, 49 }, 4003, true }, /* a large one */
 	{ { "log", "runs", NULL, 40 }, 11, false },
 	{ { "log", "configs", NULL, 1 }, 61, false },
