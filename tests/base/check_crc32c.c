@@ -66,6 +66,24 @@ START_TEST(test_equal)
 }
 END_TEST
 
+/* What is taken in strips, and what is left behind them. */
+START_TEST(test_strips)
+{
+	static unsigned char bytes[5000];
+	struct prng prng;
+	size_t i, size;
+
+	prng_init(&prng, 2);
+	for (i = 0; i < sizeof(bytes); i++) {
+		bytes[i] = (unsigned char)prng_next(&prng);
+	}
+	for (size = 150; size <= sizeof(bytes) - 8; size++) {
+		ck_assert_uint_eq(crc32c(7, bytes + size % 8, size),
+		    crc32c_by_table(7, bytes + size % 8, size));
+	}
+}
+END_TEST
+
 /* Every flipped bit is seen. */
 START_TEST(test_flips)
 {
@@ -89,6 +107,7 @@ make_suite(void)
 
 	tcase_add_loop_test(tcase, test_vectors, 0, COUNT_OF(functions));
 	tcase_add_test(tcase, test_equal);
+	tcase_add_test(tcase, test_strips);
 	tcase_add_test(tcase, test_flips);
 	suite_add_tcase(suite, tcase);
 	return suite;
