@@ -99,16 +99,23 @@ kv_apply(struct kv *kv, uint64_t index, uint64_t term, bool is_command,
 	return ERR_OK;
 }
 
-void
-kv_expect(struct kv *kv, const void *data, size_t size, bool first)
+uint64_t
+kv_expect(struct kv *kv, const void *data, size_t size)
 {
 	struct kv_slice key;
 
-	if (kv->table.expect != NULL && data != NULL) {
-		key = kv_command_only_key(data, size);
-		if (key.size != 0) {
-			kv->table.expect(kv->table.arg, KV_DATA, key, first);
-		}
+	if (kv->table.expect == NULL || data == NULL) {
+		return 0;
+	}
+	key = kv_command_only_key(data, size);
+	return key.size != 0 ? kv->table.expect(kv->table.arg, key) : 0;
+}
+
+void
+kv_expect_there(struct kv *kv, uint64_t place)
+{
+	if (place != 0) {
+		kv->table.expect_there(kv->table.arg, place);
 	}
 }
 
@@ -188,7 +195,7 @@ apply_in_session(struct kv *kv, const struct kv_command *command,
 		code = op_functions[command->op](kv, command, answer);
 	}
 	if (code == ERR_OK) {
-		code = kv_session_store(kv, session, command->sequence, answer);
+		code = kv_session_store(session, command->sequence, answer);
 	}
 	return code;
 }
@@ -396,8 +403,7 @@ op_settle(struct kv *kv, const struct kv_command *command,
 		answer->status = KV_NOT_APPLIED;
 		code = kv_session_reserve(session, sequence);
 		if (code == ERR_OK) {
-			code = kv_session_store(kv, session, sequence,
-			    &cancelled);
+			code = kv_session_store(session, sequence, &cancelled);
 		}
 		return code;
 	}

@@ -78,7 +78,8 @@ static const struct shape shapes[] = {
 
 static const struct shape *shape_of(unsigned int op);
 static int encode(const struct kv_command *, void *, size_t capacity);
-static int decode(struct kv_command *, const void *, size_t size);
+static const struct shape *decode(struct kv_command *, const void *,
+    size_t size);
 static int check_operands(const struct kv_command *, unsigned int flags);
 static int check_number(const struct kv_command *);
 static int check_slices(const struct kv_command *, unsigned int flags);
@@ -157,9 +158,11 @@ encode(const struct kv_command *command, void *buffer, size_t capacity)
 int
 kv_command_decode(struct kv_command *command, const void *data, size_t size)
 {
-	int code = decode(command, data, size);
+	const struct shape *shape = decode(command, data, size);
 
-	return code == ERR_OK && kv_command_check(command) == ERR_OK ?
+	return shape != NULL &&
+		check_operands(command, shape->flags) == ERR_OK &&
+		check_session(command, shape->flags) == ERR_OK ?
 	    ERR_OK :
 	    ERR_CORRUPT;
 }
@@ -167,30 +170,29 @@ kv_command_decode(struct kv_command *command, const void *data, size_t size)
 int
 kv_operation_decode(struct kv_command *command, const void *data, size_t size)
 {
-	int code = decode(command, data, size);
-
-	return code == ERR_OK && kv_operation_check(command) == ERR_OK ?
+	return decode(command, data, size) != NULL &&
+		kv_operation_check(command) == ERR_OK ?
 	    ERR_OK :
 	    ERR_CORRUPT;
 }
 
-/* The sizes fit; all else is the caller's to check. */
-static int
+/* The sizes fit; all else is the caller's to check.  NULL: they do not, and
+ * of *command nothing can be said. */
+static const struct shape *
 decode(struct kv_command *command, const void *data, size_t size)
 {
 	const uint8_t *from = data;
 	const struct shape *shape;
 	uint64_t need;
 
-	memset(command, 0, sizeof(*command));
 	if (size < COMMAND_HEADER_SIZE || size > KV_COMMAND_SIZE_MAX ||
 	    from[0] != COMMAND_FORMAT) {
-		return ERR_CORRUPT;
+		return NULL;
 	}
 	shape = shape_of(from[1]);
 	if (shape == NULL ||
 	    size < COMMAND_HEADER_SIZE + extra_size(shape->flags)) {
-		return ERR_CORRUPT;
+		return NULL;
 	}
 	command->op = (enum kv_op)from[1];
 	command->key.size = bytes_get_u16(from + 2);
@@ -199,6 +201,10 @@ decode(struct kv_command *command, const void *data, size_t size)
 	command->session = bytes_get_u64(from + 16);
 	command->sequence = bytes_get_u64(from + 24);
 	command->lowest_open = bytes_get_u64(from + 32);
+	command->number = 0;
+	command->target = 0;
+	command->expected.size = 0;
+	command->key_count = 0;
 	from += COMMAND_HEADER_SIZE;
 	if (shape->flags & HAS_NUMBER) {
 		command->number = (int64_t)bytes_get_u64(from);
@@ -220,13 +226,13 @@ decode(struct kv_command *command, const void *data, size_t size)
 	need = (uint64_t)command->key.size + command->expected.size +
 	    command->value.size;
 	if (need != size - (size_t)(from - (const uint8_t *)data)) {
-		return ERR_CORRUPT;
+		return NULL;
 	}
 	command->key.data = from;
 	command->expected.data = from + command->key.size;
 	command->value.data =
 	    from + command->key.size + command->expected.size;
-	return ERR_OK;
+	return shape;
 }
 
 struct kv_slice

@@ -22,9 +22,47 @@
 #define HASH_C 0xe3954a7d1fb6082du
 #define HASH_D 0x9f27b86c03d5e14bu
 
-static uint64_t hash_word(uint64_t hash, uint64_t word);
-static uint64_t hash_bytes(uint64_t hash, struct kv_slice bytes);
-static uint64_t hash_end(uint64_t hash);
+static inline uint64_t
+hash_word(uint64_t hash, uint64_t word)
+{
+	word *= HASH_A;
+	word ^= word >> 32;
+	word *= HASH_B;
+	hash ^= word;
+	return (hash << 29 | hash >> 35) * HASH_C + HASH_D;
+}
+
+static inline uint64_t
+hash_bytes(uint64_t hash, struct kv_slice bytes)
+{
+	const uint8_t *from = bytes.data, *end = from + bytes.size;
+	unsigned int left = bytes.size % 8;
+	uint64_t last = 0;
+
+	for (; end - from >= 8; from += 8) {
+		hash = hash_word(hash, bytes_get_u64(from));
+	}
+	if (left == 0) {
+		return hash;
+	}
+	if (bytes.size > 8) {
+		/* The last eight, less those that were taken. */
+		last = bytes_get_u64(end - 8) >> (64 - 8 * left);
+	} else {
+		memcpy(&last, from, left);
+	}
+	return hash_word(hash, last);
+}
+
+static inline uint64_t
+hash_end(uint64_t hash)
+{
+	hash ^= hash >> 31;
+	hash *= HASH_B;
+	hash ^= hash >> 29;
+	hash *= HASH_A;
+	return hash ^ hash >> 32;
+}
 
 int
 kv_record_decode(struct kv_slice record, uint64_t *index,
@@ -103,9 +141,14 @@ kv_data_get(struct kv *kv, struct kv_slice key, struct kv_data *data)
 int
 kv_data_peek(struct kv *kv, struct kv_slice key, struct kv_data *data)
 {
+	const struct kv_table *table = &kv->table;
 	struct kv_slice record;
-	int code = kv->table.get(kv->table.arg, KV_DATA, key, &record);
+	uint64_t hash = 0;
+	int code;
 
+	code = table->get_hashed != NULL ?
+	    table->get_hashed(table->arg, key, &record, &hash) :
+	    table->get(table->arg, KV_DATA, key, &record);
 	if (code == ERR_NOT_FOUND) {
 		memset(data, 0, sizeof(*data));
 		data->expires_ns = NEVER_NS;
@@ -118,7 +161,7 @@ kv_data_peek(struct kv *kv, struct kv_slice key, struct kv_data *data)
 		return code;
 	}
 	data->is_found = true;
-	data->hash = kv_record_hash(KV_DATA, key, record);
+	data->hash = hash != 0 ? hash : kv_record_hash(KV_DATA, key, record);
 	return ERR_OK;
 }
 
@@ -137,7 +180,9 @@ kv_data_put(struct kv *kv, struct kv_slice key, const struct kv_data *old,
 	    .expires_ns = expires_ns,
 	};
 	size_t header_size = RECORD_HEADER_SIZE;
+	const struct kv_table *table = &kv->table;
 	struct kv_slice record;
+	uint64_t hash;
 	uint8_t *to;
 	int code;
 
@@ -161,13 +206,16 @@ kv_data_put(struct kv *kv, struct kv_slice key, const struct kv_data *old,
 	if (code == ERR_OK && expires_ns != NEVER_NS) {
 		code = kv_expiry_put(kv, key, &data);
 	}
+	hash = kv_record_hash(KV_DATA, key, record);
 	if (code == ERR_OK) {
-		code = kv->table.put(kv->table.arg, KV_DATA, key, record);
+		code = table->put_hashed != NULL ?
+		    table->put_hashed(table->arg, key, record, hash) :
+		    table->put(table->arg, KV_DATA, key, record);
 	}
 	if (code != ERR_OK) {
 		return code;
 	}
-	kv->position.digest += kv_record_hash(KV_DATA, key, record) - old->hash;
+	kv->position.digest += hash - old->hash;
 	kv->position.key_count += old->is_found ? 0 : 1;
 	return kv_events_add(kv, KV_EVENT_SET, key,
 	    kv_slice(kv_data_value(kv), value_size));
@@ -193,47 +241,4 @@ kv_data_del(struct kv *kv, struct kv_slice key, const struct kv_data *old,
 	kv->position.digest -= old->hash;
 	kv->position.key_count--;
 	return kv_events_add(kv, why, key, kv_slice(NULL, 0));
-}
-
-static inline uint64_t
-rotate_left(uint64_t word, unsigned int by)
-{
-	return word << by | word >> (64 - by);
-}
-
-static uint64_t
-hash_word(uint64_t hash, uint64_t word)
-{
-	word *= HASH_A;
-	word ^= word >> 32;
-	word *= HASH_B;
-	return rotate_left(hash ^ word, 29) * HASH_C + HASH_D;
-}
-
-static uint64_t
-hash_bytes(uint64_t hash, struct kv_slice bytes)
-{
-	const uint8_t *from = bytes.data;
-	size_t left = bytes.size;
-	uint64_t last = 0;
-
-	for (; left >= 8; left -= 8) {
-		hash = hash_word(hash, bytes_get_u64(from));
-		from += 8;
-	}
-	if (left > 0) {
-		memcpy(&last, from, left);
-		hash = hash_word(hash, last);
-	}
-	return hash;
-}
-
-static uint64_t
-hash_end(uint64_t hash)
-{
-	hash ^= hash >> 31;
-	hash *= HASH_B;
-	hash ^= hash >> 29;
-	hash *= HASH_A;
-	return hash ^ hash >> 32;
 }

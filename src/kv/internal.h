@@ -58,7 +58,7 @@ _Static_assert((KV_SESSION_WINDOW & (KV_SESSION_WINDOW - 1)) == 0,
  */
 struct kv_stored_answer {
 	uint64_t sequence;
-	uint64_t hash; /* of its record, as counted in the digest */
+	uint64_t hash; /* of its record, as counted in the digest; 0: not yet */
 	uint32_t size; /* 0: no answer here */
 	bool is_dirty; /* the table does not have it yet */
 	uint8_t small[SMALL_ANSWER_SIZE_MAX];
@@ -77,6 +77,7 @@ struct kv_session {
 	uint64_t last_time_ns; /* log time of that entry */
 	uint64_t hash; /* of its record, as counted in the digest */
 	uint64_t end_sequence;
+	uint64_t uncounted; /* no answer below it waits for the digest */
 	/* The table has no answer of a sequence below this one. */
 	uint64_t table_first;
 	struct kv_stored_answer *ring; /* NULL: not read from the table yet */
@@ -129,6 +130,8 @@ struct kv {
 	bool is_open;
 	uint64_t flushed_index;	 /* applied index at the last flush */
 	uint64_t flushed_before; /* and at the one before */
+	/* What the digest lacks is of sessions used since then. */
+	uint64_t counted_index;
 	/* All sessions; the least recently used is the first. */
 	struct kv_session_queue sessions;
 	struct kv_session_bucket buckets[SESSION_BUCKET_COUNT];
@@ -286,6 +289,9 @@ void kv_sessions_free(struct kv *);
 /* Writes back what changed since the last flush. */
 int kv_sessions_flush(struct kv *) MUST_CHECK;
 
+/* The digest has all that they lack in it from now on. */
+void kv_sessions_count(struct kv *);
+
 /* NULL when there is none. */
 struct kv_session *kv_session_find(struct kv *, uint64_t id);
 /* Reads its answers if that was not done yet. */
@@ -304,7 +310,7 @@ const struct kv_stored_answer *kv_session_answer(const struct kv_session *,
 struct kv_slice kv_stored_answer_bytes(const struct kv_stored_answer *);
 /* Makes room, so that the put of a small answer cannot fail. */
 int kv_session_reserve(struct kv_session *, uint64_t sequence) MUST_CHECK;
-int kv_session_store(struct kv *, struct kv_session *, uint64_t sequence,
+int kv_session_store(struct kv_session *, uint64_t sequence,
     const struct kv_answer *) MUST_CHECK;
 /* It was not used for too long. */
 bool kv_session_is_over(const struct kv *, const struct kv_session *);

@@ -105,10 +105,22 @@ struct kv_table {
 	int	(*seek)(void *, enum kv_space, struct kv_slice from,
 		    bool after, struct kv_slice *key,
 		    struct kv_slice *value);
-	/* NULL, or a get of this key comes soon; asked twice, at first
-	 * soonest.  Changes nothing but how long that get takes. */
-	void	(*expect)(void *, enum kv_space, struct kv_slice key,
-		    bool first);
+	/*
+	 * Get and put of KV_DATA for a table that can keep a number beside a
+	 * record, kv_record_hash() of it, to be computed once: both or, NULL,
+	 * neither.  *hash 0: it does not know it any more.
+	 */
+	int	(*get_hashed)(void *, struct kv_slice key,
+		    struct kv_slice *value, uint64_t *hash);
+	int	(*put_hashed)(void *, struct kv_slice key,
+		    struct kv_slice value, uint64_t hash);
+	/*
+	 * NULL, or a get of this key of KV_DATA comes soon.  Gives a place
+	 * that expect_there() is told a little later, still before the get;
+	 * 0: it need not.  Both change nothing but how long that get takes.
+	 */
+	uint64_t (*expect)(void *, struct kv_slice key);
+	void	(*expect_there)(void *, uint64_t place);
 	void	*arg;
 };
 
@@ -326,7 +338,10 @@ struct kv;
  * position 0), ERR_CORRUPT, or what the table gives. */
 int	kv_new(struct kv **, const struct kv_table *) MUST_CHECK;
 void	kv_free(struct kv *);
-const struct kv_position *kv_position(const struct kv *);
+/* As it is now: ask again after kv_apply(), the digest is added up then. */
+const struct kv_position *kv_position(struct kv *);
+uint64_t kv_applied_index(const struct kv *);
+uint64_t kv_log_time_ns(const struct kv *);
 /* Reads the position again: the owner aborted a transaction. */
 int	kv_reload(struct kv *) MUST_CHECK;
 
@@ -392,10 +407,12 @@ int	kv_apply(struct kv *, uint64_t index, uint64_t term,
 	    struct kv_answer *) MUST_CHECK;
 
 /*
- * An entry that kv_apply() will come to in a few: the table is told, twice,
- * which key it will ask for.  Any bytes.
+ * An entry that kv_apply() will come to in a few: the table is told which key
+ * it will ask for.  Any bytes.  What it gives goes to kv_expect_there() a
+ * little later.
  */
-void	kv_expect(struct kv *, const void *data, size_t size, bool first);
+uint64_t kv_expect(struct kv *, const void *data, size_t size);
+void	kv_expect_there(struct kv *, uint64_t place);
 
 /* The log time at which the next key expires, UINT64_MAX when none does.
  * When it has passed, a TICK would change something. */

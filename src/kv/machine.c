@@ -64,9 +64,22 @@ kv_free(struct kv *kv)
 }
 
 const struct kv_position *
-kv_position(const struct kv *kv)
+kv_position(struct kv *kv)
 {
+	kv_sessions_count(kv);
 	return &kv->position;
+}
+
+uint64_t
+kv_applied_index(const struct kv *kv)
+{
+	return kv->position.applied_index;
+}
+
+uint64_t
+kv_log_time_ns(const struct kv *kv)
+{
+	return kv->position.log_time_ns;
 }
 
 int
@@ -199,6 +212,7 @@ kv_write_begin(struct kv *kv)
 static int
 position_write(struct kv *kv, bool is_open)
 {
+	kv_sessions_count(kv);
 	return position_put(&kv->table, &kv->position, is_open);
 }
 
@@ -237,5 +251,6 @@ machine_load(struct kv *kv)
 	kv->flushed_index = kv->position.applied_index;
 	/* No session's answers are in memory. */
 	kv->flushed_before = kv->flushed_index;
+	kv->counted_index = kv->position.applied_index;
 	return code;
 }

@@ -6,7 +6,9 @@
  * are acknowledged a few entries later.  Both are therefore kept in memory
  * and reach the table at a flush; an answer that is acknowledged before
  * never does.  The digest counts what is in memory, that is, what the table
- * would hold if it were flushed now: it does not depend on flushes.
+ * would hold if it were flushed now: it does not depend on flushes.  It is
+ * brought up to date when somebody asks for it: what changed and was
+ * acknowledged in between is never hashed.
  *
  *	sessions, by last use:   7 . . . 3 . . . 9 | 4 . . . 8
  *	                         ^ the next to be  ^ used since the last
@@ -38,12 +40,15 @@ static void ring_free(struct kv_session *);
 static void slot_clear(struct kv_session *, struct kv_stored_answer *);
 static void session_record(const struct kv_session *,
     uint8_t record[SESSION_RECORD_SIZE]);
+static void session_count(struct kv *, struct kv_session *);
 static int session_flush(struct kv *, struct kv_session *);
 static int table_drop_answers(struct kv *, struct kv_session *, uint64_t end);
 static int ring_load(struct kv *, struct kv_session *);
 static int ring_grow(struct kv_session *, uint64_t sequence);
+static struct kv_stored_answer *ring_place(struct kv_session *,
+    uint64_t sequence, size_t size);
 static int ring_store(struct kv_session *, uint64_t sequence, uint64_t hash,
-    struct kv_slice record, bool is_dirty);
+    struct kv_slice record);
 static int compare_by_use(const void *, const void *);
 
 static inline struct kv_stored_answer *
@@ -141,6 +146,19 @@ kv_sessions_flush(struct kv *kv)
 	return ERR_OK;
 }
 
+void
+kv_sessions_count(struct kv *kv)
+{
+	struct kv_session *session =
+	    TAILQ_LAST(&kv->sessions, kv_session_queue);
+
+	for (; session != NULL && session->last_use > kv->counted_index;
+	     session = TAILQ_PREV(session, kv_session_queue, by_use)) {
+		session_count(kv, session);
+	}
+	kv->counted_index = kv->position.applied_index;
+}
+
 struct kv_session *
 kv_session_find(struct kv *kv, uint64_t id)
 {
@@ -179,6 +197,7 @@ kv_session_open(struct kv *kv, uint64_t id)
 	session->id = id;
 	session->lowest_open = 1;
 	session->end_sequence = 1;
+	session->uncounted = UINT64_MAX;
 	session->table_first = UINT64_MAX;
 	session->is_in_table = false;
 	TAILQ_INSERT_TAIL(&kv->sessions, session, by_use);
@@ -230,7 +249,6 @@ void
 kv_session_touch(struct kv *kv, struct kv_session *session, uint64_t index,
     uint64_t lowest_open)
 {
-	uint8_t key[SESSION_KEY_SIZE], record[SESSION_RECORD_SIZE];
 	struct kv_stored_answer *slot;
 
 	for (; session->lowest_open < lowest_open; session->lowest_open++) {
@@ -250,15 +268,10 @@ kv_session_touch(struct kv *kv, struct kv_session *session, uint64_t index,
 	}
 	session->last_use = index;
 	session->last_time_ns = kv->position.log_time_ns;
-	TAILQ_REMOVE(&kv->sessions, session, by_use);
-	TAILQ_INSERT_TAIL(&kv->sessions, session, by_use);
-
-	kv->position.digest -= session->hash;
-	kv_session_key(key, session->id);
-	session_record(session, record);
-	session->hash = kv_record_hash(KV_SESSIONS, kv_slice(key, sizeof(key)),
-	    kv_slice(record, sizeof(record)));
-	kv->position.digest += session->hash;
+	if (TAILQ_NEXT(session, by_use) != NULL) {
+		TAILQ_REMOVE(&kv->sessions, session, by_use);
+		TAILQ_INSERT_TAIL(&kv->sessions, session, by_use);
+	}
 }
 
 const struct kv_stored_answer *
@@ -283,36 +296,29 @@ kv_session_reserve(struct kv_session *session, uint64_t sequence)
 }
 
 int
-kv_session_store(struct kv *kv, struct kv_session *session, uint64_t sequence,
+kv_session_store(struct kv_session *session, uint64_t sequence,
     const struct kv_answer *answer)
 {
-	uint8_t key[ANSWER_KEY_SIZE], small[SMALL_ANSWER_SIZE_MAX];
-	uint8_t *large = NULL, *record = small;
-	size_t capacity = sizeof(small);
-	uint64_t hash;
-	int size, code;
+	size_t capacity = SMALL_ANSWER_SIZE_MAX + answer->value.size;
+	struct kv_stored_answer *slot;
+	int size;
 
+	assert(answer->value.size <= KV_TXN_ANSWER_SIZE_MAX);
 	assert(kv_session_answer(session, sequence) == NULL);
-	if (answer->value.size != 0) {
-		assert(answer->value.size <= KV_TXN_ANSWER_SIZE_MAX);
-		capacity += answer->value.size;
-		record = large = malloc(capacity);
-		if (large == NULL) {
-			return ERR_NOMEM;
-		}
+	slot = ring_place(session, sequence, capacity);
+	if (slot == NULL) {
+		return ERR_NOMEM;
 	}
-	size = kv_answer_encode(answer, record, capacity);
+	size = kv_answer_encode(answer,
+	    slot->large != NULL ? slot->large : slot->small, capacity);
 	assert(size > 0);
-	kv_answer_key(key, session->id, sequence);
-	hash = kv_record_hash(KV_ANSWERS, kv_slice(key, sizeof(key)),
-	    kv_slice(record, (size_t)size));
-	code = ring_store(session, sequence, hash,
-	    kv_slice(record, (size_t)size), true);
-	free(large);
-	if (code == ERR_OK) {
-		kv->position.digest += hash;
+	slot->size = (uint32_t)size;
+	slot->is_dirty = true;
+	session->answers_size += slot->size;
+	if (session->uncounted > sequence) {
+		session->uncounted = sequence;
 	}
-	return code;
+	return ERR_OK;
 }
 
 bool
@@ -388,6 +394,7 @@ kv_session_decode(struct kv_session *session, struct kv_slice key,
 	session->last_use = bytes_get_u64(from + 9);
 	session->last_time_ns = bytes_get_u64(from + 17);
 	session->end_sequence = session->lowest_open;
+	session->uncounted = UINT64_MAX;
 	session->table_first = 0;
 	session->is_in_table = true;
 	return session->lowest_open != 0 && session->lowest_open <= INT64_MAX ?
@@ -443,6 +450,36 @@ session_record(const struct kv_session *session,
 	bytes_put_u64(record + 1, session->lowest_open);
 	bytes_put_u64(record + 9, session->last_use);
 	bytes_put_u64(record + 17, session->last_time_ns);
+}
+
+/* In the digest is then what it holds now. */
+static void
+session_count(struct kv *kv, struct kv_session *session)
+{
+	uint8_t key[ANSWER_KEY_SIZE], record[SESSION_RECORD_SIZE];
+	uint64_t sequence = session->uncounted;
+	struct kv_stored_answer *slot;
+
+	if (sequence < session->lowest_open) {
+		sequence = session->lowest_open;
+	}
+	for (; sequence < session->end_sequence; sequence++) {
+		slot = ring_slot(session, sequence);
+		if (slot->size != 0 && slot->hash == 0) {
+			kv_answer_key(key, session->id, sequence);
+			slot->hash = kv_record_hash(KV_ANSWERS,
+			    kv_slice(key, sizeof(key)),
+			    kv_stored_answer_bytes(slot));
+			kv->position.digest += slot->hash;
+		}
+	}
+	session->uncounted = UINT64_MAX;
+	kv_session_key(key, session->id);
+	session_record(session, record);
+	kv->position.digest -= session->hash;
+	session->hash = kv_record_hash(KV_SESSIONS,
+	    kv_slice(key, SESSION_KEY_SIZE), kv_slice(record, sizeof(record)));
+	kv->position.digest += session->hash;
 }
 
 /* Its record, the answers that the table does not have, minus those that
@@ -569,7 +606,7 @@ ring_load(struct kv *kv, struct kv_session *session)
 			session->table_first = sequence;
 		}
 		code = ring_store(session, sequence,
-		    kv_record_hash(KV_ANSWERS, key, record), record, false);
+		    kv_record_hash(KV_ANSWERS, key, record), record);
 		kv_answer_key(wanted, id, sequence);
 		after = true;
 	}
@@ -610,30 +647,45 @@ ring_grow(struct kv_session *session, uint64_t sequence)
 	return ERR_OK;
 }
 
-static int
-ring_store(struct kv_session *session, uint64_t sequence, uint64_t hash,
-    struct kv_slice record, bool is_dirty)
+/* The slot, empty, with room for so many bytes; NULL: no memory. */
+static struct kv_stored_answer *
+ring_place(struct kv_session *session, uint64_t sequence, size_t size)
 {
 	struct kv_stored_answer *slot = ring_slot(session, sequence);
 
-	assert(record.size != 0 && record.size <= STORED_ANSWER_SIZE_MAX);
 	assert(slot->size == 0 && slot->large == NULL);
-	if (record.size > sizeof(slot->small)) {
-		slot->large = malloc(record.size);
+	if (size > sizeof(slot->small)) {
+		slot->large = malloc(size);
 		if (slot->large == NULL) {
-			return ERR_NOMEM;
+			return NULL;
 		}
 	}
-	memcpy(slot->large != NULL ? slot->large : slot->small, record.data,
-	    record.size);
 	slot->sequence = sequence;
-	slot->hash = hash;
-	slot->size = (uint32_t)record.size;
-	slot->is_dirty = is_dirty;
-	session->answers_size += record.size;
+	slot->hash = 0;
 	if (session->end_sequence <= sequence) {
 		session->end_sequence = sequence + 1;
 	}
+	return slot;
+}
+
+/* One that the table has. */
+static int
+ring_store(struct kv_session *session, uint64_t sequence, uint64_t hash,
+    struct kv_slice record)
+{
+	struct kv_stored_answer *slot;
+
+	assert(record.size != 0 && record.size <= STORED_ANSWER_SIZE_MAX);
+	slot = ring_place(session, sequence, record.size);
+	if (slot == NULL) {
+		return ERR_NOMEM;
+	}
+	memcpy(slot->large != NULL ? slot->large : slot->small, record.data,
+	    record.size);
+	slot->hash = hash;
+	slot->size = (uint32_t)record.size;
+	slot->is_dirty = false;
+	session->answers_size += record.size;
 	return ERR_OK;
 }
 

@@ -39,6 +39,7 @@ struct apply_item {
 	struct raft_entry entry;	/* type 0: a read */
 	uint64_t ref;
 	size_t copied_at;		/* of the bytes; SIZE_MAX: borrowed */
+	uint64_t place;			/* where its record is expected */
 	bool want_answer;
 };
 
@@ -107,8 +108,7 @@ static void	apply_keep_answer(struct apply_job *,
 static int	apply_entry(struct apply *, struct apply_job *,
 		    struct apply_item *, const void *);
 static int	apply_checkpoint(struct apply *);
-static void	apply_expect(struct apply *, const struct apply_job *, size_t,
-		    bool);
+static void	apply_expect(struct apply *, struct apply_job *, size_t);
 static int	apply_want(struct apply *, struct apply_job *);
 static void	apply_mark(struct apply *, struct apply_job *);
 static void	apply_measure(struct apply *);
@@ -241,6 +241,7 @@ apply_add_entry(struct apply *apply, const struct raft_entry *entry,
 	item = &job->items[job->count++];
 	item->entry = *entry;
 	item->ref = 0;
+	item->place = 0;
 	item->want_answer = want_answer;
 	item->copied_at = SIZE_MAX;
 	if (pin == UINT64_MAX && entry->size > 0) {
@@ -460,8 +461,7 @@ apply_run(struct apply *apply)
 	}
 	kv_limit_events(apply->kv, job->little_room ? APPLY_EVENTS_FEW : 0);
 	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
-		apply_expect(apply, job, i + 2 * APPLY_EXPECT, true);
-		apply_expect(apply, job, i + APPLY_EXPECT, false);
+		apply_expect(apply, job, i);
 		result = apply_item_run(apply, job, &job->items[i]);
 	}
 	if (job->count > 0) {
@@ -483,8 +483,8 @@ apply_run(struct apply *apply)
 	}
 	done->result = result;
 	done->results = job->results;
-	done->applied_index = kv_position(apply->kv)->applied_index;
-	done->log_time_ns = kv_position(apply->kv)->log_time_ns;
+	done->applied_index = kv_applied_index(apply->kv);
+	done->log_time_ns = kv_log_time_ns(apply->kv);
 	done->next_expiry_ns = kv_next_expiry_ns(apply->kv);
 	done->checkpoint_index = apply->checkpoint_index;
 	done->checkpoint_digest = apply->checkpoint_digest;
@@ -501,16 +501,19 @@ apply_item_data(const struct apply_job *job, const struct apply_item *item)
 	    job->copied.data + item->copied_at;
 }
 
-/* What an item of the job will ask for. */
+/* What later items of the job will ask for. */
 static void
-apply_expect(struct apply *apply, const struct apply_job *job, size_t i,
-    bool first)
+apply_expect(struct apply *apply, struct apply_job *job, size_t i)
 {
-	const struct apply_item *item = &job->items[i];
+	struct apply_item *item;
 
-	if (i < job->count) {
-		kv_expect(apply->kv, apply_item_data(job, item),
-		    item->entry.size, first);
+	if (i + 2 * APPLY_EXPECT < job->count) {
+		item = &job->items[i + 2 * APPLY_EXPECT];
+		item->place = kv_expect(apply->kv, apply_item_data(job, item),
+		    item->entry.size);
+	}
+	if (i + APPLY_EXPECT < job->count) {
+		kv_expect_there(apply->kv, job->items[i + APPLY_EXPECT].place);
 	}
 }
 
@@ -580,7 +583,7 @@ apply_entry(struct apply *apply, struct apply_job *job,
 	struct kv_answer answer;
 	int result;
 
-	if (item->entry.index <= kv_position(apply->kv)->applied_index) {
+	if (item->entry.index <= kv_applied_index(apply->kv)) {
 		return ERR_OK;
 	}
 	/* More does not go into memory: wait for a checkpoint. */
@@ -644,7 +647,7 @@ apply_keep_answer(struct apply_job *job, const struct apply_item *item,
 static int
 apply_checkpoint(struct apply *apply)
 {
-	uint64_t applied = kv_position(apply->kv)->applied_index;
+	uint64_t applied = kv_applied_index(apply->kv);
 	bool again;
 	int result;
 

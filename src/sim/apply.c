@@ -156,7 +156,7 @@ apply_is_dirty(const struct sim_node *node)
 static bool
 apply_entry(struct sim_node *node, const struct raft_entry *entry)
 {
-	const struct kv_position *position = kv_position(node->kv);
+	const struct kv_position *position;
 	struct kv_answer answer;
 
 	if (entry->index <= node->applied_ever) {
@@ -169,6 +169,7 @@ apply_entry(struct sim_node *node, const struct raft_entry *entry)
 	    &answer) != ERR_OK) {
 		return false;
 	}
+	position = kv_position(node->kv);
 	if (position->log_time_ns > node->log_time_ns) {
 		node->log_time_ns = position->log_time_ns;
 	}

@@ -38,7 +38,7 @@
 _Static_assert((SLOT_COUNT & (SLOT_COUNT - 1)) == 0, "slots are masked");
 
 struct record {
-	uint32_t hash;
+	uint64_t given;	       /* with the last put; 0: none */
 	uint32_t changed_at;   /* in `changed`, NOT_CHANGED or IN_ORDER */
 	uint32_t stored_size;  /* bytes in the tree; 0: none, or not known */
 	uint16_t counted_size; /* its part in changes.grown_size */
@@ -73,6 +73,7 @@ struct recent {
 	uint64_t count;
 	uint64_t seed;
 	bool is_touched; /* memory that held records now forgotten */
+	struct slot *last; /* found last: a put follows a get of its key */
 	struct recent_changes changes;
 	uint32_t digits[DIGIT_COUNT];
 };
@@ -93,7 +94,7 @@ static struct kv_slice value_of(const struct record *);
 static void put_value(struct record *, struct kv_slice value);
 static uint32_t tree_size(const struct record *);
 static uint32_t hash_of(const struct recent *, struct kv_slice key);
-static struct slot *find(const struct recent *, struct kv_slice key,
+static struct slot *find(struct recent *, struct kv_slice key,
     uint32_t *hash);
 static struct record *place(struct recent *, struct kv_slice key,
     size_t value_size);
@@ -152,36 +153,48 @@ recent_clear(struct recent *recent, bool give_back)
 	recent->count = 0;
 	recent->changed_count = 0;
 	recent->order_first = recent->order_end = 0;
+	recent->last = NULL;
 	memset(&recent->changes, 0, sizeof(recent->changes));
 }
 
 enum recent_state
-recent_get(
-    const struct recent *recent, struct kv_slice key, struct kv_slice *value)
+recent_get(struct recent *recent, struct kv_slice key, struct kv_slice *value,
+    uint64_t *given)
 {
 	uint32_t hash;
 	const struct slot *slot = find(recent, key, &hash);
 	const struct record *record;
 
+	*given = 0;
 	if (slot->at == 0) {
 		return RECENT_UNKNOWN;
 	}
 	record = record_at(recent, slot->at);
 	*value = value_of(record);
+	*given = record->given;
 	return (enum recent_state)record->state;
 }
 
+uint64_t
+recent_fetch(const struct recent *recent, struct kv_slice key)
+{
+	uint64_t at = hash_of(recent, key) & (SLOT_COUNT - 1);
+
+	__builtin_prefetch(&recent->slots[at]);
+	return at + 1;
+}
+
 void
-recent_fetch(const struct recent *recent, struct kv_slice key, bool slot_only)
+recent_fetch_there(const struct recent *recent, uint64_t place)
 {
 	const struct slot *slot =
-	    &recent->slots[hash_of(recent, key) & (SLOT_COUNT - 1)];
+	    &recent->slots[(place - 1) & (SLOT_COUNT - 1)];
+	const struct record *record;
 
-	if (slot_only) {
-		__builtin_prefetch(slot);
-	} else if (slot->at != 0) {
-		__builtin_prefetch(record_at(recent, slot->at));
-		__builtin_prefetch(record_at(recent, slot->at)->bytes + 64);
+	if (slot->at != 0) {
+		record = record_at(recent, slot->at);
+		__builtin_prefetch(record);
+		__builtin_prefetch(record->bytes + 64);
 	}
 }
 
@@ -208,7 +221,8 @@ recent_keep(struct recent *recent, struct kv_slice key,
 }
 
 bool
-recent_put(struct recent *recent, struct kv_slice key, struct kv_slice value)
+recent_put(struct recent *recent, struct kv_slice key, struct kv_slice value,
+    uint64_t given)
 {
 	struct record *record;
 
@@ -218,6 +232,7 @@ recent_put(struct recent *recent, struct kv_slice key, struct kv_slice value)
 		return false;
 	}
 	put_value(record, value);
+	record->given = given;
 	change(recent, record, RECENT_PRESENT);
 	return true;
 }
@@ -231,6 +246,7 @@ recent_del(struct recent *recent, struct kv_slice key)
 
 	assert(record->state == RECENT_PRESENT);
 	record->value_size = 0;
+	record->given = 0;
 	change(recent, record, RECENT_ABSENT);
 }
 
@@ -251,6 +267,7 @@ recent_forget(struct recent *recent, struct kv_slice key)
 		record->state = RECENT_UNKNOWN;
 		record->value_size = 0;
 		record->stored_size = 0;
+		record->given = 0;
 	}
 }
 
@@ -376,43 +393,58 @@ hash_of(const struct recent *recent, struct kv_slice key)
 	const uint8_t *from = key.data;
 	size_t left = key.size;
 
-	for (; left >= sizeof(word); left -= sizeof(word)) {
+	for (; left > sizeof(word); left -= sizeof(word)) {
 		memcpy(&word, from, sizeof(word));
 		hash = (hash ^ word) * HASH_MULTIPLY;
 		hash ^= hash >> 32;
 		from += sizeof(word);
 	}
 	word = 0;
-	memcpy(&word, from, left);
+	if (key.size >= sizeof(word)) {
+		/* The last bytes, some of them once more. */
+		memcpy(&word, from + left - sizeof(word), sizeof(word));
+	} else {
+		memcpy(&word, from, left);
+	}
 	hash = (hash ^ word) * HASH_MULTIPLY;
 	hash ^= hash >> 29;
 	return (uint32_t)(hash * HASH_MULTIPLY >> 32);
 }
 
+static bool
+is_of(const struct recent *recent, const struct slot *slot,
+    struct kv_slice key)
+{
+	const struct record *record = record_at(recent, slot->at);
+
+	return record->key_size == key.size &&
+	       memcmp(record->bytes, key.data, key.size) == 0;
+}
+
 /* The slot of the key, or the free one where it goes. */
 static struct slot *
-find(const struct recent *recent, struct kv_slice key, uint32_t *hash)
+find(struct recent *recent, struct kv_slice key, uint32_t *hash)
 {
-	const struct record *record;
-	struct slot *slot;
+	struct slot *slot = recent->last;
 	uint32_t i;
 
 	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
+	if (slot != NULL && slot->at != 0 && is_of(recent, slot, key)) {
+		*hash = slot->hash;
+		return slot;
+	}
 	*hash = hash_of(recent, key);
 	for (i = *hash;; i++) {
 		slot = &recent->slots[i & (SLOT_COUNT - 1)];
 		if (slot->at == 0) {
-			return slot;
+			break;
 		}
-		if (slot->hash != *hash) {
-			continue;
-		}
-		record = record_at(recent, slot->at);
-		if (record->key_size == key.size &&
-		    memcmp(record->bytes, key.data, key.size) == 0) {
-			return slot;
+		if (slot->hash == *hash && is_of(recent, slot, key)) {
+			break;
 		}
 	}
+	recent->last = slot;
+	return slot;
 }
 
 /*

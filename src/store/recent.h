@@ -46,12 +46,13 @@ void	recent_free(struct recent *);
 /* Forgets everything; true: gives the memory back, too. */
 void	recent_clear(struct recent *, bool give_back);
 
-enum recent_state recent_get(const struct recent *, struct kv_slice key,
-	    struct kv_slice *value);
+/* *hash: what came with the put; 0 when it was kept. */
+enum recent_state recent_get(struct recent *, struct kv_slice key,
+	    struct kv_slice *value, uint64_t *hash);
 /* A get will come soon: first the slot is fetched into the processor's cache,
- * and some gets later what it names. */
-void	recent_fetch(const struct recent *, struct kv_slice key,
-	    bool slot_only);
+ * and some gets later what it names, at the place that the first one gave. */
+uint64_t recent_fetch(const struct recent *, struct kv_slice key);
+void	recent_fetch_there(const struct recent *, uint64_t place);
 /*
  * The tree has this record (NULL: has none), and it is not known here.  Does
  * nothing when there is no room.
@@ -59,8 +60,8 @@ void	recent_fetch(const struct recent *, struct kv_slice key,
 void	recent_keep(struct recent *, struct kv_slice key,
 	    const struct kv_slice *value);
 /* False: there is no room, nothing was done. */
-bool	recent_put(struct recent *, struct kv_slice key, struct kv_slice value)
-	    MUST_CHECK;
+bool	recent_put(struct recent *, struct kv_slice key, struct kv_slice value,
+	    uint64_t hash) MUST_CHECK;
 /* The key, which is present here, is absent from now on. */
 void	recent_del(struct recent *, struct kv_slice key);
 /* What the tree has under this key is changed without us. */

@@ -176,12 +176,12 @@ write_recent(struct state *state, uint64_t count_max)
 }
 
 static int
-recent_table_get(
-    struct state *state, struct kv_slice key, struct kv_slice *value)
+recent_table_get(struct state *state, struct kv_slice key,
+    struct kv_slice *value, uint64_t *hash)
 {
 	int code;
 
-	switch (recent_get(state->recent, key, value)) {
+	switch (recent_get(state->recent, key, value, hash)) {
 	case RECENT_PRESENT:
 		return ERR_OK;
 	case RECENT_ABSENT:
@@ -198,8 +198,8 @@ recent_table_get(
 }
 
 static int
-recent_table_put(
-    struct state *state, struct kv_slice key, struct kv_slice value)
+recent_table_put(struct state *state, struct kv_slice key,
+    struct kv_slice value, uint64_t hash)
 {
 	int code;
 
@@ -207,7 +207,7 @@ recent_table_put(
 		recent_forget(state->recent, key);
 		return tree_put(state, KV_DATA, key, value);
 	}
-	if (recent_put(state->recent, key, value)) {
+	if (recent_put(state->recent, key, value, hash)) {
 		return ERR_OK;
 	}
 	code = write_recent(state, UINT64_MAX);
@@ -215,7 +215,8 @@ recent_table_put(
 		return code;
 	}
 	recent_clear(state->recent, false);
-	code = recent_put(state->recent, key, value) ? ERR_OK : ERR_INTERNAL;
+	code = recent_put(state->recent, key, value, hash) ? ERR_OK
+							   : ERR_INTERNAL;
 	assert(code == ERR_OK);
 	return code;
 }
@@ -224,8 +225,9 @@ static int
 recent_table_del(struct state *state, struct kv_slice key)
 {
 	struct kv_slice value;
+	uint64_t hash;
 
-	switch (recent_get(state->recent, key, &value)) {
+	switch (recent_get(state->recent, key, &value, &hash)) {
 	case RECENT_PRESENT:
 		recent_del(state->recent, key);
 		return ERR_OK;
@@ -249,13 +251,15 @@ table_get(
     void *arg, enum kv_space space, struct kv_slice key, struct kv_slice *value)
 {
 	struct state *state = arg;
+	uint64_t hash;
 
 	assert(key.size >= 1 && key.size <= KV_KEY_SIZE_MAX);
 	if (state->txn == NULL) {
 		return ERR_IO;
 	}
-	return is_recent(state, space) ? recent_table_get(state, key, value)
-				       : tree_get(state, space, key, value);
+	return is_recent(state, space)
+	           ? recent_table_get(state, key, value, &hash)
+	           : tree_get(state, space, key, value);
 }
 
 /* May the transaction be written to? */
@@ -278,8 +282,30 @@ table_put(
 		return code;
 	}
 	state->pages_most += WRITE_PAGES_MAX + value.size / 4096;
-	return is_recent(state, space) ? recent_table_put(state, key, value)
+	return is_recent(state, space) ? recent_table_put(state, key, value, 0)
 				       : tree_put(state, space, key, value);
+}
+
+static int
+table_get_hashed(
+    void *arg, struct kv_slice key, struct kv_slice *value, uint64_t *hash)
+{
+	struct state *state = arg;
+
+	return state->txn == NULL ? ERR_IO
+				  : recent_table_get(state, key, value, hash);
+}
+
+static int
+table_put_hashed(
+    void *arg, struct kv_slice key, struct kv_slice value, uint64_t hash)
+{
+	struct state *state = arg;
+	int code = check_write(state, key);
+
+	state->pages_most += WRITE_PAGES_MAX + value.size / 4096;
+	return code != ERR_OK ? code
+			      : recent_table_put(state, key, value, hash);
 }
 
 static int
@@ -296,14 +322,16 @@ table_del(void *arg, enum kv_space space, struct kv_slice key)
 				       : tree_del(state, space, key);
 }
 
-static void
-table_expect(void *arg, enum kv_space space, struct kv_slice key, bool first)
+static uint64_t
+table_expect(void *arg, struct kv_slice key)
 {
-	const struct state *state = arg;
+	return recent_fetch(((const struct state *)arg)->recent, key);
+}
 
-	if (is_recent(state, space)) {
-		recent_fetch(state->recent, key, first);
-	}
+static void
+table_expect_there(void *arg, uint64_t place)
+{
+	recent_fetch_there(((const struct state *)arg)->recent, place);
 }
 
 /* Moves to the record wanted; LMDB's code. */
@@ -416,7 +444,6 @@ state_init(struct state *state, struct store *store, struct contents *contents,
 	state->table.put = table_put;
 	state->table.del = table_del;
 	state->table.seek = table_seek;
-	state->table.expect = table_expect;
 	state->table.arg = state;
 }
 
@@ -437,6 +464,10 @@ state_open(struct state **result, struct store *store, struct err_buf *err)
 	if (code == ERR_OK && !state->read_only) {
 		state->recent = recent_new();
 		code = state->recent == NULL ? ERR_NOMEM : ERR_OK;
+		state->table.get_hashed = table_get_hashed;
+		state->table.put_hashed = table_put_hashed;
+		state->table.expect = table_expect;
+		state->table.expect_there = table_expect_there;
 	}
 	if (code != ERR_OK) {
 		code = err_set(err, code, "%s: %s", state->contents->env.name,

@@ -425,18 +425,23 @@ START_TEST(test_every_status_has_a_text)
 END_TEST
 
 static char expected_key[KV_KEY_SIZE_MAX + 1];
-static int expected_count;
+static uint64_t expected_count, expected_there;
 
-static void
-note_expected(void *arg, enum kv_space space, struct kv_slice key, bool first)
+static uint64_t
+note_expected(void *arg, struct kv_slice key)
 {
 	(void)arg;
-	ck_assert_int_eq(space, KV_DATA);
-	ck_assert(first);
 	ck_assert_uint_le(key.size, KV_KEY_SIZE_MAX);
 	memcpy(expected_key, key.data, key.size);
 	expected_key[key.size] = '\0';
-	expected_count++;
+	return ++expected_count;
+}
+
+static void
+note_there(void *arg, uint64_t place)
+{
+	(void)arg;
+	expected_there = place;
 }
 
 /* The one key of a command is expected, and no byte behind the end read. */
@@ -454,6 +459,7 @@ START_TEST(test_expect)
 	rig_init(&rig);
 	table = *memory_table_face(rig.table);
 	table.expect = note_expected;
+	table.expect_there = note_there;
 	ck_assert_int_eq(kv_new(&kv, &table), ERR_OK);
 	size = kv_command_encode(command, rig.buffer, KV_COMMAND_SIZE_MAX);
 	ck_assert_int_gt(size, 0);
@@ -461,19 +467,21 @@ START_TEST(test_expect)
 		copy = malloc((size_t)i + 1);
 		ck_assert_ptr_nonnull(copy);
 		memcpy(copy + 1, rig.buffer, (size_t)i);
-		expected_count = 0;
-		kv_expect(kv, copy + 1, (size_t)i, true);
+		expected_count = expected_there = 0;
+		kv_expect_there(kv, kv_expect(kv, copy + 1, (size_t)i));
 		free(copy);
 	}
-	ck_assert_int_eq(expected_count, has_key ? 1 : 0);
+	ck_assert_uint_eq(expected_count, has_key ? 1 : 0);
+	ck_assert_uint_eq(expected_there, expected_count);
 	if (has_key) {
 		ck_assert_uint_eq(strlen(expected_key), command->key.size);
 		ck_assert_int_eq(memcmp(expected_key, command->key.data,
 		    command->key.size), 0);
 	}
-	kv_expect(kv, NULL, 0, true);
+	ck_assert_uint_eq(kv_expect(kv, NULL, 0), 0);
 	/* A table that is not interested. */
-	kv_expect(rig.kv, rig.buffer, (size_t)size, true);
+	ck_assert_uint_eq(kv_expect(rig.kv, rig.buffer, (size_t)size), 0);
+	kv_expect_there(rig.kv, 0);
 	kv_free(kv);
 	rig_fini(&rig);
 }

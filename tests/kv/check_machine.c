@@ -153,7 +153,7 @@ apply_entry(struct rig *rig, uint64_t index, struct kv_answer *answer)
 }
 
 static void
-assert_same_position(const struct kv *one, const struct kv *other)
+assert_same_position(struct kv *one, struct kv *other)
 {
 	const struct kv_position *a = kv_position(one), *b = kv_position(other);
 

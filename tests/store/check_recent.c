@@ -103,7 +103,7 @@ START_TEST(test_order)
 	for (n = 0; n < COUNT_OF(counts); n++) {
 		for (i = 0; i < counts[n]; i++) {
 			key = draw_key(bytes);
-			ck_assert(recent_put(recent, key, key));
+			ck_assert(recent_put(recent, key, key, 0));
 		}
 		memset(&walk, 0, sizeof(walk));
 		i = recent_changes(recent).count;
@@ -129,12 +129,12 @@ START_TEST(test_slices)
 	struct kv_slice key, found, more = { large, sizeof(large) };
 	struct walk walk;
 	uint8_t bytes[64];
-	uint64_t i, left;
+	uint64_t i, left, hash;
 
 	ck_assert_ptr_nonnull(recent);
 	for (i = 0; i < 5000; i++) {
 		key = draw_key(bytes);
-		ck_assert(recent_put(recent, key, key));
+		ck_assert(recent_put(recent, key, key, 0));
 	}
 	for (i = 0; i < 20; i++) {
 		left = recent_changes(recent).count;
@@ -146,21 +146,21 @@ START_TEST(test_slices)
 		/* One that was written, and one that was not perhaps. */
 		key.data = walk.last;
 		key.size = walk.last_size;
-		ck_assert(recent_put(recent, key, more));
+		ck_assert(recent_put(recent, key, more, 0));
 		ck_assert_int_eq(
-		    recent_get(recent, key, &found), RECENT_PRESENT);
+		    recent_get(recent, key, &found, &hash), RECENT_PRESENT);
 		ck_assert_uint_eq(found.size, more.size);
 		ck_assert_uint_eq(recent_changes(recent).count, left - 99);
 		recent_del(recent, key);
 		ck_assert_int_eq(
-		    recent_get(recent, key, &found), RECENT_ABSENT);
+		    recent_get(recent, key, &found, &hash), RECENT_ABSENT);
 		recent_forget(recent, key);
 		ck_assert_int_eq(
-		    recent_get(recent, key, &found), RECENT_UNKNOWN);
+		    recent_get(recent, key, &found, &hash), RECENT_UNKNOWN);
 		ck_assert_uint_eq(recent_changes(recent).count, left - 100);
 		key = draw_key(bytes);
-		ck_assert(recent_put(recent, key, more));
-		ck_assert(recent_put(recent, key, key));
+		ck_assert(recent_put(recent, key, more, 0));
+		ck_assert(recent_put(recent, key, key, 0));
 	}
 	left = recent_changes(recent).count;
 	for (i = 0; recent_changes(recent).count > 0; i++) {
@@ -180,19 +180,68 @@ START_TEST(test_fails)
 	struct walk walk = { .fail_at = 3 };
 	uint8_t bytes[64];
 	struct kv_slice key;
+	uint64_t hash;
 	int i;
 
 	ck_assert_ptr_nonnull(recent);
 	for (i = 0; i < 50; i++) {
 		key = draw_key(bytes);
-		ck_assert(recent_put(recent, key, key));
+		ck_assert(recent_put(recent, key, key, 0));
 	}
 	ck_assert_int_eq(
 	    recent_write(recent, UINT64_MAX, meet, &walk), ERR_FULL);
 	ck_assert_uint_eq(walk.count, 3);
 	recent_clear(recent, false);
 	ck_assert_uint_eq(recent_changes(recent).count, 0);
-	ck_assert_int_eq(recent_get(recent, key, &key), RECENT_UNKNOWN);
+	ck_assert_int_eq(
+	    recent_get(recent, key, &key, &hash), RECENT_UNKNOWN);
+	recent_free(recent);
+}
+END_TEST
+
+/* What came with a put comes with the gets, until something else is there. */
+START_TEST(test_given)
+{
+	struct recent *recent = recent_new();
+	static uint8_t large[200];
+	struct kv_slice key = { "key", 3 }, other = { "other", 5 }, found;
+	struct kv_slice small = { large, 1 }, more = { large, sizeof(large) };
+	uint64_t hash;
+
+	ck_assert_ptr_nonnull(recent);
+	recent_keep(recent, key, &small);
+	ck_assert_int_eq(
+	    recent_get(recent, key, &found, &hash), RECENT_PRESENT);
+	ck_assert_uint_eq(hash, 0);
+	ck_assert(recent_put(recent, key, small, 7));
+	ck_assert(recent_put(recent, other, small, 8));
+	ck_assert_int_eq(
+	    recent_get(recent, key, &found, &hash), RECENT_PRESENT);
+	ck_assert_uint_eq(hash, 7);
+	/* It moves. */
+	ck_assert(recent_put(recent, key, more, 9));
+	ck_assert_int_eq(
+	    recent_get(recent, key, &found, &hash), RECENT_PRESENT);
+	ck_assert_uint_eq(hash, 9);
+	ck_assert_uint_eq(found.size, more.size);
+	ck_assert_int_eq(
+	    recent_get(recent, other, &found, &hash), RECENT_PRESENT);
+	ck_assert_uint_eq(hash, 8);
+	recent_del(recent, key);
+	ck_assert_int_eq(
+	    recent_get(recent, key, &found, &hash), RECENT_ABSENT);
+	ck_assert_uint_eq(hash, 0);
+	recent_forget(recent, other);
+	ck_assert_int_eq(
+	    recent_get(recent, other, &found, &hash), RECENT_UNKNOWN);
+	ck_assert_uint_eq(hash, 0);
+	recent_keep(recent, other, &more);
+	ck_assert_int_eq(
+	    recent_get(recent, other, &found, &hash), RECENT_PRESENT);
+	ck_assert_uint_eq(hash, 0);
+	recent_clear(recent, true);
+	ck_assert_int_eq(
+	    recent_get(recent, other, &found, &hash), RECENT_UNKNOWN);
 	recent_free(recent);
 }
 END_TEST
@@ -203,45 +252,57 @@ START_TEST(test_full)
 	struct recent *recent = recent_new();
 	static uint8_t large[RECENT_VALUE_SIZE_MAX];
 	struct kv_slice key, value = { large, 1 };
+	uint64_t hash;
 	uint32_t i;
 
 	ck_assert_ptr_nonnull(recent);
 	key.data = &i;
 	key.size = sizeof(i);
-	for (i = 0; recent_put(recent, key, value); i++) {
+	for (i = 0; recent_put(recent, key, value, 0); i++) {
 		continue;
 	}
 	ck_assert_uint_eq(i, RECENT_COUNT_MAX);
 	recent_keep(recent, key, &value);
-	ck_assert_int_eq(recent_get(recent, key, &value), RECENT_UNKNOWN);
+	ck_assert_int_eq(
+	    recent_get(recent, key, &value, &hash), RECENT_UNKNOWN);
 	i = 5;
-	ck_assert(recent_put(recent, key, value));
+	ck_assert(recent_put(recent, key, value, 0));
 	recent_clear(recent, false);
 	value.size = sizeof(large);
-	for (i = 0; recent_put(recent, key, value); i++) {
+	for (i = 0; recent_put(recent, key, value, 0); i++) {
 		continue;
 	}
 	ck_assert_uint_gt(i, RECENT_SIZE / 1100);
 	ck_assert_uint_lt(i, RECENT_SIZE / 1024);
 	i = 5;
-	ck_assert(recent_put(recent, key, value));
+	ck_assert(recent_put(recent, key, value, 0));
 	recent_del(recent, key);
-	ck_assert_int_eq(recent_get(recent, key, &value), RECENT_ABSENT);
+	ck_assert_int_eq(
+	    recent_get(recent, key, &value, &hash), RECENT_ABSENT);
 	recent_free(recent);
 }
 END_TEST
 
 /* ------------------------------------------------------ before the tree */
 
+static uint64_t hashes_known;
+
 static void
 assert_same_get(struct kv_slice key)
 {
 	struct kv_slice value, wanted;
-	int code = table->get(table->arg, KV_DATA, key, &value);
+	uint64_t hash;
+	int code = table->get_hashed(table->arg, key, &value, &hash);
 
 	ck_assert_int_eq(
 	    code, face->get(face->arg, KV_DATA, key, &wanted));
 	if (code == ERR_OK) {
+		/* It is of this record, or not known. */
+		if (hash != 0) {
+			ck_assert_uint_eq(
+			    hash, kv_record_hash(KV_DATA, key, value));
+			hashes_known++;
+		}
 		ck_assert_uint_eq(value.size, wanted.size);
 		ck_assert_int_eq(
 		    memcmp(value.data, wanted.data, value.size), 0);
@@ -280,8 +341,14 @@ assert_same_all(void)
 static void
 put_both(struct kv_slice key, struct kv_slice value)
 {
-	ck_assert_int_eq(
-	    table->put(table->arg, KV_DATA, key, value), ERR_OK);
+	if (prng_below(&prng, 4) == 0) {
+		ck_assert_int_eq(
+		    table->put(table->arg, KV_DATA, key, value), ERR_OK);
+	} else {
+		ck_assert_int_eq(table->put_hashed(table->arg, key, value,
+				     kv_record_hash(KV_DATA, key, value)),
+		    ERR_OK);
+	}
 	ck_assert_int_eq(face->put(face->arg, KV_DATA, key, value), ERR_OK);
 }
 
@@ -353,9 +420,11 @@ START_TEST(test_model)
 {
 	int i;
 
+	hashes_known = 0;
 	for (i = 0; i < 40000; i++) {
 		step();
 	}
+	ck_assert_uint_gt(hashes_known, 1000);
 	checkpoint_both();
 	state_close(state);
 	store_close(store);
@@ -526,6 +595,7 @@ main(void)
 	tcase_add_test(alone, test_order);
 	tcase_add_test(alone, test_slices);
 	tcase_add_test(alone, test_fails);
+	tcase_add_test(alone, test_given);
 	tcase_add_test(alone, test_full);
 	suite_add_tcase(suite, alone);
 	tcase_set_timeout(tree, 300);
