@@ -296,6 +296,49 @@ START_TEST(test_edges)
 }
 END_TEST
 
+/* Cut at each index of a block: it goes when all of it is before, no sooner.
+ * The snapshot is of an entry that the same transaction appends. */
+START_TEST(test_cut_edges)
+{
+	struct raft_hard_state hard_state = { .term = 2 };
+	struct raft_snapshot snapshot = { .index = 6, .term = 2,
+		.configuration.index = 1 };
+	uint64_t wanted = 2 + (uint64_t)_i, first;
+	struct store_entry_info info;
+	struct store_log_info log;
+	struct raft_entry entry;
+	struct store *store;
+	uint32_t chain, i;
+
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(store_entry_info(store, 1, &info), ERR_OK);
+	chain = info.chain;
+	for (i = 2; i <= 6; i++) {
+		entry = test_entry(i, 2);
+		chain = record_chain(
+		    chain, i, 2, entry.type, entry.checksum);
+	}
+	store_chain_encode(snapshot.chain, chain, 0);
+	/* 1 alone; 2, 3, 4, 5, 6 together. */
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	store_set_hard_state(store, &hard_state);
+	test_append(store, 2, 7, 2);
+	store_snapshot(store, &snapshot);
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	(void)store_cut(store, wanted);
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	first = wanted == 7 ? 7 : 2;
+	ck_assert_int_eq(store_log_info(store, &log), ERR_OK);
+	ck_assert_uint_eq(log.first_index, first);
+	ck_assert_uint_eq(log.last_index, 6);
+	ck_assert_int_eq(store_chain(store, 6, &chain), ERR_OK);
+	ck_assert_int_eq(store_check(store, test_print, &i), ERR_OK);
+	store_close(store);
+}
+END_TEST
+
 struct model {
 	uint64_t terms[4096];		/* of entries, by index */
 	uint64_t first, last, term, snapshot;
@@ -453,6 +496,7 @@ make_suite(void)
 	tcase_add_loop_test(tcase, test_wild_size, 0, 6);
 	tcase_add_loop_test(tcase, test_serial, 0, 2);
 	tcase_add_loop_test(tcase, test_edges, 0, 4);
+	tcase_add_loop_test(tcase, test_cut_edges, 0, 6);
 	tcase_add_loop_test(tcase, test_histories, 0, 8);
 	suite_add_tcase(suite, tcase);
 	return suite;
