@@ -6,40 +6,27 @@
  */
 #include "client/handle.h"
 
+static int	submit(struct raftsup *, const struct raftsup_request *,
+		    uint64_t);
+
 int
 raftsup_submit(struct raftsup *handle, const struct raftsup_request *request,
     uint64_t tag)
 {
-	struct op *op;
 	int code;
 
 	if (!handle_is_ours(handle)) {
 		return RAFTSUP_USAGE;
 	}
-	code = limits_check(handle, request);
-	if (code != 0) {
-		return code;
+	code = submit(handle, request, tag);
+	if (code != RAFTSUP_OK) {
+		/* The others of its row do not wait for it. */
+		flight_flush(handle);
 	}
-	if (handle->in_flight >= RAFTSUP_IN_FLIGHT_MAX ||
-	    (op = op_new(handle, OP_ASYNC)) == NULL) {
-		return handle_fail(handle, RAFTSUP_NOT_APPLIED,
-		    "%d requests are in flight: poll for answers first",
-		    RAFTSUP_IN_FLIGHT_MAX);
-	}
-	code = encode_request(handle, op, request);
-	if (code != 0) {
-		session_release(handle, op);
-		op_free(handle, op);
-		return code;
-	}
-	op->tag = tag;
-	handle->in_flight++;
-	flight_submit(handle, op, handle->held > 0 ? handle->held_ns :
-	    clock_now_ns(), flight_timeout(handle, op), request->more);
-	if (!request->more) {
+	if (code != RAFTSUP_OK || !request->more) {
 		fd_arm(handle);
 	}
-	return RAFTSUP_OK;
+	return code;
 }
 
 int
@@ -83,4 +70,33 @@ size_t
 raftsup_in_flight(const struct raftsup *handle)
 {
 	return handle->in_flight;
+}
+
+static int
+submit(struct raftsup *handle, const struct raftsup_request *request,
+    uint64_t tag)
+{
+	int code = limits_check(handle, request);
+	struct op *op;
+
+	if (code != 0) {
+		return code;
+	}
+	if (handle->in_flight >= RAFTSUP_IN_FLIGHT_MAX ||
+	    (op = op_new(handle, OP_ASYNC)) == NULL) {
+		return handle_fail(handle, RAFTSUP_NOT_APPLIED,
+		    "%d requests are in flight: poll for answers first",
+		    RAFTSUP_IN_FLIGHT_MAX);
+	}
+	code = encode_request(handle, op, request);
+	if (code != 0) {
+		session_release(handle, op);
+		op_free(handle, op);
+		return code;
+	}
+	op->tag = tag;
+	handle->in_flight++;
+	flight_submit(handle, op, handle->held > 0 ? handle->held_ns :
+	    clock_now_ns(), flight_timeout(handle, op), request->more);
+	return RAFTSUP_OK;
 }

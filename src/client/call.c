@@ -4,6 +4,7 @@
  */
 #include "client/handle.h"
 
+static int	refuse(struct raftsup *, int code, struct raftsup_answer *);
 static int	fail(struct raftsup *, int code, struct raftsup_answer *);
 
 int
@@ -20,18 +21,18 @@ raftsup_call(struct raftsup *handle, const struct raftsup_request *request,
 	answer_take_back(handle);
 	code = limits_check(handle, request);
 	if (code != 0) {
-		return fail(handle, code, answer);
+		return refuse(handle, code, answer);
 	}
 	op = op_new(handle, OP_CALL);
 	if (op == NULL) {
-		return fail(handle, handle_fail(handle, RAFTSUP_INTERNAL,
+		return refuse(handle, handle_fail(handle, RAFTSUP_INTERNAL,
 		    "no room for one more call"), answer);
 	}
 	code = encode_request(handle, op, request);
 	if (code != 0) {
 		session_release(handle, op);
 		op_free(handle, op);
-		return fail(handle, code, answer);
+		return refuse(handle, code, answer);
 	}
 	now_ns = clock_now_ns();
 	flight_submit(handle, op, now_ns, flight_timeout(handle, op), false);
@@ -145,6 +146,15 @@ raftsup_watch(struct raftsup *handle, const void *prefix, size_t prefix_size,
 		*position = answer->position;
 	}
 	return code;
+}
+
+/* What was kept to be sent together with it goes without it. */
+static int
+refuse(struct raftsup *handle, int code, struct raftsup_answer *answer)
+{
+	flight_flush(handle);
+	fd_arm(handle);
+	return fail(handle, code, answer);
 }
 
 /* Nothing was sent. */

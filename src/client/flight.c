@@ -81,6 +81,7 @@ flight_submit(struct raftsup *handle, struct op *op, uint64_t now_ns,
 	op->state = OP_QUEUED;
 	TAILQ_INSERT_TAIL(&handle->queued, op, link);
 	handle->look_ns = time_min(handle->look_ns, op->deadline_ns);
+	handle->tick_ns = time_min(handle->tick_ns, op->deadline_ns);
 	if (handle->held == 0) {
 		begin_turn(handle, now_ns);
 	}

@@ -289,6 +289,41 @@ START_TEST(test_more_and_change)
 }
 END_TEST
 
+static bool
+is_readable(int fd, int timeout_ms)
+{
+	struct pollfd entry = { .fd = fd, .events = POLLIN };
+	int count = poll(&entry, 1, timeout_ms);
+
+	ck_assert_int_ge(count, 0);
+	return count == 1 && (entry.revents & POLLIN) != 0;
+}
+
+/* One that is refused ends a row too: what was kept is not forgotten. */
+START_TEST(test_more_and_refused)
+{
+	struct raftsup_request bad = set_request("k", "v");
+	struct raftsup_answer answer;
+	int fd = raftsup_fd(handle);
+
+	warm_up();
+	ck_assert_int_ge(fd, 0);
+	bad.key_size = 0;
+	for (size_t i = 0; i < 3; i++) {
+		submit_more("kept", true);
+	}
+	ck_assert_code(handle, _i == 0 ? raftsup_submit(handle, &bad, 0) :
+	    raftsup_call(handle, &bad, NULL), RAFTSUP_USAGE);
+	for (size_t i = 0; i < 3; i++) {
+		/* The descriptor alone: nobody polls before it says so. */
+		do {
+			ck_assert(is_readable(fd, POLL_MS));
+		} while (raftsup_poll(handle, 0, &answer) != RAFTSUP_OK);
+		ck_assert_int_eq(answer.code, RAFTSUP_OK);
+	}
+}
+END_TEST
+
 START_TEST(test_poll_timeout)
 {
 	struct raftsup_answer answer;
@@ -335,17 +370,20 @@ START_TEST(test_timeouts)
 }
 END_TEST
 
-/* ---- the descriptor */
-
-static bool
-is_readable(int fd, int timeout_ms)
+/* Who may wait for less than the time between two looks is not kept longer. */
+START_TEST(test_short_timeout)
 {
-	struct pollfd entry = { .fd = fd, .events = POLLIN };
-	int count = poll(&entry, 1, timeout_ms);
-
-	ck_assert_int_ge(count, 0);
-	return count == 1 && (entry.revents & POLLIN) != 0;
+	warm_up();
+	fake_rule(fake, (struct fake_rule){ .act = FAKE_SILENT,
+	    .count = UINT32_MAX });
+	set_timeout(SLICE_NS_MIN / 8);
+	submit_more("short", _i == 1);
+	ck_assert_uint_le(handle->tick_ns, handle->look_ns);
+	ck_assert_int_eq(poll_one().code, RAFTSUP_MAYBE);
 }
+END_TEST
+
+/* ---- the descriptor */
 
 START_TEST(test_fd)
 {
@@ -461,8 +499,10 @@ make_suite(void)
 	tcase_add_test(tcase, test_more_than_the_ring);
 	tcase_add_loop_test(tcase, test_more_follow, 0, 5);
 	tcase_add_loop_test(tcase, test_more_and_change, 0, 2);
+	tcase_add_loop_test(tcase, test_more_and_refused, 0, 2);
 	tcase_add_test(tcase, test_poll_timeout);
 	tcase_add_test(tcase, test_timeouts);
+	tcase_add_loop_test(tcase, test_short_timeout, 0, 2);
 	tcase_add_test(tcase, test_fd);
 	tcase_add_loop_test(tcase, test_fd_timers, 0, 2);
 	tcase_add_test(tcase, test_fd_and_blocking);
