@@ -578,18 +578,18 @@ static void
 peers_sent_short(struct node *node, const struct raft_message *message,
     uint64_t next_index)
 {
-	const struct gather *gather;
+	const struct peer *peer = peer_of(node, message->to);
 	struct node_short *item;
 
 	if (node->short_count == NODE_SHORT_MAX) {
 		/* The follower's refusal will tell the core as well. */
 		return;
 	}
-	gather = &peer_of(node, message->to)->gather;
 	item = &node->shorts[node->short_count++];
 	item->to = message->to;
-	item->request = message == &gather->message ?
-	    gather_request(gather, next_index) : message->request;
+	/* A chunk may come back after its addressee was removed. */
+	item->request = peer != NULL && message == &peer->gather.message ?
+	    gather_request(&peer->gather, next_index) : message->request;
 	item->next_index = next_index;
 }
 
