@@ -208,6 +208,10 @@ journal_write(struct journal *journal, struct journal_at *at, size_t *span)
 		    *span, journal->begin + end);
 	}
 	CRASH_POINT("journal: record written");
+	if (code != ERR_OK) {
+		/* All of it may be there, and it counts for nothing. */
+		journal->fresh = true;
+	}
 	return code;
 }
 

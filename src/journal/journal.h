@@ -121,7 +121,8 @@ struct journal {
 
 	struct journal_at at;
 	size_t end;		/* where the next record begins */
-	bool fresh;		/* a former run's torn record may be there */
+	bool fresh;		/* a record that does not count may be there:
+				 * torn in a former run, or failed to write */
 	uint32_t *places;	/* of entries that LMDB does not have */
 	uint32_t count;
 	_Atomic uint64_t pages_size;	/* that they will take there */
@@ -174,8 +175,10 @@ void	journal_advance(struct journal *, const struct journal_at *,
 	    size_t span);
 /*
  * The next transaction of LMDB's ends the lap: there are records in it, or it
- * is the first one of this run.  What a death has torn must not come back
- * when a later record, torn in its turn, brings the piece that it lacked.
+ * is the first one of this run, or since a write failed.  What a death has torn
+ * must not come back when a later record, torn in its turn, brings the piece
+ * that it lacked; nor a record that was there although its write had failed,
+ * on top of a log that has changed.
  */
 bool	journal_ends_lap(const struct journal *);
 /* LMDB has everything, for good: the next lap begins. */

@@ -21,6 +21,7 @@ enum fault {
 	FAULT_WRITE,    /* pages */
 	FAULT_META,     /* the meta page */
 	FAULT_JOURNAL,  /* a record */
+	FAULT_TOLD,     /* a record: its bytes are there, and it says not */
 	FAULT_ALLOCATE, /* fallocate */
 	FAULT_DISK,     /* the disk has other bytes than the cache */
 };
@@ -83,6 +84,11 @@ pwrite(int fd, const void *data, size_t size, off_t offset)
 	write_calls += !is_meta && !is_record;
 	if (is_record && sync_word == 0) {
 		word_unset_at_sync = true;
+	}
+	if (is_record && fails(FAULT_TOLD)) {
+		(void)syscall(SYS_pwrite64, fd, data, size, offset);
+		errno = fault_errno;
+		return -1;
 	}
 	return fails(is_record     ? FAULT_JOURNAL
 		         : is_meta ? FAULT_META
@@ -349,6 +355,37 @@ START_TEST(test_commit_full)
 }
 END_TEST
 
+/* The first record of a lap is on the disk, and nothing of it counts: the
+ * transaction that comes instead of it ends that lap. */
+START_TEST(test_record_full)
+{
+	struct store *store;
+
+	test_create(STORE_POWER);
+	store = open_with_word(STORE_POWER);
+	ck_assert_int_eq(store_set_run(store, 1), ERR_OK);
+	set_fault(FAULT_TOLD, ENOSPC);
+	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_FULL);
+	ck_assert_uint_eq(journal_calls, 1);
+	ck_assert_ptr_null(store_latched(store));
+	test_is_whole(store, 1);
+	set_fault(FAULT_NONE, 0);
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	store_set_hard_state(
+	    store, &(struct raft_hard_state){ .term = 2, .vote = 0 });
+	test_append(store, 2, 40, 2);
+	store_truncate(store, 30);
+	test_append(store, 30, 50, 2);
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	ck_assert_uint_eq(journal_calls, 0);
+	test_is_whole(store, 49);
+	store_close(store);
+	store = open_with_word(STORE_POWER);
+	test_is_whole(store, 49);
+	store_close(store);
+}
+END_TEST
+
 /* No room in the middle of a checkpoint: back to the last one. */
 START_TEST(test_checkpoint_full)
 {
@@ -562,6 +599,7 @@ make_suite(void)
 	tcase_add_loop_test(tcase, test_commit_stops, 0, (int)COUNT_OF(stops));
 	tcase_add_loop_test(tcase, test_forced_sync_stops, 0, 2);
 	tcase_add_test(tcase, test_checkpoint_stops);
+	tcase_add_test(tcase, test_record_full);
 	tcase_add_loop_test(tcase, test_commit_full, 0, (int)COUNT_OF(fulls));
 	tcase_add_test(tcase, test_checkpoint_full);
 	tcase_add_test(tcase, test_no_blocks);
