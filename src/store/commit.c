@@ -465,6 +465,8 @@ commit_direct(struct store *store)
 	if (installing != NULL) {
 		installing->named = true;
 	}
+	/* Before readers can see it; pairs with the load in read_part(). */
+	atomic_store(&store->committing, true);
 	CRASH_POINT("journal: flush to be committed");
 	code = env_commit(&store->log, txn);
 	CRASH_POINT("journal: flush committed");
@@ -472,6 +474,7 @@ commit_direct(struct store *store)
 		CRASH_POINT("snapshot: install committed");
 	}
 	if (code != ERR_OK) {
+		atomic_store(&store->committing, false);
 		if (installing != NULL && code == ERR_FULL &&
 		    store_reader_begin(store, &txn) == ERR_OK) {
 			/* Nothing of it is in the store: LMDB would have
@@ -484,6 +487,7 @@ commit_direct(struct store *store)
 	pthread_mutex_lock(&store->tail_lock);
 	store->tail = store->stored = store->next;
 	store->flushes++;
+	atomic_store(&store->committing, false);
 	journal_restart(&store->journal);
 	pthread_mutex_unlock(&store->tail_lock);
 	CRASH_POINT("journal: lap begun");

@@ -267,6 +267,7 @@ read_part(struct reading *reading, uint64_t end_index, int *code)
 {
 	struct store *store = reading->store;
 	uint64_t first = reading->index, stored, flushes;
+	bool apart = false;
 	MDB_txn *txn = NULL;
 
 	pthread_mutex_lock(&store->tail_lock);
@@ -278,12 +279,15 @@ read_part(struct reading *reading, uint64_t end_index, int *code)
 	stored = store->stored.last_index;
 	flushes = store->flushes;
 	if (*code == ERR_OK && first <= stored) {
+		/* The transaction may show what is not published yet;
+		 * pairs with the store in commit_direct(). */
+		apart = atomic_load(&store->committing);
 		pthread_mutex_unlock(&store->tail_lock);
 		*code = read_stored(reading, txn,
 		    end_index <= stored ? end_index : stored + 1);
 		pthread_mutex_lock(&store->tail_lock);
 	}
-	if (flushes != store->flushes) {
+	if (apart || flushes != store->flushes) {
 		/* The next part may be of another history. */
 		reading->has_chain = false;
 	} else if (*code == ERR_OK && reading->index > stored) {

@@ -111,6 +111,7 @@ struct store {
 	struct log_tail tail;		/* as of the last commit */
 	struct log_tail stored;		/* as of LMDB's last commit */
 	uint64_t flushes;		/* of those commits, since open */
+	_Atomic bool committing;	/* LMDB may be ahead of stored */
 	struct journal journal;
 	struct journal_file journal_file;
 	_Atomic uint64_t entry_count;	/* appended since open */
