@@ -184,6 +184,7 @@ START_TEST(test_states)
 	struct kv *kv;
 	uint64_t index;
 
+	cluster_value_size = LAYOUT_BLOCK_SIZE / 2;
 	CLUSTER_FILLED({ 60, 59 }, { 60, 59 }, { 60, 1 });
 	store = cluster_open(3);
 	ck_assert_int_eq(state_open(&state, store, &cluster_err), ERR_OK);
@@ -214,6 +215,7 @@ END_TEST
 /* Each log begins elsewhere; one is empty. */
 START_TEST(test_cut)
 {
+	cluster_value_size = LAYOUT_BLOCK_SIZE / 2;
 	CLUSTER_FILLED({ 100, 90 }, { 95, 50 }, { 61, 60 });
 	cluster_cut(1, 70);
 	cluster_cut(2, 40);
@@ -232,6 +234,7 @@ START_TEST(test_cut_difference)
 	const struct check_finding *finding;
 	struct store *store;
 
+	cluster_value_size = LAYOUT_BLOCK_SIZE / 2;
 	CLUSTER_FILLED({ 70, 60 }, { 70, 60 }, { 40, 10 });
 	store = cluster_open(3);
 	cluster_write(store, 2, 1, 40, 41, 2, "other");
@@ -249,6 +252,7 @@ END_TEST
 /* What one has applied is not in a quorum of logs, cut ones included. */
 START_TEST(test_cut_lost)
 {
+	cluster_value_size = LAYOUT_BLOCK_SIZE / 2;
 	CLUSTER_FILLED({ 70, 60 }, { 51, 50 }, { 51, 50 });
 	cluster_cut(1, 61);
 	cluster_cut(2, 51);

@@ -20,6 +20,7 @@
 #include "store/snapshot.h"
 #include "store/state.h"
 #include "store/store.h"
+#include "store/store_layout.h"
 #include "tests/base/check_run.h"
 #include "tests/base/temporary.h"
 
@@ -27,6 +28,10 @@
 
 static char cluster_dir[256];
 static struct err_buf cluster_err;
+
+/* Bytes of a value, when more than its text: above half of a block each entry
+ * has one to itself, and a log can be cut anywhere. */
+static size_t cluster_value_size;
 
 static inline struct store_options
 cluster_options(void)
@@ -45,6 +50,7 @@ static inline void
 cluster_setup(void)
 {
 	temporary_make(cluster_dir, sizeof(cluster_dir), "check_cluster");
+	cluster_value_size = 0;
 }
 
 static inline void
@@ -115,7 +121,7 @@ static inline struct raft_entry
 cluster_entry(uint64_t index, uint64_t term, const char *text)
 {
 	static uint8_t data[4096];
-	char key[32], value[200];
+	char key[32], value[LAYOUT_BLOCK_SIZE] = "";
 	struct kv_command command = { .op = KV_OP_SET };
 	struct raft_entry entry = {
 		.index = index,
@@ -130,7 +136,8 @@ cluster_entry(uint64_t index, uint64_t term, const char *text)
 	command.key.data = key;
 	command.key.size = strlen(key);
 	command.value.data = value;
-	command.value.size = strlen(value);
+	command.value.size = cluster_value_size > strlen(value) ?
+	    cluster_value_size : strlen(value);
 	if (index == 2) {
 		command = (struct kv_command){ .op = KV_OP_OPEN };
 	} else {
