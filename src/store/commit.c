@@ -445,6 +445,32 @@ commit_record(struct store *store)
 	return ERR_OK;
 }
 
+/*
+ * ERR_FULL: nothing of the transaction is in the store.  But LMDB has stopped,
+ * and latches, if the meta page is in doubt: it might say that it covers
+ * records that are written to the journal later.
+ */
+static int
+commit_failed(struct store *store, struct receive *installing, int code)
+{
+	MDB_txn *txn;
+
+	if (code == ERR_FULL) {
+		code = store_reader_begin(store, &txn);
+		if (code == ERR_OK) {
+			store_reader_end(store, txn);
+			if (installing != NULL) {
+				installing->named = false;
+			}
+		}
+		if (code == ERR_OK || code == ERR_BUSY) {
+			code = ERR_FULL;
+		}
+	}
+	atomic_store(&store->committing, false);
+	return code;
+}
+
 /* The batch is a transaction, with all of the journal. */
 static int
 commit_direct(struct store *store)
@@ -474,15 +500,7 @@ commit_direct(struct store *store)
 		CRASH_POINT("snapshot: install committed");
 	}
 	if (code != ERR_OK) {
-		atomic_store(&store->committing, false);
-		if (installing != NULL && code == ERR_FULL &&
-		    store_reader_begin(store, &txn) == ERR_OK) {
-			/* Nothing of it is in the store: LMDB would have
-			 * stopped if the meta page were in doubt. */
-			store_reader_end(store, txn);
-			installing->named = false;
-		}
-		return code;
+		return commit_failed(store, installing, code);
 	}
 	pthread_mutex_lock(&store->tail_lock);
 	store->tail = store->stored = store->next;

@@ -234,13 +234,17 @@ journal_file_create(const char *dir, const struct store_identity *identity,
 
 /* ---------------------------------------------------------------- opening */
 
-/* A page that is written needs no new block, and no other room. */
+/* A page that is written needs no new block, and no other room.  A copy may
+ * have holes. */
 static bool
 overwrites_in_place(int fd)
 {
 	struct statfs fs;
+	struct stat st;
 
-	return fstatfs(fd, &fs) == 0 &&
+	return fstat(fd, &st) == 0 &&
+	       (uint64_t)st.st_blocks * 512 >= shape.block + shape.size &&
+	       fstatfs(fd, &fs) == 0 &&
 	       ((unsigned long)fs.f_type == EXT4_SUPER_MAGIC ||
 		   (unsigned long)fs.f_type == XFS_SUPER_MAGIC ||
 		   (unsigned long)fs.f_type == TMPFS_MAGIC);

@@ -20,6 +20,7 @@ enum fault {
 	FAULT_SYNC,     /* fdatasync */
 	FAULT_WRITE,    /* pages */
 	FAULT_META,     /* the meta page */
+	FAULT_DOUBT,    /* it is there, it says not, and stays there */
 	FAULT_JOURNAL,  /* a record */
 	FAULT_TOLD,     /* a record: its bytes are there, and it says not */
 	FAULT_ALLOCATE, /* fallocate */
@@ -88,6 +89,13 @@ pwrite(int fd, const void *data, size_t size, off_t offset)
 	if (is_record && fails(FAULT_TOLD)) {
 		(void)syscall(SYS_pwrite64, fd, data, size, offset);
 		errno = fault_errno;
+		return -1;
+	}
+	if (is_meta && fails(FAULT_DOUBT)) {
+		if (meta_calls == 1) {
+			(void)syscall(SYS_pwrite64, fd, data, size, offset);
+			errno = fault_errno;
+		}
 		return -1;
 	}
 	return fails(is_record     ? FAULT_JOURNAL
@@ -259,6 +267,30 @@ START_TEST(test_commit_stops)
 	store_close(store);
 	ck_assert_uint_eq(sync_calls, 0);
 	ck_assert_uint_eq(sync_word, 1);
+}
+END_TEST
+
+/* The meta page is in doubt: records that were written to the journal after it
+ * would be lost if LMDB said that it covers them. */
+START_TEST(test_meta_full)
+{
+	enum store_durability durability =
+	    _i % 2 == 0 ? STORE_POWER : STORE_PROCESS;
+	struct store *store;
+	uint64_t last = _i / 2 == 0 ? 39 : 79;
+
+	test_create(durability);
+	store = open_with_word(durability);
+	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_OK);
+	set_fault(_i / 2 == 0 ? FAULT_META : FAULT_DOUBT, ENOSPC);
+	ck_assert_int_eq(test_commit(store, 39, 80, 2), ERR_IO);
+	ck_assert_uint_eq(meta_calls, 2);
+	set_fault(FAULT_NONE, 0);
+	is_latched(store, ERR_IO);
+	store_close(store);
+	store = open_with_word(durability);
+	test_is_whole(store, last);
+	store_close(store);
 }
 END_TEST
 
@@ -487,6 +519,34 @@ START_TEST(test_no_blocks)
 }
 END_TEST
 
+/* A copy of the journal without the blocks that are zero: they must not be
+ * missing when a page of a mapping is written. */
+START_TEST(test_holes)
+{
+	struct store *store;
+	char path[400];
+	int fd;
+
+	test_create(STORE_PROCESS);
+	snprintf(path, sizeof(path), "%s/store/journal", test_dir);
+	fd = open(path, O_RDWR);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(fallocate(fd,
+			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			     64 << 10, 4096),
+	    0);
+	close(fd);
+	store = test_open(STORE_PROCESS);
+	set_fault(FAULT_NONE, 0);
+	ck_assert_int_eq(test_commit(store, 2, 40, 2), ERR_OK);
+	ck_assert_uint_eq(journal_calls, 1);
+	store_close(store);
+	store = test_open(STORE_PROCESS);
+	test_is_whole(store, 39);
+	store_close(store);
+}
+END_TEST
+
 /* A file system without fallocate: what is free there counts. */
 START_TEST(test_sparse)
 {
@@ -599,10 +659,12 @@ make_suite(void)
 	tcase_add_loop_test(tcase, test_commit_stops, 0, (int)COUNT_OF(stops));
 	tcase_add_loop_test(tcase, test_forced_sync_stops, 0, 2);
 	tcase_add_test(tcase, test_checkpoint_stops);
+	tcase_add_loop_test(tcase, test_meta_full, 0, 4);
 	tcase_add_test(tcase, test_record_full);
 	tcase_add_loop_test(tcase, test_commit_full, 0, (int)COUNT_OF(fulls));
 	tcase_add_test(tcase, test_checkpoint_full);
 	tcase_add_test(tcase, test_no_blocks);
+	tcase_add_test(tcase, test_holes);
 	tcase_add_test(tcase, test_sparse);
 	tcase_add_test(tcase, test_map_full);
 	tcase_add_test(tcase, test_word_set_at_open);
