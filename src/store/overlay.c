@@ -33,21 +33,28 @@ struct loading {
 
 /* --------------------------------------------------------------- one entry */
 
+/* The mapping is a file: its bytes are foreign.  0: no size for this place. */
+static uint32_t
+size_at(const struct journal *journal, uint32_t place)
+{
+	struct layout_op op;
+
+	memcpy(&op, journal->area + place - sizeof(op), sizeof(op));
+	return op.size <= journal->size - place ? op.size : 0;
+}
+
 const uint8_t *
 overlay_find(const struct store *store, uint64_t index, uint32_t *size)
 {
 	const struct journal *journal = &store->journal;
 	uint64_t first = store->stored.last_index + 1;
-	struct layout_op op;
 	uint32_t place;
 
 	if (index < first || index - first >= journal->count) {
 		return NULL;
 	}
 	place = journal->places[index - first];
-	memcpy(&op, journal->area + place - sizeof(op), sizeof(op));
-	/* The mapping is a file: its bytes are foreign. */
-	*size = op.size <= journal->size - place ? op.size : 0;
+	*size = size_at(journal, place);
 	return journal->area + place;
 }
 
@@ -72,9 +79,8 @@ overlay_get_entry(
 				 (unsigned long long)index, why);
 }
 
-/* NULL: it may follow this end of the log. */
-static const char *
-check_entry(const struct log_tail *tail, const MDB_val *value,
+const char *
+overlay_check_next(const struct log_tail *tail, const MDB_val *value,
     struct layout_entry *header, bool check_data)
 {
 	uint64_t index = tail->last_index + 1;
@@ -135,7 +141,7 @@ load_entry(struct store *store, const struct journal_op *op)
 	MDB_val value = { op->size, journal->area + op->offset };
 	struct log_tail *tail = &store->tail;
 	struct layout_entry header;
-	const char *why = check_entry(tail, &value, &header, true);
+	const char *why = overlay_check_next(tail, &value, &header, true);
 
 	if (why != NULL) {
 		return why;
@@ -261,16 +267,9 @@ flush_entry(struct store *store, uint32_t place)
 	struct log_tail *next = &store->next;
 	const struct journal *journal = &store->journal;
 	struct layout_entry header;
-	struct layout_op op;
-	MDB_val value;
-	const char *why = "its size";
+	MDB_val value = { size_at(journal, place), journal->area + place };
+	const char *why = overlay_check_next(next, &value, &header, false);
 
-	memcpy(&op, journal->area + place - sizeof(op), sizeof(op));
-	value.mv_size = op.size;
-	value.mv_data = journal->area + place;
-	if (op.size <= journal->size - place) {
-		why = check_entry(next, &value, &header, false);
-	}
 	if (why != NULL) {
 		return env_latch(&store->shared, ERR_CORRUPT,
 		    "journal: entry %llu: %s",

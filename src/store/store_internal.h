@@ -20,7 +20,7 @@
  *	receive.c	builds a state environment of it, aside
  *	plant.c		builds a store of it
  *	backup.c	it in a file, and read back from there
- *	journal_file.c	the file that they are in
+ *	journal_file.c	the file under the journal (src/journal)
  *	overlay.c	what the journal has and the log environment not
  *	record.c	records <-> bytes, checksums, the chain
  *	env.c		one LMDB environment
@@ -315,16 +315,21 @@ int	block_truncate(struct store *, uint64_t index, struct layout_entry *)
 /* NULL: not in the journal.  The record as LMDB would have it. */
 const uint8_t *overlay_find(const struct store *, uint64_t index,
 	    uint32_t *size);
+/* NULL, or why this cannot follow such an end of the log, of which chain,
+ * last index and term and the node's term count.  Fills in header as
+ * record_check_entry() does. */
+const char *overlay_check_next(const struct log_tail *, const MDB_val *,
+	    struct layout_entry *header, bool check_data);
 /* One entry's header, verified; ERR_NOT_FOUND, or latched. */
 int	overlay_get_entry(struct store *, uint64_t index,
 	    struct layout_entry *) MUST_CHECK;
 /*
  * Reads the journal on top of the log environment as txn shows it: stored,
- * tail, places.  Latched with ERR_CORRUPT when it is damaged; ERR_AGAIN: it
- * does not belong to what txn shows.
+ * tail, places.  Latched with ERR_CORRUPT when it is damaged.
  */
 int	overlay_load(struct store *, MDB_txn *txn) MUST_CHECK;
-/* Read-only stores: the two as they belong together; txn may be renewed. */
+/* Read-only stores: the two as they belong together; txn may be renewed.
+ * ERR_BUSY: the node was faster each time. */
 int	overlay_look(struct store *, MDB_txn *txn) MUST_CHECK;
 /* Puts into the open transaction what the journal has, and its open batch. */
 int	overlay_flush(struct store *) MUST_CHECK;

@@ -360,7 +360,12 @@ static void
 verify_journal(struct verify *verify)
 {
 	struct store *store = verify->store;
-	uint64_t index = store->stored.last_index + 1;
+	struct log_tail tail = {
+		.hard_state = store->tail.hard_state,
+		.last_index = store->stored.last_index,
+		.last_term = verify->last_term,
+		.chain = verify->chain,
+	};
 	struct layout_journal covered;
 	struct layout_entry header;
 	MDB_val value;
@@ -369,32 +374,23 @@ verify_journal(struct verify *verify)
 
 	(void)get_meta(
 	    verify, LAYOUT_KEY_JOURNAL, &covered, sizeof(covered));
-	verify->term = store->tail.hard_state.term;
-	for (; index <= store->tail.last_index; index++) {
-		value.mv_data =
-		    (void *)(uintptr_t)overlay_find(store, index, &size);
+	for (; tail.last_index < store->tail.last_index; tail.last_index++) {
+		value.mv_data = (void *)(uintptr_t)overlay_find(
+		    store, tail.last_index + 1, &size);
 		if (value.mv_data == NULL) {
 			damage(verify, "journal: entry %llu: missing",
-			    (unsigned long long)index);
+			    (unsigned long long)tail.last_index + 1);
 			return;
 		}
 		value.mv_size = size;
-		why = record_check_entry(index, &value, &header, true);
-		if (why == NULL && header.chain !=
-			record_chain(verify->chain, index, header.term,
-			    header.type, header.data_checksum)) {
-			why = "does not continue the chain";
-		}
-		if (why == NULL && (header.term < verify->last_term ||
-			header.term > verify->term)) {
-			why = "its term does not fit";
-		}
+		memset(&header, 0, sizeof(header));
+		why = overlay_check_next(&tail, &value, &header, true);
 		if (why != NULL) {
 			damage(verify, "journal: entry %llu: %s",
-			    (unsigned long long)index, why);
+			    (unsigned long long)tail.last_index + 1, why);
 		}
-		verify->chain = header.chain;
-		verify->last_term = header.term;
+		tail.chain = header.chain;
+		tail.last_term = header.term;
 	}
 }
 
