@@ -223,8 +223,8 @@ RAFTSUP_API bool raftsup_answer_event(const struct raftsup_answer *,
  * RAFTSUP_NOT_FOUND when there is none.  Answers come in any order; writes of
  * one handle are proposed in the order of their submission.
  * A request with `more` may be kept back, to be sent together with the next
- * ones, until one without it or raftsup_poll(); its time runs from the first
- * one that is kept.
+ * ones, until one without it, raftsup_poll(), raftsup_fd() or a blocking call;
+ * its time runs from the first one that is kept.
  */
 RAFTSUP_API int raftsup_submit(struct raftsup *,
     const struct raftsup_request *, uint64_t tag);

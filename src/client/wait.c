@@ -2,11 +2,10 @@
 /*
  * Waiting for answers: look and yield for a short time, which is when most
  * answers come and costs no wake (if yielding is of use: group.c), then sleep
- * on the slot's doorbell.  Nodes
- * ring it with an answer and when a leader begins or ends; a sleep is
- * bounded all the same, because rings may be lost with the one who rings.
- * Each look is at the hints too: after a death the new leader's is what the
- * caller waits for.
+ * on the slot's doorbell.  Nodes ring it with an answer and when a leader
+ * begins or ends; a sleep is bounded all the same, because rings may be lost
+ * with the one who rings.  Each look is at the hints too: after a death the
+ * new leader's is what the caller waits for.
  */
 #include "client/handle.h"
 

@@ -55,7 +55,7 @@ uint64_t recent_fetch(const struct recent *, struct kv_slice key);
 void	recent_fetch_there(const struct recent *, uint64_t place);
 /*
  * The tree has this record (NULL: has none), and it is not known here.  Does
- * nothing when there is no room.
+ * nothing when it is too large, or there is no room.
  */
 void	recent_keep(struct recent *, struct kv_slice key,
 	    const struct kv_slice *value);

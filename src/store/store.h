@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One node's store: two LMDB environments in NODE_DIR/store.
+ * One node's store: two LMDB environments and a journal in NODE_DIR/store.
  *
  *	log/		term, vote, run, identity, the log, term runs and
  *			configurations; the only authority.  Commits are
- *			group commits: one transaction a batch.
+ *			group commits: one record of the journal, or one
+ *			transaction, a batch.
+ *	journal		what of them is not in log/ yet
  *	state.N/	the state machine's tables and its position, named by
  *			the log environment; an open write transaction
  *			between checkpoints (state.h)
