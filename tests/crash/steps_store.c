@@ -3,9 +3,8 @@
  * Commits of the store, stepped through: the log's (term, vote, truncation
  * and entries in one transaction), one that is a record of the journal (term,
  * vote and entries), one that takes along what the journal has, and the
- * state's.  The real open code looks
- * at each state that a kill would leave: the store is as before the commit
- * or as after it, whole.
+ * state's.  The real open code looks at each state that a kill would leave:
+ * the store is as before the commit or as after it, whole.
  *
  * And the mistake that DESIGN keeps away from, on LMDB itself: MDB_WRITEMAP
  * updates the meta page by plain stores.
