@@ -373,12 +373,14 @@ node_sleep(struct node *node, bool pending)
 /*
  * A leader is awake in time for each of its heartbeats.  When it has nothing
  * to wait for and every other node has all of its log, their answers to those
- * have time until then.
+ * have time until then.  Not those that a fault of the link holds back from
+ * when they are taken: what they wait for already comes on top.
  */
 static enum doorbell_wake
 node_wake_for(const struct node *node)
 {
 	struct raft_status status;
+	uint32_t slot;
 
 	if (node->role != RAFT_LEADER || node->reads_open > 0 ||
 	    !raft_is_ready(node->raft)) {
@@ -390,8 +392,11 @@ node_wake_for(const struct node *node)
 		return DOORBELL_WAKE_ANY;
 	}
 	for (uint32_t i = 0; i < status.peer_count; i++) {
+		slot = peers_slot_of(node, status.peers[i].id);
 		if (!status.peers[i].replicating ||
-		    status.peers[i].match_index != status.last_index) {
+		    status.peers[i].match_index != status.last_index ||
+		    slot == SEGMENT_SLOTS ||
+		    faults_concern(node->faults, slot)) {
 			return DOORBELL_WAKE_ANY;
 		}
 	}

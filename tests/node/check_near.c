@@ -14,6 +14,8 @@
 #include "tests/node/rig.h"
 
 #define QUIET_BEATS	8
+#define LINK_DELAY_NS	5000000ull
+#define WINDOWS		60
 
 static const enum store_durability durabilities[] = {
     STORE_PROCESS, STORE_POWER,
@@ -172,6 +174,35 @@ START_TEST(idle_leader_is_not_woken)
 }
 END_TEST
 
+/* An answer that a link holds back from when it is taken is taken when it
+ * comes: else it would be late twice, and the lease over. */
+START_TEST(slow_links_wake_an_idle_leader)
+{
+	struct rig *rig = rig_new(3, durabilities[_i]);
+	const volatile uint64_t *counters;
+	uint64_t wakes, beats;
+	uint32_t leader;
+	int window = 0;
+
+	rig_set(rig, "a", "1");
+	for (uint32_t id = 1; id <= 3; id++) {
+		rig_slow_links(rig, id, LINK_DELAY_NS);
+	}
+	do {
+		ck_assert_int_lt(window++, WINDOWS);
+		leader = rig_wait_leader(rig);
+		counters = segment_counters(rig_segment(rig), leader - 1);
+		wakes = counters[SEGMENT_WAKES];
+		beats = counters[SEGMENT_RECEIVED + RAFT_HEARTBEAT_REPLY];
+		while (counters[SEGMENT_RECEIVED + RAFT_HEARTBEAT_REPLY] <
+		    beats + QUIET_BEATS && rig_wait_leader(rig) == leader) {
+			usleep(1000);
+		}
+	} while (counters[SEGMENT_WAKES] < wakes + QUIET_BEATS / 4);
+	rig_free(rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -183,6 +214,7 @@ main(void)
 	tcase_add_loop_test(tcase, far_ones_step_in, 0, 2);
 	tcase_add_loop_test(tcase, far_one_is_no_heir, 0, 2);
 	tcase_add_loop_test(tcase, idle_leader_is_not_woken, 0, 2);
+	tcase_add_loop_test(tcase, slow_links_wake_an_idle_leader, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);
 }

@@ -56,6 +56,7 @@ static void	rig_create_stores(struct rig *, enum store_durability,
 static void	rig_sweep(const void *);
 static void	rig_admit(struct rig *, uint32_t);
 static void	rig_open_client(struct rig *);
+static void	set_faults(struct rig *, uint32_t, struct segment_faults *);
 static void	rig_put(struct rig *, const char *, const void *, size_t);
 
 struct rig *
@@ -304,21 +305,37 @@ rig_append_unsent(struct rig *rig, uint32_t id, const char *key,
 void
 rig_slow_disk(struct rig *rig, uint32_t id, uint64_t delay_ns)
 {
-	uint32_t slot = id - 1;
-	struct doorbell bell = doorbell_of_node(rig->segment, slot);
-	struct segment_faults faults = {
-	    .disk_delay_ns = delay_ns,
-	    .generation = segment_faults_taken(rig->segment, slot) + 1,
-	};
-	uint64_t end = clock_now_ns() + WAIT_NS;
+	set_faults(rig, id, &(struct segment_faults){
+	    .disk_delay_ns = delay_ns });
+}
+
+void
+rig_slow_links(struct rig *rig, uint32_t id, uint64_t delay_ns)
+{
+	struct segment_faults faults = { 0 };
 
 	for (uint32_t i = 0; i < rig->nodes; i++) {
-		faults.ids[i] = i + 1;
+		faults.links[i].delay_min_ns = delay_ns;
+		faults.links[i].delay_max_ns = delay_ns;
 	}
-	segment_faults_publish(rig->segment, slot, &faults);
+	set_faults(rig, id, &faults);
+}
+
+static void
+set_faults(struct rig *rig, uint32_t id, struct segment_faults *faults)
+{
+	uint32_t slot = id - 1;
+	struct doorbell bell = doorbell_of_node(rig->segment, slot);
+	uint64_t end = clock_now_ns() + WAIT_NS;
+
+	faults->generation = segment_faults_taken(rig->segment, slot) + 1;
+	for (uint32_t i = 0; i < rig->nodes; i++) {
+		faults->ids[i] = i + 1;
+	}
+	segment_faults_publish(rig->segment, slot, faults);
 	segment_row_publish(rig->segment, slot, &rig->rows[slot]);
 	while (rig->pids[slot] != 0 &&
-	    segment_faults_taken(rig->segment, slot) != faults.generation) {
+	    segment_faults_taken(rig->segment, slot) != faults->generation) {
 		ck_assert_msg(clock_now_ns() < end,
 		    "node %u takes no fault", id);
 		(void)doorbell_ring(&bell);

@@ -54,6 +54,8 @@ bool	rig_append_unsent(struct rig *, uint32_t id, const char *key,
  * that waits already; a dead node's next run does.
  */
 void	rig_slow_disk(struct rig *, uint32_t id, uint64_t delay_ns);
+/* What the others send to it is held back so long. */
+void	rig_slow_links(struct rig *, uint32_t id, uint64_t delay_ns);
 pid_t	rig_pid(struct rig *, uint32_t id);
 uint64_t rig_run(struct rig *, uint32_t id);
 /* Waits until the node has written this to its event log; the first line that
