@@ -277,12 +277,6 @@ recent_changes(const struct recent *recent)
 	return recent->changes;
 }
 
-uint64_t
-recent_count(const struct recent *recent)
-{
-	return recent->count;
-}
-
 unsigned int
 recent_fill(const struct recent *recent)
 {

@@ -68,7 +68,6 @@ void	recent_del(struct recent *, struct kv_slice key);
 void	recent_forget(struct recent *, struct kv_slice key);
 
 struct recent_changes recent_changes(const struct recent *);
-uint64_t recent_count(const struct recent *);
 /* How much of the room is taken, in percent; also by what was moved. */
 unsigned int recent_fill(const struct recent *);
 
