@@ -109,7 +109,7 @@ static int	apply_entry(struct apply *, struct apply_job *,
 		    struct apply_item *, const void *);
 static int	apply_checkpoint(struct apply *);
 static void	apply_expect(struct apply *, struct apply_job *, size_t);
-static int	apply_want(struct apply *, struct apply_job *);
+static int	apply_want(struct apply *, struct apply_job *, uint64_t);
 static void	apply_mark(struct apply *, struct apply_job *);
 static void	apply_measure(struct apply *);
 static void	apply_look(struct apply *);
@@ -452,6 +452,7 @@ apply_run(struct apply *apply)
 	struct apply_job *job = apply->running;
 	struct apply_done *done = &job->done;
 	int result = ERR_OK;
+	uint64_t waiting;
 
 	job->answers.size = 0;
 	memset(done, 0, sizeof(*done));
@@ -460,6 +461,7 @@ apply_run(struct apply *apply)
 		done->installed = result == ERR_OK;
 	}
 	kv_limit_events(apply->kv, job->little_room ? APPLY_EVENTS_FEW : 0);
+	waiting = state_waiting(apply->machine_state);
 	for (size_t i = 0; i < job->count && result == ERR_OK; i++) {
 		apply_expect(apply, job, i);
 		result = apply_item_run(apply, job, &job->items[i]);
@@ -468,7 +470,7 @@ apply_run(struct apply *apply)
 		apply->used_at_ns = clock_now_ns();
 	}
 	if (result == ERR_OK && job->checkpoint) {
-		result = apply_want(apply, job);
+		result = apply_want(apply, job, waiting);
 	}
 	if (apply->lost) {
 		int worse = apply_rewind(apply);
@@ -679,18 +681,20 @@ apply_checkpoint(struct apply *apply)
 
 /*
  * A checkpoint is wanted.  What it has to write would keep the loop for too
- * long: a little of it is written with each job, more than a job adds.
+ * long: a little of it is written with each job, more than the job has added
+ * to what waited before it, however many records an entry changes.
  *
  * A load is followed by one that nothing but time has made due: memory that
  * only a load needs goes then.
  */
 static int
-apply_want(struct apply *apply, struct apply_job *job)
+apply_want(struct apply *apply, struct apply_job *job, uint64_t before)
 {
 	bool rests = clock_now_ns() - apply->used_at_ns >= APPLY_REST_NS;
+	uint64_t waiting = state_waiting(apply->machine_state);
 	bool is_ready;
-	int result = state_prepare(apply->machine_state,
-	    APPLY_PREPARE + 2 * job->count, &is_ready);
+	int result = state_prepare(apply->machine_state, APPLY_PREPARE +
+	    (waiting > before ? 2 * (waiting - before) : 0), &is_ready);
 
 	if (result != ERR_OK) {
 		apply->lost = true;

@@ -511,11 +511,16 @@ forget_recent(struct state *state)
 	}
 }
 
+uint64_t
+state_waiting(const struct state *state)
+{
+	return state->recent == NULL ? 0 : recent_changes(state->recent).count;
+}
+
 int
 state_prepare(struct state *state, uint64_t count, bool *is_ready)
 {
-	*is_ready = state->recent == NULL ||
-	            recent_changes(state->recent).count <= count;
+	*is_ready = state_waiting(state) <= count;
 	return *is_ready ? ERR_OK : write_recent(state, count);
 }
 

@@ -26,6 +26,8 @@ int	state_open(struct state **, struct store *, struct err_buf *)
 void	state_close(struct state *);	/* aborts what is not committed */
 const struct kv_table *state_table(struct state *);
 
+/* Changed records that are still in memory: a checkpoint writes them. */
+uint64_t state_waiting(const struct state *);
 /*
  * A checkpoint writes what is still in memory, which may take long.  Is it
  * ready: are there no more than so many records?  If not, writes so many.

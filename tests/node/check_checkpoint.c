@@ -3,12 +3,14 @@
  * A checkpoint of many records is made ready by several jobs, which apply
  * meanwhile; what it commits is one state, that of its index.
  */
+#include "base/prng.h"
 #include "node/apply.h"
 #include "shm/doorbell.h"
 #include "tests/store/store_test.h"
 
 #define KEYS 9000
 
+static struct prng prng;
 static struct store *store;
 static struct apply *apply;
 static uint64_t session, sequence, last_index, checkpoint_index;
@@ -56,16 +58,23 @@ teardown(void)
 }
 
 static void
-add(const struct kv_command *command)
+add_bytes(const struct kv_command *command, uint8_t *data, size_t capacity)
 {
-	uint8_t data[256];
-	int size = kv_command_encode(command, data, sizeof(data));
+	int size = kv_command_encode(command, data, capacity);
 	struct raft_entry entry = { .index = ++last_index, .term = 1,
 	    .type = RAFT_ENTRY_COMMAND, .data = data };
 
 	ck_assert_int_gt(size, 0);
 	entry.size = (uint32_t)size;
 	apply_add_entry(apply, &entry, UINT64_MAX, false);
+}
+
+static void
+add(const struct kv_command *command)
+{
+	uint8_t data[256];
+
+	add_bytes(command, data, sizeof(data));
 }
 
 static struct apply_done
@@ -211,16 +220,69 @@ START_TEST(ends_meanwhile)
 }
 END_TEST
 
+/* One entry that sets many keys, drawn from KEYS. */
+static void
+add_txn(void)
+{
+	static uint8_t value[KV_VALUE_SIZE_MAX];
+	static uint8_t data[KV_COMMAND_SIZE_MAX];
+	struct kv_command sets[KV_TXN_OPERATIONS_MAX];
+	uint32_t keys[KV_TXN_OPERATIONS_MAX];
+	struct kv_command command = { .op = KV_OP_TXN, .session = session };
+	struct kv_txn txn = { .then = sets, .then_count = COUNT_OF(sets) };
+	int size;
+	size_t i;
+
+	memset(sets, 0, sizeof(sets));
+	for (i = 0; i < COUNT_OF(sets); i++) {
+		keys[i] = (uint32_t)prng_below(&prng, KEYS);
+		sets[i].op = KV_OP_SET;
+		sets[i].key = (struct kv_slice){ &keys[i], sizeof(keys[i]) };
+		sets[i].value = (struct kv_slice){ &last_index,
+			sizeof(last_index) };
+	}
+	command.sequence = command.lowest_open = ++sequence;
+	size = kv_txn_encode(&txn, value, sizeof(value));
+	ck_assert_int_gt(size, 0);
+	command.value = (struct kv_slice){ value, (size_t)size };
+	add_bytes(&command, data, sizeof(data));
+}
+
+/* A load of large transactions does not keep a checkpoint from its end. */
+START_TEST(ends_under_load)
+{
+	struct apply_done done;
+	uint32_t jobs = 0, i;
+
+	open_session();
+	for (i = 0; i < 2 * KEYS / KV_TXN_OPERATIONS_MAX; i++) {
+		add_txn();
+	}
+	(void)run(false);
+	do {
+		for (i = 0; i < 40; i++) {
+			add_txn();
+		}
+		done = run(true);
+		ck_assert_uint_lt(++jobs, 100);
+	} while (done.checkpoint_goes_on);
+	ck_assert_uint_ge(jobs, 2);
+	ck_assert_uint_eq(done.checkpoint_index, last_index);
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *suite = suite_create("checkpoint");
 	TCase *tcase = tcase_create("checkpoint");
 
+	prng_init(&prng, 5);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, goes_on);
 	tcase_add_loop_test(tcase, ends_meanwhile, 0, 2);
+	tcase_add_test(tcase, ends_under_load);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);
 }
