@@ -33,6 +33,7 @@
 #define DIGIT_COUNT   (1u << DIGIT_BITS)
 #define SORT_FEW      24 /* by comparing */
 #define FETCH_AHEAD   16 /* records that a walk will come to */
+#define SIZE_LARGE    512 /* a leaf with few of them is split unevenly */
 #define HASH_MULTIPLY 0x9fb21c651e98df25u
 
 _Static_assert((SLOT_COUNT & (SLOT_COUNT - 1)) == 0, "slots are masked");
@@ -504,6 +505,9 @@ change(struct recent *recent, struct record *record, enum recent_state state)
 	size = state == RECENT_PRESENT ? tree_size(record) : 0;
 	if (size > record->stored_size) {
 		record->counted_size = (uint16_t)(size - record->stored_size);
+		if (size >= SIZE_LARGE) {
+			record->counted_size *= 2;
+		}
 		changes->grown_count++;
 		changes->grown_size += record->counted_size;
 	}

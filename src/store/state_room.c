@@ -6,7 +6,8 @@
  * committed, at most 131,071 of them, and does not tell how many: `struct
  * change` estimates it from what was written and from the sizes of the trees.
  *
- *	a write may dirty	one leaf, its way up, overflow pages of its own
+ *	a write may dirty	one leaf, its way up, overflow pages of its own;
+ *				and a leaf that was split is one more
  *	never more than		the tree has pages, and those it gave back
  */
 #include "store/state.h"
@@ -32,16 +33,20 @@ dirty_pages(const struct change *change, const MDB_stat *stat,
     uint64_t page_size, const struct recent_changes *recent)
 {
 	uint64_t tree = stat->ms_branch_pages + stat->ms_leaf_pages;
-	uint64_t writes = change->writes + recent->count, splits;
+	uint64_t writes = change->writes + recent->count, splits, splits_max;
 
+	writes += stat->ms_branch_pages;
 	if (tree < change->pages_before) {
 		tree = change->pages_before;
+	} else {
+		writes += tree - change->pages_before;
 	}
 	splits = tree + 2 * recent->grown_size / page_size + 1;
-	if (splits > recent->grown_count) {
-		splits = recent->grown_count;
+	/* Of three leaves with long keys, their branch may be, too. */
+	splits_max = recent->grown_count + recent->grown_count / 3;
+	if (splits > splits_max) {
+		splits = splits_max;
 	}
-	writes += stat->ms_branch_pages;
 	return splits + (writes < tree ? writes : tree) +
 	       change->overflow_pages;
 }

@@ -522,6 +522,55 @@ START_TEST(test_dirty_from_above)
 }
 END_TEST
 
+/* Pages that the checkpoint changes in the file, zeros behind its end not
+ * counted. */
+static uint64_t
+pages_written(void)
+{
+	size_t before_size, size, at;
+	uint8_t *before = read_file(&before_size), *now;
+	uint64_t count = 0;
+
+	checkpoint_both();
+	now = read_file(&size);
+	for (at = 0; at < size && at < state_file_used(state); at += 4096) {
+		count += at >= before_size ||
+		         memcmp(before + at, now + at, 4096) != 0;
+	}
+	free(before);
+	free(now);
+	return count;
+}
+
+/* Few records in a page, those of later rounds between the others: one page
+ * more for each, and branches for long keys. */
+START_TEST(test_dirty_large)
+{
+	static const size_t sizes[][2] = { { 511, 1000 }, { 511, 1500 },
+		{ 8, 1500 }, { 300, 600 }, { 8, 700 } };
+	static uint8_t data[1500];
+	uint8_t bytes[511];
+	struct kv_slice key = { bytes, sizes[_i][0] };
+	struct kv_slice value = { data, sizes[_i][1] };
+	uint64_t dirty;
+	uint32_t round, i;
+
+	memset(bytes, 'k', sizeof(bytes));
+	for (round = 0; round < 3; round++) {
+		memset(data, (int)round + 1, sizeof(data));
+		for (i = 0; i < 600; i++) {
+			snprintf((char *)bytes, 8, "%06u%u", i, round);
+			bytes[7] = 'k';
+			put_both(key, value);
+		}
+		dirty = state_dirty(state);
+		/* Meta pages, roots and the free list besides. */
+		ck_assert_uint_le(pages_written(), dirty + 32);
+		ck_assert_uint_le(dirty, 3 * 600);
+	}
+}
+END_TEST
+
 /* The map ends while they are written: nothing of it is committed, what was
  * at the last checkpoint is there, and the next one may succeed. */
 START_TEST(test_write_fails)
@@ -603,6 +652,7 @@ main(void)
 	tcase_add_test(tree, test_model);
 	tcase_add_test(tree, test_bound);
 	tcase_add_test(tree, test_dirty_from_above);
+	tcase_add_loop_test(tree, test_dirty_large, 0, 5);
 	tcase_add_test(tree, test_write_fails);
 	suite_add_tcase(suite, tree);
 	return check_run(suite);
