@@ -208,8 +208,11 @@ START_TEST(test_flushing_changes_nothing)
 		ck_assert_uint_eq(answer.index, answers[index].index);
 		ck_assert_uint_eq(answer.value.size,
 		    answers[index].value.size);
-		ck_assert_uint_eq(kv_position(restless.kv)->digest,
-		    digests[index]);
+		/* Seldom: what is between is added up at once. */
+		if (draw(&seed, 20) == 0) {
+			ck_assert_uint_eq(kv_position(restless.kv)->digest,
+			    digests[index]);
+		}
 		high = index > high ? index : high;
 		if (dice < 4) {
 			rig_checkpoint(&restless);
