@@ -42,6 +42,7 @@ journal_format(const struct journal_io *io, void *arg,
 		.cluster_id = identity->cluster_id,
 		.store_id = identity->store_id,
 		.size = shape->size,
+		.salt = identity->salt,
 	};
 	uint8_t *bytes = calloc(1, shape->block + shape->size);
 	int code;
@@ -63,7 +64,7 @@ journal_format(const struct journal_io *io, void *arg,
 
 int
 journal_check(const struct journal_io *io, void *arg,
-    const struct journal_identity *identity, const struct journal_shape *shape,
+    struct journal_identity *identity, const struct journal_shape *shape,
     struct err_buf *err)
 {
 	struct layout_journal_head head = { .magic = 0 };
@@ -100,6 +101,7 @@ journal_check(const struct journal_io *io, void *arg,
 		    "belongs to another store, %016llx",
 		    (unsigned long long)head.store_id);
 	}
+	identity->salt = head.salt;
 	return ERR_OK;
 }
 

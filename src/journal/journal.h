@@ -39,6 +39,7 @@ struct journal_identity {
 	uint64_t cluster_id;
 	uint64_t store_id;
 	uint32_t node_id;
+	uint32_t salt;		/* in the head alone, made with it */
 };
 
 /* The last record, and the last lap that LMDB covers whole. */
@@ -139,10 +140,10 @@ int	journal_format(const struct journal_io *, void *arg,
 	    struct err_buf *) MUST_CHECK;
 /*
  * Looks at the head: ERR_CORRUPT (missing, too short, damaged), ERR_MISMATCH
- * (another store's).
+ * (another store's).  Fills in the salt.
  */
 int	journal_check(const struct journal_io *, void *arg,
-	    const struct journal_identity *, const struct journal_shape *,
+	    struct journal_identity *, const struct journal_shape *,
 	    struct err_buf *) MUST_CHECK;
 /*
  * A journal that was checked.  The caller has set io, arg, synced, mapped,

@@ -26,11 +26,13 @@ struct layout_journal_head {
 	uint64_t cluster_id;
 	uint64_t store_id;
 	uint64_t size;			/* of the records' area */
-	uint32_t zero;
+	uint32_t salt;
 	uint32_t checksum;
 };
 
-/* One batch.  The checksum is seeded with the store's identity. */
+/* One batch.  The checksum is seeded with the store's identity, and with the
+ * salt, which who fills entries does not know: what is in one may look like a
+ * record, but does not pass for it. */
 struct layout_record {
 	uint32_t magic;
 	uint32_t size;			/* of the content */

@@ -31,7 +31,8 @@ journal_seed(const struct journal_identity *identity)
 	    crc32c(0, &identity->cluster_id, sizeof(identity->cluster_id));
 
 	crc = crc32c(crc, &identity->store_id, sizeof(identity->store_id));
-	return crc32c(crc, &identity->node_id, sizeof(identity->node_id));
+	crc = crc32c(crc, &identity->node_id, sizeof(identity->node_id));
+	return crc32c(crc, &identity->salt, sizeof(identity->salt));
 }
 
 size_t

@@ -17,6 +17,7 @@
  */
 #include "store/journal_file.h"
 
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -222,6 +223,7 @@ journal_file_create(const char *dir, const struct store_identity *identity,
 	if (code != ERR_OK) {
 		return code;
 	}
+	whose.salt = arc4random();
 	file.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (file.fd == -1) {
 		return err_set_errno(err, "%s", path);

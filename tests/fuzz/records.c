@@ -47,12 +47,12 @@ static struct {
 	uint8_t area[AREA_SIZE];
 	size_t offset;
 	struct journal_at at;
+	uint32_t seed;
 	uint64_t last_index;
 	uint32_t chain;
 } on_top;
 
 static const struct store_identity identity = { 1, 2, 3 };
-static const struct journal_identity owner = { 1, 2, 3 };
 static const char *const names[] = { LAYOUT_KEY_FORMAT, LAYOUT_KEY_IDENTITY,
 	LAYOUT_KEY_RUN, LAYOUT_KEY_HARD_STATE, LAYOUT_KEY_SNAPSHOT,
 	"position" };
@@ -356,7 +356,7 @@ one_on_top(struct bytes_in *in)
 	}
 	journal_seal(on_top.area, begin,
 	    on_top.offset - begin - sizeof(struct layout_record),
-	    on_top.offset - begin, journal_seed(&owner), &on_top.at);
+	    on_top.offset - begin, on_top.seed, &on_top.at);
 }
 
 /* Through the room's own environments, without its checks. */
@@ -379,6 +379,7 @@ scribble(struct bytes_in *in)
 	memcpy(on_top.area, whole[2].data + LAYOUT_JOURNAL_BLOCK, AREA_SIZE);
 	on_top.offset = 0;
 	on_top.at = store->journal.at;
+	on_top.seed = store->journal.seed;
 	on_top.last_index = store->tail.last_index;
 	on_top.chain = store->tail.chain;
 	for (int i = 0; in->left > 0 && i < OPS_MAX; i++) {

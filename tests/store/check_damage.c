@@ -9,6 +9,7 @@
 #include <lmdb.h>
 
 #include "base/crc32c.h"
+#include "journal/journal.h"
 #include "store/store_layout.h"
 
 /* ------------------------------------------------------------- cut short */
@@ -420,6 +421,44 @@ START_TEST(test_state_flip)
 }
 END_TEST
 
+/* What a client has put into an entry looks like a record of the journal, of
+ * a later lap: it is no damage. */
+START_TEST(test_forged_record)
+{
+	static uint64_t data[8];
+	struct journal_identity identity = {
+		.cluster_id = TEST_CLUSTER,
+		.store_id = TEST_STORE,
+		.node_id = TEST_NODE,
+	};
+	struct journal_at at = { 1000, 1000, 7 };
+	struct raft_entry entry = {
+		.index = 2,
+		.term = 1,
+		.type = RAFT_ENTRY_COMMAND,
+		.size = sizeof(data),
+		.data = (const uint8_t *)data,
+	};
+	struct store_log_info info;
+	struct store *store;
+
+	journal_seal((uint8_t *)data, 0, 8, 48, journal_seed(&identity), &at);
+	entry.checksum =
+	    raft_entry_checksum(entry.type, entry.data, entry.size);
+	test_create(STORE_PROCESS);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(store_begin(store), ERR_OK);
+	store_append(store, &entry, 1);
+	ck_assert_int_eq(store_commit(store), ERR_OK);
+	ck_assert_int_eq(store_set_run(store, 1), ERR_OK);
+	store_close(store);
+	store = test_open(STORE_PROCESS);
+	ck_assert_int_eq(store_log_info(store, &info), ERR_OK);
+	ck_assert_uint_eq(info.last_index, 2);
+	store_close(store);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -434,6 +473,7 @@ make_suite(void)
 	tcase_add_test(tcase, test_old_entry);
 	tcase_add_test(tcase, test_state_ahead);
 	tcase_add_test(tcase, test_state_flip);
+	tcase_add_test(tcase, test_forged_record);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
