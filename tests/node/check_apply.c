@@ -8,6 +8,7 @@
  */
 #include "node/apply.h"
 #include "shm/doorbell.h"
+#include "tests/node/job.h"
 #include "tests/store/namespace.h"
 
 #define VALUE_SIZE	20000
@@ -60,14 +61,7 @@ add(const struct kv_command *command)
 static struct apply_done
 run(bool checkpoint)
 {
-	struct apply_done done;
-
-	if (checkpoint) {
-		apply_want_checkpoint(apply);
-	}
-	apply_kick(apply);
-	ck_assert(apply_poll(apply, &done));
-	return done;
+	return job_run(apply, checkpoint);
 }
 
 static struct kv_answer

@@ -6,6 +6,7 @@
 #include "base/prng.h"
 #include "node/apply.h"
 #include "shm/doorbell.h"
+#include "tests/node/job.h"
 #include "tests/store/store_test.h"
 
 #define KEYS 9000
@@ -80,13 +81,8 @@ add(const struct kv_command *command)
 static struct apply_done
 run(bool checkpoint)
 {
-	struct apply_done done;
+	struct apply_done done = job_run(apply, checkpoint);
 
-	if (checkpoint) {
-		apply_want_checkpoint(apply);
-	}
-	apply_kick(apply);
-	ck_assert(apply_poll(apply, &done));
 	ck_assert_int_eq(done.result, ERR_OK);
 	ck_assert_uint_eq(done.applied_index, last_index);
 	return done;
