@@ -15,43 +15,48 @@
 #include "client/handle.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TEXT_SIZE	4096
 
-static size_t	read_text(const char *path, char text[TEXT_SIZE]);
-static bool	is_equal(pid_t, const char *file, char end);
+static bool	is_equal(const char *proc, pid_t, const char *file, char end);
+static bool	read_text(const char *proc, const char *file,
+		    char text[TEXT_SIZE]);
 
 bool
-group_is_shared(pid_t pid)
+group_is_shared(const char *proc, pid_t pid)
 {
 	char text[TEXT_SIZE];
 
-	if (!is_equal(pid, "cgroup", '\0')) {
+	if (!is_equal(proc, pid, "cgroup", '\0')) {
 		return false;
 	}
-	if (read_text("/proc/sys/kernel/sched_autogroup_enabled", text) == 0 ||
+	if (!read_text(proc, "sys/kernel/sched_autogroup_enabled", text) ||
 	    text[0] == '0') {
 		return true;
 	}
-	/* "/autogroup-7 nice 0" */
-	return is_equal(pid, "autogroup", ' ');
+	/*
+	 * "/autogroup-7 nice 0", or nothing: no session since the machine
+	 * started, as in what its first process runs without setsid().
+	 */
+	return is_equal(proc, pid, "autogroup", ' ');
 }
 
 /* Its file and ours, up to this character. */
 static bool
-is_equal(pid_t pid, const char *file, char end)
+is_equal(const char *proc, pid_t pid, const char *file, char end)
 {
 	char path[64], own[TEXT_SIZE], its[TEXT_SIZE];
-	size_t own_size, its_size;
 
-	snprintf(path, sizeof(path), "/proc/self/%s", file);
-	own_size = read_text(path, own);
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	its_size = read_text(path, its);
-	if (own_size == 0 || its_size == 0) {
+	snprintf(path, sizeof(path), "self/%s", file);
+	if (!read_text(proc, path, own)) {
+		return false;
+	}
+	snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	if (!read_text(proc, path, its)) {
 		return false;
 	}
 	own[strcspn(own, (char[]){ end, '\0' })] = '\0';
@@ -59,21 +64,27 @@ is_equal(pid_t pid, const char *file, char end)
 	return strcmp(own, its) == 0;
 }
 
-/* How much; 0: nothing, or more than that. */
-static size_t
-read_text(const char *path, char text[TEXT_SIZE])
+/* All of it; false: it cannot be read, or is larger than that. */
+static bool
+read_text(const char *proc, const char *file, char text[TEXT_SIZE])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char path[PATH_MAX];
 	ssize_t size;
+	int fd;
 
+	if (snprintf(path, sizeof(path), "%s/%s", proc, file) >=
+	    (int)sizeof(path)) {
+		return false;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1) {
-		return 0;
+		return false;
 	}
 	size = read(fd, text, TEXT_SIZE);
 	close(fd);
-	if (size <= 0 || size == TEXT_SIZE) {
-		return 0;
+	if (size < 0 || size == TEXT_SIZE) {
+		return false;
 	}
 	text[size] = '\0';
-	return (size_t)size;
+	return true;
 }

@@ -206,8 +206,8 @@ struct raftsup {
 
 /* ------------------------------------------------------------ group.c */
 
-/* sched_yield() makes way for that process too. */
-bool	group_is_shared(pid_t);
+/* sched_yield() makes way for that process too; proc is "/proc". */
+bool	group_is_shared(const char *proc, pid_t);
 
 /* ----------------------------------------------------------- handle.c */
 

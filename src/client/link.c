@@ -116,7 +116,8 @@ link_ahead(struct raftsup *handle)
 
 	if (target->valid && target->pid != handle->yield_pid) {
 		handle->yield_pid = target->pid;
-		handle->yield_helps = group_is_shared(target->pid);
+		handle->yield_helps = group_is_shared("/proc",
+		    target->pid);
 	}
 	for (slot = 0; slot < SEGMENT_SLOTS && handle->node == 0; slot++) {
 		if (handle->nodes[slot].tx == NULL &&

@@ -5,7 +5,6 @@
  */
 #include "tests/client/client_help.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -362,51 +361,6 @@ START_TEST(test_link_ahead)
 }
 END_TEST
 
-static bool
-autogroups(void)
-{
-	FILE *file = fopen("/proc/sys/kernel/sched_autogroup_enabled", "r");
-	int digit = file == NULL ? '0' : fgetc(file);
-
-	if (file != NULL) {
-		fclose(file);
-	}
-	return digit != '0';
-}
-
-/* Who yields makes way for his own session, not for another one. */
-START_TEST(test_group)
-{
-	pid_t child;
-	char word = 0;
-	int pipes[2];
-
-	ck_assert(group_is_shared(getpid()));
-	ck_assert(!group_is_shared(0x7ffffff0));
-	for (int own = 0; own < 2; own++) {
-		ck_assert_int_eq(pipe(pipes), 0);
-		child = fork();
-		ck_assert_int_ge(child, 0);
-		if (child == 0) {
-			if (own == 1) {
-				(void)setsid();
-			}
-			while (write(pipes[1], &word, 1) == 1) {
-				pause();
-			}
-			_exit(1);
-		}
-		ck_assert_int_eq(read(pipes[0], &word, 1), 1);
-		ck_assert_int_eq(group_is_shared(child),
-		    own == 0 || !autogroups());
-		(void)kill(child, SIGKILL);
-		ck_assert_int_eq(waitpid(child, NULL, 0), child);
-		close(pipes[0]);
-		close(pipes[1]);
-	}
-}
-END_TEST
-
 static Suite *
 make_suite(void)
 {
@@ -421,7 +375,6 @@ make_suite(void)
 	tcase_add_test(tcase, test_node);
 	tcase_add_test(tcase, test_fork);
 	tcase_add_test(tcase, test_link_ahead);
-	tcase_add_test(tcase, test_group);
 	tcase_add_loop_test(tcase, test_limits, 0, COUNT_OF(bad));
 	tcase_add_test(tcase, test_limits_reached);
 	suite_add_tcase(suite, tcase);
