@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -315,6 +316,8 @@ snap_thread(void *arg)
 		    memory_order_release);
 		pthread_mutex_unlock(&snap->mutex);
 		(void)doorbell_ring(&snap->bell);
+		/* Loops come first where processors are few. */
+		(void)sched_yield();
 		pthread_mutex_lock(&snap->mutex);
 	}
 	pthread_mutex_unlock(&snap->mutex);

@@ -585,6 +585,15 @@ env_sync(struct env *env)
 	return ERR_OK;
 }
 
+void
+env_write_out(struct env *env)
+{
+	if (!env->synced && env_latched(env->shared) == 0 &&
+	    !env_is_foreign(env)) {
+		(void)sync_file_range(env->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	}
+}
+
 int
 env_break(struct env *env, bool sync)
 {

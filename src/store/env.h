@@ -107,6 +107,12 @@ int	env_commit(struct env *, MDB_txn *) MUST_CHECK;
 /* Syncs everything committed; never an empty transaction (it syncs none). */
 int	env_sync(struct env *) MUST_CHECK;
 
+/*
+ * Has the disk begin with what was committed, and waits for nothing: the next
+ * sync has less to do.  It promises nothing, and what fails that sync reports.
+ */
+void	env_write_out(struct env *);
+
 /* As if a write or (sync) a sync had failed: latches, and leaves the sync word
  * set.  Returns the latched code. */
 int	env_break(struct env *, bool sync);

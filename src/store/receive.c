@@ -3,8 +3,10 @@
  * Building a state environment from a stream.
  *
  * Records come in order of space and key, so LMDB fills its pages from left
- * to right (MDB_APPEND), and refuses what is out of order.  Every few MiB are
- * committed: a transaction's pages are memory.
+ * to right (MDB_APPEND), and refuses what is out of order.  A few MiB at most
+ * are committed together: a transaction's pages are memory.  Where a commit is
+ * no sync the disk begins with them at once, so that the sync in the end, after
+ * all has been verified, has little left to do.
  */
 #include "store/receive.h"
 
@@ -21,7 +23,14 @@
 #include "store/store_internal.h"
 #include "store/stream.h"
 
-#define COMMIT_SIZE (8u << 20) /* bytes of records in a transaction */
+/*
+ * Bytes of records in a transaction.  Where its commit is no sync: few, which
+ * are in the processor's cache when they are written, and which keep nobody
+ * waiting for the processor.
+ */
+#define COMMIT_SIZE (8u << 20)
+#define COMMIT_SIZE_UNSYNCED (512u << 10)
+#define WRITE_SIZE (8u << 20) /* so much is given to the disk at once */
 
 static int take_head(void *, const struct stream_head *, const char **);
 static int take_record(void *, const struct stream_record *, const uint8_t *,
@@ -124,6 +133,7 @@ commit(struct receive *receive)
 {
 	struct env *env = &receive->contents->env;
 	MDB_txn *txn = receive->txn;
+	int code;
 
 	if (txn == NULL) {
 		return ERR_OK;
@@ -137,8 +147,14 @@ commit(struct receive *receive)
 		           ? env_latched(&receive->shared)
 		           : ERR_FULL;
 	}
+	receive->unwritten += receive->txn_size;
 	receive->txn_size = 0;
-	return env_commit(env, txn);
+	code = env_commit(env, txn);
+	if (code == ERR_OK && receive->unwritten >= WRITE_SIZE) {
+		env_write_out(env);
+		receive->unwritten = 0;
+	}
+	return code;
 }
 
 /* A transaction, with a cursor in the space of the record. */
@@ -148,7 +164,8 @@ prepare(struct receive *receive, enum kv_space space)
 	struct env *env = &receive->contents->env;
 	int rc, code;
 
-	if (receive->txn_size >= COMMIT_SIZE) {
+	if (receive->txn_size >=
+	    (env->synced ? COMMIT_SIZE : COMMIT_SIZE_UNSYNCED)) {
 		code = commit(receive);
 		if (code != ERR_OK) {
 			return code;
@@ -312,16 +329,20 @@ receive_finish(struct receive *receive, struct err_buf *err)
 		return told(receive, ERR_CORRUPT, why, err);
 	}
 	code = commit(receive);
-	if (code == ERR_OK) {
-		code = env_sync(&receive->contents->env);
-	}
 	if (code != ERR_OK) {
 		return told(receive, code, NULL, err);
 	}
+	/* The disk writes while it is verified. */
+	env_write_out(&receive->contents->env);
 	code = verify(receive, err);
-	if (code == ERR_OK) {
-		code = sync_directories(receive, err);
+	if (code != ERR_OK) {
+		return code;
 	}
+	code = env_sync(&receive->contents->env);
+	if (code != ERR_OK) {
+		return told(receive, code, NULL, err);
+	}
+	code = sync_directories(receive, err);
 	receive->finished = code == ERR_OK;
 	return code;
 }

@@ -12,6 +12,7 @@
 #include "store/state.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +24,20 @@
 /* In percent: so full, recent records are forgotten after a checkpoint. */
 #define RECENT_FILL_KEPT 50
 #define REST_PAGES	 512 /* kept: worth to be given back */
+#define WALK_SIZE	 (64u << 10) /* in a turn */
 
 /* ------------------------------------------------------------- the table */
+
+/* Who walks a whole state, slowly, lets others have the processor. */
+static void
+make_way(struct state *state, const MDB_val *value)
+{
+	state->walked += value->mv_size;
+	if (state->read_only && state->walked >= WALK_SIZE) {
+		state->walked = 0;
+		(void)sched_yield();
+	}
+}
 
 /* A value as it lies in a tree, behind its checksum. */
 static int
@@ -384,6 +397,7 @@ table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 	}
 	key->data = k.mv_data;
 	key->size = k.mv_size;
+	make_way(state, &v);
 	return verified(state, space, *key, &v, value);
 }
 

@@ -26,6 +26,7 @@ struct state {
 	uint64_t pages_most; /* that all writes have dirtied so far */
 	uint64_t look_at_pages; /* state_is_spent() does when there are */
 	uint64_t pages_kept; /* by LMDB, of former transactions, perhaps */
+	uint64_t walked; /* bytes of a frozen one, since others had a turn */
 	struct kv_table table;
 	struct change changes[KV_SPACE_COUNT];
 	uint64_t free_pages; /* at the beginning */

@@ -155,6 +155,7 @@ struct receive {
 	MDB_cursor *cursor;		/* in space */
 	enum kv_space space;
 	uint64_t txn_size;		/* bytes of pages, estimated */
+	uint64_t unwritten;		/* committed, not yet to the disk */
 };
 
 /* -------------------------------------------------------------- record.c */

@@ -16,6 +16,7 @@
 #include "store/view.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,7 @@ count_all(struct view *view)
 		head->sum = stream_sum(head->sum, &view->record);
 		if (view->offset >= marked + MARK_SIZE) {
 			marked = view->offset;
+			(void)sched_yield();
 			code = add_mark(view);
 			if (code != ERR_OK) {
 				return code;

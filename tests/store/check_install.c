@@ -11,6 +11,7 @@
 #include "tests/store/snapshot_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -27,6 +28,9 @@ static unsigned int calls, target; /* the call that dies or fails */
 static int fail_errno;
 static bool fail_syncs; /* and commits; else what takes room */
 static bool failed;     /* it did */
+static unsigned int begun; /* times that the disk was told to begin */
+static unsigned int begun_before; /* the first sync */
+static unsigned int syncs;
 
 static bool
 fails(bool is_sync)
@@ -48,9 +52,22 @@ fails(bool is_sync)
 	return true;
 }
 
+/* What it promises is nothing: it fails, and nobody minds. */
+EXPORT int
+sync_file_range(int fd, off64_t offset, off64_t size, unsigned int flags)
+{
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(offset + size, 0);
+	ck_assert_uint_eq(flags, SYNC_FILE_RANGE_WRITE);
+	begun++;
+	errno = EIO;
+	return -1;
+}
+
 EXPORT int
 fdatasync(int fd)
 {
+	begun_before = syncs++ == 0 ? begun : begun_before;
 	return fails(true) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -336,6 +353,36 @@ START_TEST(test_sync_fails_everywhere)
 }
 END_TEST
 
+/* Without syncs on the way the disk begins before all has come; where commits
+ * are syncs there is nothing that it could begin with. */
+START_TEST(test_disk_begins_early)
+{
+	enum store_durability durability =
+	    _i == 0 ? STORE_POWER : STORE_PROCESS;
+	struct receive *receive;
+
+	rig_create(&from, "node-1", durability);
+	rig_grow(&from, 100, 100, 200000);
+	rig_checkpoint(&from);
+	snapshot = rig_snapshot(&from);
+	stream = rig_stream(&from, &stream_size, chain);
+	rig_close(&from);
+	rig_create(&to, "node-2", durability);
+	begun = begun_before = syncs = 0;
+	ck_assert_msg(rig_receive(&to, &receive, snapshot.index, chain, stream,
+			  stream_size, 65536) == ERR_OK,
+	    "%s", test_err.text);
+	ck_assert_uint_gt(syncs, 0);
+	ck_assert_uint_eq(begun, begun_before);
+	ck_assert_uint_eq(begun, durability == STORE_POWER
+	                             ? 0
+	                             : stream_size / (8u << 20) + 1);
+	receive_close(receive);
+	rig_close(&to);
+	free(stream);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -347,6 +394,7 @@ make_suite(void)
 	tcase_add_loop_test(tcase, test_kill_everywhere, 0, 2);
 	tcase_add_loop_test(tcase, test_full_everywhere, 0, 2);
 	tcase_add_loop_test(tcase, test_sync_fails_everywhere, 0, 2);
+	tcase_add_loop_test(tcase, test_disk_begins_early, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
