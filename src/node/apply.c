@@ -4,6 +4,12 @@
  *
  * As in disk.c, `state` is the only word that both sides touch while a job
  * is out: IDLE --kick--> RUNNING --> DONE --poll--> IDLE.
+ *
+ * Gets alone do not go to the thread: two wake-ups take several times as long
+ * as they.  While no job is out the open transaction is the loop's to read;
+ * who ends one must be who began it, since LMDB's lock is that thread's, and a
+ * job of gets does neither.  What is not in the page cache the loop then waits
+ * for, as in process durability.
  */
 #include "node/apply.h"
 
@@ -28,6 +34,7 @@
 #define APPLY_REST_NS		20000000ull	/* not used: no load */
 #define APPLY_PREPARE		1024	/* records, with one job */
 #define APPLY_EXPECT		6	/* items ahead; and twice that */
+#define APPLY_GETS_MAX		256	/* that the loop itself does */
 
 /* Entries from one digest to the next that all nodes note; for tests, that
  * little does: RAFTSUP_DIGEST_ENTRIES. */
@@ -58,6 +65,7 @@ struct apply_job {
 	struct apply_result *results;
 	size_t result_capacity;
 	uint64_t pin;
+	size_t get_count;		/* items that are gets */
 	bool checkpoint;
 	bool little_room;
 	struct receive *install;	/* NULL, or put it in place first */
@@ -100,6 +108,8 @@ struct apply {
 static int	apply_open(struct apply *);
 static int	apply_close(struct apply *, bool);
 static void	*apply_thread(void *);
+static bool	is_threads(const struct apply *, const struct apply_job *);
+static bool	is_get(const void *, uint32_t);
 static void	apply_run(struct apply *);
 static int	apply_item_run(struct apply *, struct apply_job *,
 		    struct apply_item *);
@@ -265,6 +275,9 @@ apply_add_read(struct apply *apply, uint64_t ref, const void *command,
 	apply_add_entry(apply, &entry, UINT64_MAX, true);
 	item = &apply->filling->items[apply->filling->count - 1];
 	item->ref = ref;
+	if (apply->threaded && is_get(command, size)) {
+		apply->filling->get_count++;
+	}
 }
 
 void
@@ -304,7 +317,7 @@ apply_kick(struct apply *apply)
 	job->little_room = apply->little_room;
 	apply->filling = apply->running;
 	apply->running = job;
-	if (!apply->threaded) {
+	if (!is_threads(apply, job)) {
 		apply_run(apply);
 		return;
 	}
@@ -329,6 +342,7 @@ apply_poll(struct apply *apply, struct apply_done *done)
 	*done = job->done;
 	job->count = 0;
 	job->copied.size = 0;
+	job->get_count = 0;
 	job->checkpoint = false;
 	job->install = NULL;
 	atomic_store_explicit(&apply->state, APPLY_IDLE,
@@ -443,6 +457,23 @@ apply_thread(void *arg)
 	pthread_mutex_unlock(&apply->mutex);
 	apply->open_result = apply_close(apply, apply->stop_checkpoint);
 	return NULL;
+}
+
+static bool
+is_threads(const struct apply *apply, const struct apply_job *job)
+{
+	return apply->threaded && (job->checkpoint || job->install != NULL ||
+	    job->get_count < job->count || job->count > APPLY_GETS_MAX);
+}
+
+/* Any other read may look at many records, and write what is recent. */
+static bool
+is_get(const void *data, uint32_t size)
+{
+	struct kv_command command;
+
+	return kv_command_decode(&command, data, size) == ERR_OK &&
+	    command.op == KV_OP_GET;
 }
 
 /* Carries a job out. */

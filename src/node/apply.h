@@ -4,8 +4,9 @@
  *
  * One thread owns the state environment's open transaction, applies and
  * serves the reads: the loop itself in process durability, a thread of its
- * own in power durability, where a checkpoint waits for the disk.  Either
- * way the loop fills a job, kicks it, and takes its results:
+ * own in power durability, where a checkpoint waits for the disk; but for gets
+ * alone, which the loop does itself while that thread has nothing to do.
+ * Either way the loop fills a job, kicks it, and takes its results:
  *
  *	apply_add_entry(), apply_add_read() --> apply_kick() --> apply_poll()
  *

@@ -2,11 +2,11 @@
 /*
  * The state environment of a store: kv's table on LMDB.
  *
- * One write transaction stays open between checkpoints, and only the thread
- * that began it sees it: that thread applies and serves the reads.  A
- * checkpoint commits it, data and applied index as one (T60), and only up to
- * what is durable in the node's own log.  What was applied since is applied
- * again from the log after a crash.
+ * One write transaction stays open between checkpoints, and is seen through
+ * its handle only: applying and reads take turns on it.  The thread that began
+ * it has LMDB's lock, and ends it.  A checkpoint commits it, data and applied
+ * index as one (T60), and only up to what is durable in the node's own log.
+ * What was applied since is applied again from the log after a crash.
  */
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
