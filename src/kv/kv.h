@@ -85,6 +85,9 @@ struct kv_slice {
 	size_t size;
 };
 
+/* The order of keys: below 0, one comes first; 0: they are equal. */
+int	kv_slice_order(struct kv_slice one, struct kv_slice other);
+
 /*
  * Keys are 1 to 511 bytes, ordered as by memcmp, shorter first.  All return
  * ERR_OK or a negative code.  Slices handed out are valid until the next

@@ -40,7 +40,6 @@ static bool is_due(struct kv *, const struct kv_command *,
     struct kv_answer *);
 static int walk_next(struct kv *, struct walk *);
 static size_t list_put(uint8_t *to, const struct walk *);
-static bool is_less(struct kv_slice one, struct kv_slice other);
 
 void
 kv_query(struct kv *kv, const struct kv_command *command,
@@ -146,7 +145,7 @@ query_list(struct kv *kv, const struct kv_command *command,
 		wanted = (size_t)command->number;
 	}
 	if (command->value.size != 0 &&
-	    !is_less(command->value, command->key)) {
+	    kv_slice_order(command->value, command->key) >= 0) {
 		walk.key = command->value;
 		walk.is_begun = true;
 	}
@@ -207,11 +206,12 @@ list_put(uint8_t *to, const struct walk *walk)
 	return LIST_RECORD_HEADER_SIZE + walk->key.size + walk->value.size;
 }
 
-static bool
-is_less(struct kv_slice one, struct kv_slice other)
+int
+kv_slice_order(struct kv_slice one, struct kv_slice other)
 {
 	size_t size = one.size < other.size ? one.size : other.size;
 	int order = size != 0 ? memcmp(one.data, other.data, size) : 0;
 
-	return order != 0 ? order < 0 : one.size < other.size;
+	return order != 0 ? order
+	                  : (one.size > other.size) - (one.size < other.size);
 }

@@ -6,92 +6,41 @@
  *		    lies, in words of 8 bytes (0: the slot is free)
  *	changed	    the records that have changed, in any order
  *	order	    those that are being written, sorted; and room to sort
+ *	listed	    those that a seek does not find in the tree
  *	records	    one behind the other; one that has outgrown its room moves
  *		    to the end, and the room is lost until all is cleared
  *
  * A get looks at one slot, most times, and at one record: two or three cache
  * misses, where a tree of some thousand pages has a dozen.
- *
- * Keys are sorted by the 8 bytes behind what all of them begin with, digit by
- * digit; those in which these are equal, in the same way by what follows.
  */
-#include "store/recent.h"
-
 #include <assert.h>
 #include <bsd/stdlib.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "store/env.h"
+#include "store/recent_internal.h"
 
 #define SLOT_COUNT    (2 * RECENT_COUNT_MAX)
 #define NOT_CHANGED   UINT32_MAX
 #define IN_ORDER      (UINT32_MAX - 1) /* changed, and waiting to be written */
-#define DIGIT_BITS    11
-#define DIGIT_COUNT   (1u << DIGIT_BITS)
-#define SORT_FEW      24 /* by comparing */
-#define FETCH_AHEAD   16 /* records that a walk will come to */
 #define SIZE_LARGE    512 /* a leaf with few of them is split unevenly */
 #define HASH_MULTIPLY 0x9fb21c651e98df25u
 
 _Static_assert((SLOT_COUNT & (SLOT_COUNT - 1)) == 0, "slots are masked");
 
-struct record {
-	uint64_t given;	       /* with the last put; 0: none */
-	uint32_t changed_at;   /* in `changed`, NOT_CHANGED or IN_ORDER */
-	uint32_t stored_size;  /* bytes in the tree; 0: none, or not known */
-	uint16_t counted_size; /* its part in changes.grown_size */
-	uint16_t key_size;
-	uint16_t value_size;
-	uint16_t capacity; /* for the value */
-	uint8_t state;	   /* enum recent_state */
-	uint8_t bytes[];   /* the key, the value */
-};
-
-#define RECORD_HEADER_SIZE offsetof(struct record, bytes)
-
-struct slot {
-	uint32_t hash;
-	uint32_t at; /* words of 8 bytes; 0: free */
-};
-
-struct ordered {
-	uint64_t head; /* bytes of the key as a number */
-	struct record *record;
-};
-
-struct recent {
-	struct slot *slots;
-	struct record **changed;
-	uint64_t changed_count;
-	struct ordered *order;
-	uint64_t order_first, order_end; /* not written yet */
-	struct ordered *spare;
-	uint8_t *records;
-	uint64_t size; /* of the records, in bytes; 0 is no place */
-	uint64_t count;
-	uint64_t seed;
-	bool is_touched; /* memory that held records now forgotten */
-	struct slot *last; /* found last: a put follows a get of its key */
-	struct recent_changes changes;
-	uint32_t digits[DIGIT_COUNT];
-};
-
 #define SLOTS_AT   16384u
 #define CHANGED_AT (SLOTS_AT + SLOT_COUNT * sizeof(struct slot))
 #define ORDER_AT   (CHANGED_AT + RECENT_COUNT_MAX * sizeof(struct record *))
 #define SPARE_AT   (ORDER_AT + RECENT_COUNT_MAX * sizeof(struct ordered))
-#define RECORDS_AT (SPARE_AT + RECENT_COUNT_MAX * sizeof(struct ordered))
+#define LISTED_AT  (SPARE_AT + RECENT_COUNT_MAX * sizeof(struct ordered))
+#define RECORDS_AT (LISTED_AT + RECENT_COUNT_MAX * sizeof(struct ordered))
 #define MAP_SIZE   (RECORDS_AT + RECENT_SIZE)
 #define SIZE_BEGIN 8u
 
 _Static_assert(sizeof(struct recent) <= SLOTS_AT, "it lies before them");
 
-static struct record *record_at(const struct recent *, uint32_t at);
-static struct kv_slice key_of(const struct record *);
-static struct kv_slice value_of(const struct record *);
 static void put_value(struct record *, struct kv_slice value);
 static uint32_t tree_size(const struct record *);
 static uint32_t hash_of(const struct recent *, struct kv_slice key);
@@ -104,9 +53,6 @@ static void enter(struct recent *, struct record *);
 static void leave(struct recent *, struct record *);
 static void uncount(struct recent *, struct record *);
 static void take_order(struct recent *);
-static void fetch(const struct ordered *, size_t i, size_t count);
-static void sort(struct recent *, struct ordered *, size_t count,
-    size_t begins);
 
 struct recent *
 recent_new(void)
@@ -123,6 +69,7 @@ recent_new(void)
 	recent->changed = (void *)(map + CHANGED_AT);
 	recent->order = (void *)(map + ORDER_AT);
 	recent->spare = (void *)(map + SPARE_AT);
+	recent->listed = (void *)(map + LISTED_AT);
 	recent->records = map + RECORDS_AT;
 	recent->size = SIZE_BEGIN;
 	recent->seed = (uint64_t)arc4random() << 32 | arc4random();
@@ -154,6 +101,8 @@ recent_clear(struct recent *recent, bool give_back)
 	recent->count = 0;
 	recent->changed_count = 0;
 	recent->order_first = recent->order_end = 0;
+	recent->listed_count = recent->listed_passed = 0;
+	recent->run_count = 0;
 	recent->last = NULL;
 	memset(&recent->changes, 0, sizeof(recent->changes));
 }
@@ -331,37 +280,13 @@ take_order(struct recent *recent)
 		recent->order[i].record = recent->changed[i];
 		recent->changed[i]->changed_at = IN_ORDER;
 	}
-	sort(recent, recent->order, recent->changed_count, 0);
+	recent_sort(recent, recent->order, recent->changed_count);
 	recent->order_first = 0;
 	recent->order_end = recent->changed_count;
 	recent->changed_count = 0;
 }
 
 /* --------------------------------------------------------------- records */
-
-static struct record *
-record_at(const struct recent *recent, uint32_t at)
-{
-	assert(at != 0);
-	return (void *)(recent->records + (uint64_t)at * 8);
-}
-
-static struct kv_slice
-key_of(const struct record *record)
-{
-	struct kv_slice key = { record->bytes, record->key_size };
-
-	return key;
-}
-
-static struct kv_slice
-value_of(const struct record *record)
-{
-	struct kv_slice value = { record->bytes + record->key_size,
-		record->value_size };
-
-	return value;
-}
 
 static void
 put_value(struct record *record, struct kv_slice value)
@@ -475,6 +400,8 @@ place(struct recent *recent, struct kv_slice key, size_t value_size)
 			leave(recent, old);
 			enter(recent, record);
 		}
+		old->state = MOVED;
+		old->stored_size = slot->at;
 	} else {
 		memset(record, 0, RECORD_HEADER_SIZE);
 		record->key_size = (uint16_t)key.size;
@@ -503,6 +430,9 @@ change(struct recent *recent, struct record *record, enum recent_state state)
 		uncount(recent, record);
 	}
 	size = state == RECENT_PRESENT ? tree_size(record) : 0;
+	if (size > 0 && record->stored_size == 0 && !record->is_listed) {
+		recent_list(recent, record);
+	}
 	if (size > record->stored_size) {
 		record->counted_size = (uint16_t)(size - record->stored_size);
 		if (size >= SIZE_LARGE) {
@@ -541,183 +471,5 @@ uncount(struct recent *recent, struct record *record)
 		recent->changes.grown_count--;
 		recent->changes.grown_size -= record->counted_size;
 		record->counted_size = 0;
-	}
-}
-
-/* ----------------------------------------------------------------- sorting */
-
-/* By what follows the first bytes, in which they are equal. */
-static int
-compare(const struct record *a, const struct record *b, size_t begins)
-{
-	size_t size =
-	    a->key_size < b->key_size ? a->key_size : b->key_size;
-	int order = memcmp(a->bytes + begins, b->bytes + begins, size - begins);
-
-	return order != 0 ? order : a->key_size - b->key_size;
-}
-
-static int
-compare_ordered(const void *a, const void *b)
-{
-	const struct ordered *one = a, *other = b;
-
-	return compare(one->record, other->record, 0);
-}
-
-static void
-sort_few(struct ordered *items, size_t count, size_t begins)
-{
-	struct ordered item;
-	size_t i, at;
-
-	for (i = 1; i < count; i++) {
-		item = items[i];
-		for (at = i; at > 0 && compare(items[at - 1].record,
-		    item.record, begins) > 0; at--) {
-			items[at] = items[at - 1];
-		}
-		items[at] = item;
-	}
-}
-
-/* How many bytes all keys begin with, of which so many are known. */
-static size_t
-common_size(const struct ordered *items, size_t count, size_t begins)
-{
-	const struct record *first = items[0].record, *other;
-	size_t size = first->key_size, i, at;
-
-	for (i = 1; i < count; i++) {
-		fetch(items, i + FETCH_AHEAD, count);
-		other = items[i].record;
-		if (size > other->key_size) {
-			size = other->key_size;
-		}
-		for (at = begins; at < size; at++) {
-			if (first->bytes[at] != other->bytes[at]) {
-				size = at;
-			}
-		}
-	}
-	return size;
-}
-
-/* Reading it begins. */
-static void
-fetch(const struct ordered *items, size_t i, size_t count)
-{
-	if (i < count) {
-		__builtin_prefetch(items[i].record);
-		__builtin_prefetch(items[i].record->bytes + 64);
-	}
-}
-
-/* Takes 8 bytes of each key, zeros behind its end; says in which bits they
- * differ. */
-static uint64_t
-take_heads(struct ordered *items, size_t count, size_t at)
-{
-	uint64_t differ = 0;
-	size_t i, left;
-
-	for (i = 0; i < count; i++) {
-		fetch(items, i + FETCH_AHEAD, count);
-		left = items[i].record->key_size - at;
-		items[i].head = 0;
-		memcpy(&items[i].head, items[i].record->bytes + at,
-		    left < 8 ? left : 8);
-		items[i].head = be64toh(items[i].head);
-		differ |= items[i].head ^ items[0].head;
-	}
-	return differ;
-}
-
-static bool
-one_ends_before(const struct ordered *items, size_t count, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (items[i].record->key_size < size) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* By one digit; what is equal in it stays in order. */
-static void
-sort_by_digit(struct recent *recent, const struct ordered *from,
-    struct ordered *to, size_t count, unsigned int shift)
-{
-	uint32_t *digits = recent->digits, sum = 0, next;
-	size_t i;
-
-	memset(digits, 0, sizeof(recent->digits));
-	for (i = 0; i < count; i++) {
-		digits[from[i].head >> shift & (DIGIT_COUNT - 1)]++;
-	}
-	for (i = 0; i < DIGIT_COUNT; i++) {
-		next = sum + digits[i];
-		digits[i] = sum;
-		sum = next;
-	}
-	for (i = 0; i < count; i++) {
-		to[digits[from[i].head >> shift & (DIGIT_COUNT - 1)]++] =
-		    from[i];
-	}
-}
-
-static void
-sort_by_heads(struct recent *recent, struct ordered *items, size_t count,
-    uint64_t differ)
-{
-	struct ordered *from = items, *to = recent->spare, *swap;
-	unsigned int shift;
-
-	for (shift = 0; shift < 64; shift += DIGIT_BITS) {
-		if ((differ >> shift & (DIGIT_COUNT - 1)) == 0) {
-			continue;
-		}
-		sort_by_digit(recent, from, to, count, shift);
-		swap = from;
-		from = to;
-		to = swap;
-	}
-	if (from != items) {
-		memcpy(items, from, count * sizeof(*items));
-	}
-}
-
-/* Each round takes 8 more bytes, so it is 64 rounds deep at most. */
-static void
-sort(struct recent *recent, struct ordered *items, size_t count, size_t begins)
-{
-	size_t common, first, end;
-	uint64_t differ;
-
-	if (count <= SORT_FEW) {
-		sort_few(items, count, begins);
-		return;
-	}
-	common = common_size(items, count, begins);
-	differ = take_heads(items, count, common);
-	sort_by_heads(recent, items, count, differ);
-	for (first = 0; first < count; first = end) {
-		for (end = first + 1; end < count &&
-		     items[end].head == items[first].head; end++) {
-			continue;
-		}
-		if (end - first == 1) {
-			continue;
-		}
-		if (one_ends_before(items + first, end - first, common + 8)) {
-			/* An end and a zero byte look alike. */
-			qsort(items + first, end - first, sizeof(*items),
-			    compare_ordered);
-		} else {
-			sort(recent, items + first, end - first, common + 8);
-		}
 	}
 }

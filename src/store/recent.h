@@ -67,6 +67,14 @@ void	recent_del(struct recent *, struct kv_slice key);
 /* What the tree has under this key is changed without us. */
 void	recent_forget(struct recent *, struct kv_slice key);
 
+/*
+ * Of the records that were put here and that the tree has not, or it is not
+ * known: the first whose key is not below this one; with after, above it.
+ * Some that the tree has may be met, too.  False: there is none.
+ */
+bool	recent_seek(struct recent *, struct kv_slice from, bool after,
+	    struct kv_slice *key, struct kv_slice *value) MUST_CHECK;
+
 struct recent_changes recent_changes(const struct recent *);
 /* How much of the room is taken, in percent; also by what was moved. */
 unsigned int recent_fill(const struct recent *);

@@ -7,7 +7,8 @@
  *
  * The users' records pass through recent.h: what is changed there is written
  * to the tree in the order of the keys, which touches each page once, before
- * a checkpoint commits, before somebody seeks, and when the room there ends.
+ * a checkpoint commits, and when the room there ends.  Who seeks is shown the
+ * tree and them as one.
  */
 #include "store/state.h"
 
@@ -367,38 +368,73 @@ seek(MDB_cursor *cursor, struct kv_slice from, bool after, MDB_val *key,
 	return rc;
 }
 
+/* What the tree has, and what is recent of it: deleted ones are passed. */
+static int
+seek_tree(struct state *state, MDB_cursor *cursor, enum kv_space space,
+    struct kv_slice from, bool after, struct kv_slice *key,
+    struct kv_slice *value)
+{
+	enum recent_state known = RECENT_ABSENT;
+	uint64_t hash;
+	MDB_val k, v;
+	int rc = seek(cursor, from, after, &k, &v);
+
+	while (rc == 0) {
+		key->data = k.mv_data;
+		key->size = k.mv_size;
+		/* A key of another size is no record's, but damage. */
+		known = is_recent(state, space) && key->size >= 1 &&
+		                key->size <= KV_KEY_SIZE_MAX
+		            ? recent_get(state->recent, *key, value, &hash)
+		            : RECENT_UNKNOWN;
+		if (known != RECENT_ABSENT) {
+			break;
+		}
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+	}
+	if (rc == MDB_NOTFOUND) {
+		return ERR_NOT_FOUND;
+	} else if (rc != 0) {
+		return env_error(&state->contents->env, rc, "seeking");
+	}
+	if (known == RECENT_PRESENT) {
+		return ERR_OK;
+	}
+	make_way(state, &v);
+	return verified(state, space, *key, &v, value);
+}
+
 static int
 table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
     struct kv_slice *key, struct kv_slice *value)
 {
+	struct kv_slice recent_key, recent_value;
 	struct state *state = arg;
 	MDB_cursor *cursor;
-	MDB_val k, v;
 	int rc;
 
 	if (state->txn == NULL) {
 		return ERR_IO;
-	}
-	rc = is_recent(state, space) ? write_recent(state, UINT64_MAX) : ERR_OK;
-	if (rc != ERR_OK) {
-		return rc;
+	} else if (is_recent(state, space) && state->failed != ERR_OK) {
+		/* Some of it has been written, and is recent no more. */
+		return state->failed;
 	}
 	rc = mdb_cursor_open(
 	    state->txn, state->contents->spaces[space], &cursor);
 	if (rc != 0) {
 		return env_error(&state->contents->env, rc, "seeking");
 	}
-	rc = seek(cursor, from, after, &k, &v);
+	rc = seek_tree(state, cursor, space, from, after, key, value);
 	mdb_cursor_close(cursor);
-	if (rc == MDB_NOTFOUND) {
-		return ERR_NOT_FOUND;
-	} else if (rc != 0) {
-		return env_error(&state->contents->env, rc, "seeking");
+	if ((rc == ERR_OK || rc == ERR_NOT_FOUND) && is_recent(state, space) &&
+	    recent_seek(
+		state->recent, from, after, &recent_key, &recent_value) &&
+	    (rc == ERR_NOT_FOUND || kv_slice_order(recent_key, *key) < 0)) {
+		*key = recent_key;
+		*value = recent_value;
+		rc = ERR_OK;
 	}
-	key->data = k.mv_data;
-	key->size = k.mv_size;
-	make_way(state, &v);
-	return verified(state, space, *key, &v, value);
+	return rc;
 }
 
 /* ---------------------------------------------------------- transactions */

@@ -353,6 +353,13 @@ put_both(struct kv_slice key, struct kv_slice value)
 }
 
 static void
+del_both(struct kv_slice key)
+{
+	ck_assert_int_eq(table->del(table->arg, KV_DATA, key),
+	    face->del(face->arg, KV_DATA, key));
+}
+
+static void
 checkpoint_both(void)
 {
 	ck_assert_int_eq(state_checkpoint(state), ERR_OK);
@@ -400,9 +407,7 @@ step(void)
 		break;
 	default:
 		if (prng_below(&prng, 4) == 0) {
-			ck_assert_int_eq(
-			    table->del(table->arg, KV_DATA, key),
-			    face->del(face->arg, KV_DATA, key));
+			del_both(key);
 			break;
 		}
 		if (prng_below(&prng, 2) == 0) {
@@ -430,6 +435,51 @@ START_TEST(test_model)
 	store_close(store);
 	open_state();
 	assert_same_all();
+}
+END_TEST
+
+/* Many new ones between those of the tree; they grow, and most of them go: a
+ * walk meets what is there, and writes nothing. */
+START_TEST(test_seeks)
+{
+	static uint8_t data[200];
+	struct kv_slice key, value = { data, 0 };
+	uint8_t bytes[64];
+	uint64_t waiting;
+	int round, i;
+	bool ready;
+
+	for (round = 0; round < 12; round++) {
+		value.size = (size_t)round * 15 + 1;
+		for (i = 0; i < (round % 3 == 1 ? 700 : 6000); i++) {
+			key = draw_key(bytes);
+			put_both(key, value);
+		}
+		assert_same_all();
+		for (i = 0, key.data = bytes, key.size = bytes[0] = 1;
+		     assert_same_seek(key, i > 0, &key) == ERR_OK; i++) {
+			memcpy(bytes, key.data, key.size);
+			key.data = bytes;
+			if (!prng_chance(&prng, 200000)) {
+				del_both(key);
+			}
+		}
+		ck_assert_int_gt(i, 500);
+		waiting = state_waiting(state);
+		for (i = 0; i < 4; i++) {
+			assert_same_all();
+		}
+		ck_assert_uint_gt(waiting, 500);
+		ck_assert_uint_eq(state_waiting(state), waiting);
+		if (round % 3 == 2) {
+			ck_assert_int_eq(
+			    state_prepare(state, 500, &ready), ERR_OK);
+			assert_same_all();
+		}
+		if (round % 4 == 3) {
+			checkpoint_both();
+		}
+	}
 }
 END_TEST
 
@@ -609,10 +659,10 @@ START_TEST(test_write_fails)
 		} else {
 			/* Whoever comes then learns of it. */
 			i = 0;
-			ck_assert_int_eq(which == 1
-			        ? state_prepare(state, 9000, &ready)
-			        : table->seek(table->arg, KV_DATA, key, false,
-					  &found, &found),
+			ck_assert_int_eq(
+			    state_prepare(state, 9000, &ready), ERR_FULL);
+			ck_assert_int_eq(table->seek(table->arg, KV_DATA, key,
+					     false, &found, &found),
 			    ERR_FULL);
 			ck_assert_int_eq(
 			    table->put(table->arg, KV_DATA, key, value),
@@ -650,6 +700,7 @@ main(void)
 	tcase_set_timeout(tree, 300);
 	tcase_add_checked_fixture(tree, setup, teardown);
 	tcase_add_test(tree, test_model);
+	tcase_add_test(tree, test_seeks);
 	tcase_add_test(tree, test_bound);
 	tcase_add_test(tree, test_dirty_from_above);
 	tcase_add_loop_test(tree, test_dirty_large, 0, 5);
