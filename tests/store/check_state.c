@@ -416,6 +416,7 @@ make_suite(void)
 	Suite *suite = suite_create("state");
 	TCase *tcase = tcase_create("state");
 
+	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_table);
 	tcase_add_test(tcase, test_sizes);
