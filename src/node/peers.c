@@ -265,6 +265,10 @@ peer_step(struct node *node, uint32_t slot, const struct channel_message *in)
 		return;
 	}
 	peer_traffic(node, &message);
+	if (message.type == RAFT_PRE_VOTE || message.type == RAFT_VOTE) {
+		/* Who asks may know of a death: it is heard of first. */
+		peers_look_for_deaths(node);
+	}
 	node_step(node, &event);
 	node->beat_is_idle = false;
 }

@@ -58,6 +58,9 @@ become_follower(struct raft *r, uint64_t term, uint32_t leader, uint64_t run,
 		r->lease_waits = false;
 		r->more = false;
 		elect_timer_reset(r);
+		if (later && leader == 0 && r->commit_index < r->noop_index) {
+			elect_timer_shorten(r);
+		}
 	}
 }
 

@@ -247,6 +247,9 @@ void	become_leader(struct raft *);
 /* ----------------------------------------------------------- elect.c */
 
 void	elect_timer_reset(struct raft *);
+/* Of a leader deposed before it could commit anything: if nothing comes of the
+ * campaign that did it, it soon stands for election again. */
+void	elect_timer_shorten(struct raft *);
 /* A voter of the configuration in force, with room for entries. */
 bool	elect_may_campaign(const struct raft *);
 /* The election timer has fired. */

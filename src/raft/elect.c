@@ -24,18 +24,23 @@
 
 static bool campaign_is_refused(const struct raft *,
 	    const struct raft_message *, char *, size_t);
+static bool awaits_word_of(const struct raft *, uint32_t, uint64_t);
 static void add_dead(const struct raft *, const struct raft_configuration *,
 	    struct quorum_set *);
 static void lose(struct raft *);
 static void recv_pre_vote(struct raft *, const struct raft_message *);
 static void recv_vote(struct raft *, const struct raft_message *);
+static bool is_loyal_against(const struct raft *,
+	    const struct raft_message *);
 static bool is_bound(const struct raft *, const struct raft_message *,
 	    char *, size_t);
+static void wait_for_campaign(struct raft *);
 static bool wait_for_promise(struct raft *);
 static void deny(struct raft *, const struct raft_message *, const char *);
 
 #define WHY_SIZE	160
 #define SPLIT_PART	8	/* of a heartbeat: until it stands again */
+#define CAMPAIGN_PART	16	/* of a heartbeat: until others have voted */
 
 void
 elect_timer_reset(struct raft *r)
@@ -44,6 +49,14 @@ elect_timer_reset(struct raft *r)
 
 	r->election_deadline_ns = r->now_ns + r->config.election_min_ns +
 	    (span == 0 ? 0 : r->random % (span + 1));
+}
+
+void
+elect_timer_shorten(struct raft *r)
+{
+	r->election_deadline_ns = r->now_ns +
+	    r->config.heartbeat_ns / CAMPAIGN_PART +
+	    r->random % (r->config.heartbeat_ns / SPLIT_PART + 1);
 }
 
 bool
@@ -108,15 +121,12 @@ elect_peer_dead(struct raft *r, uint32_t id, uint64_t run, uint64_t delay_ns)
 {
 	struct sighting *s = sighting_make(r, id);
 	bool known = sighting_is_dead(r, id, run);
-	const struct raft_promise *bound = lease_binding(r, r->config.id);
-	bool follows = r->leader == id ? r->leader_run <= run :
-	    r->leader == 0 && bound != NULL && bound->leader == id &&
-	    bound->run <= run;
+	bool awaits = awaits_word_of(r, id, run);
 
 	if (run > s->dead_run) {
 		s->dead_run = run;
 	}
-	if (r->role == RAFT_FOLLOWER && follows && !known) {
+	if (r->role == RAFT_FOLLOWER && awaits && !known) {
 		r->election_deadline_ns = r->now_ns + delay_ns;
 		TELL(r, RAFT_TELL_DEATH, "leader Node %" PRIu32 " is dead -> "
 		    "Node %" PRIu32 " stands for election in %" PRIu64 " us",
@@ -125,6 +135,31 @@ elect_peer_dead(struct raft *r, uint32_t id, uint64_t run, uint64_t delay_ns)
 		TELL(r, RAFT_TELL_DEATH, "Node %" PRIu32 " is dead (run %"
 		    PRIu64 ")", id, run);
 	}
+}
+
+/*
+ * Whose death is a reason to stand for election: the leader's; and while there
+ * is none, that of the one who was voted for, or else of whoever holds the
+ * promise that keeps this node waiting.  Who has voted for one that lives waits
+ * for him as long as any voter does: to stand against him at once would end
+ * his term as soon as it has begun, and both would wait for their timers.  A
+ * timer that is longer than a voter's is put off by a promise.
+ */
+static bool
+awaits_word_of(const struct raft *r, uint32_t id, uint64_t run)
+{
+	const struct raft_promise *bound = lease_binding(r, r->config.id);
+
+	if (r->leader != 0) {
+		return r->leader == id && r->leader_run <= run;
+	}
+	if (r->hard.vote != 0 && r->hard.vote != r->config.id &&
+	    !sighting_is_dead(r, r->hard.vote,
+	    sighting_run(r, r->hard.vote)) &&
+	    r->election_deadline_ns <= r->now_ns + r->config.election_max_ns) {
+		return r->hard.vote == id && sighting_run(r, id) <= run;
+	}
+	return bound != NULL && bound->leader == id && bound->run <= run;
 }
 
 void
@@ -329,7 +364,7 @@ recv_vote(struct raft *r, const struct raft_message *m)
 		return;
 	}
 	if (m->term > r->hard.term) {
-		if (!m->leader_dead && elect_is_loyal(r)) {
+		if (is_loyal_against(r, m)) {
 			snprintf(why, sizeof(why), "Node %" PRIu32 " leads",
 			    r->leader);
 			deny(r, m, why);
@@ -338,6 +373,9 @@ recv_vote(struct raft *r, const struct raft_message *m)
 		snprintf(reason, sizeof(reason), "Node %" PRIu32 " asks for "
 		    "votes in it", m->from);
 		become_follower(r, m->term, 0, 0, reason);
+		if (m->leader_dead) {
+			wait_for_campaign(r);
+		}
 	}
 	if (m->term < r->hard.term) {
 		snprintf(why, sizeof(why), "it is in term %" PRIu64,
@@ -375,6 +413,22 @@ recv_vote(struct raft *r, const struct raft_message *m)
 }
 
 /*
+ * Who was about to stand for election leaves a moment to the one who does, also
+ * if it refuses its vote: the others may elect him, and a later term would
+ * depose him as soon as he leads.
+ */
+static void
+wait_for_campaign(struct raft *r)
+{
+	uint64_t moment_ns = r->now_ns + r->config.heartbeat_ns /
+	    CAMPAIGN_PART;
+
+	if (r->election_deadline_ns < moment_ns) {
+		r->election_deadline_ns = moment_ns;
+	}
+}
+
+/*
  * What a pre-vote and a vote have in common.  Paper 5.4.1: the log with the
  * later last term is more up-to-date, then the longer one.
  */
@@ -385,8 +439,7 @@ campaign_is_refused(const struct raft *r, const struct raft_message *m,
 	uint64_t last = r->log.last_index;
 	uint64_t last_term = history_term(&r->log, last);
 
-	if (m->type == RAFT_PRE_VOTE && !m->leader_dead &&
-	    elect_is_loyal(r)) {
+	if (m->type == RAFT_PRE_VOTE && is_loyal_against(r, m)) {
 		snprintf(why, size, "Node %" PRIu32 " leads", r->leader);
 		return true;
 	}
@@ -401,6 +454,13 @@ campaign_is_refused(const struct raft *r, const struct raft_message *m,
 		return true;
 	}
 	return false;
+}
+
+/* A leader that asks itself leads no more. */
+static bool
+is_loyal_against(const struct raft *r, const struct raft_message *m)
+{
+	return !m->leader_dead && m->from != r->leader && elect_is_loyal(r);
 }
 
 /*

@@ -542,6 +542,82 @@ START_TEST(dead_leader_by_request)
 }
 END_TEST
 
+/* The news comes after the vote: the voter waits for the one whom it has voted
+ * for, and stands for election when that one dies, too. */
+START_TEST(dead_leader_after_vote)
+{
+	struct raft_message m;
+
+	solo_open(&s, 1, 5, 1, 0, "1");
+	m = solo_message(&s, RAFT_HEARTBEAT, 2, 1);
+	m.lease_end_ns = s.now_ns + ELECTION_MIN;
+	solo_recv(&s, &m);
+	m = solo_message(&s, RAFT_VOTE, 3, 2);
+	m.index = m.log_term = 1;
+	m.leader_dead = true;
+	solo_recv(&s, &m);
+	ck_assert(!s.update.messages[0].reject);
+	solo_dead(&s, 2, RUN(2), MS);
+	ck_assert_uint_ge(s.update.deadline_ns, s.now_ns + ELECTION_MIN);
+	solo_dead(&s, 3, RUN(3) - 1, MS);	/* an earlier run: no news */
+	ck_assert_uint_ge(s.update.deadline_ns, s.now_ns + ELECTION_MIN);
+	solo_dead(&s, 3, RUN(3), 2 * MS);
+	ck_assert_uint_eq(s.update.deadline_ns, s.now_ns + 2 * MS);
+}
+END_TEST
+
+/* Who refuses its vote and would stand itself at once lets the others vote. */
+START_TEST(dead_leader_vote_refused)
+{
+	struct raft_message m;
+
+	solo_open(&s, 1, 5, 1, 0, "1 1");
+	solo_heartbeat(&s, 2, 1, 0);
+	solo_dead(&s, 2, RUN(2), 0);
+	m = solo_message(&s, RAFT_VOTE, 3, 2);
+	m.index = m.log_term = 1;
+	m.leader_dead = true;
+	solo_recv(&s, &m);
+	ck_assert(s.update.messages[0].reject);
+	ck_assert_uint_eq(s.update.deadline_ns,
+	    s.now_ns + s.config.heartbeat_ns / 16);
+	/* but no longer, whoever else asks */
+	s.now_ns += s.config.heartbeat_ns / 32;
+	m.request++;
+	solo_recv(&s, &m);
+	ck_assert_uint_eq(s.update.deadline_ns,
+	    s.now_ns + s.config.heartbeat_ns / 32);
+	solo_timeout(&s);
+	ASSERT_ROLE(RAFT_PRECANDIDATE);
+}
+END_TEST
+
+/* A leader that a later term has deposed is not far from the next election, and
+ * those who followed it are not loyal to it when it asks. */
+START_TEST(deposed_leader)
+{
+	struct raft_message m;
+
+	solo_open(&s, 1, 3, 1, 0, "1");
+	solo_lead(&s);
+	m = solo_reply(&s, RAFT_APPEND, 3, 5, true);
+	solo_recv(&s, &m);
+	ASSERT_ROLE(RAFT_FOLLOWER);
+	ASSERT_TERM(5);
+	ck_assert_uint_ge(s.update.deadline_ns,
+	    s.now_ns + s.config.heartbeat_ns / 16);
+	ck_assert_uint_le(s.update.deadline_ns,
+	    s.now_ns + s.config.heartbeat_ns / 4);
+	solo_close(&s);
+	solo_open(&s, 1, 3, 1, 0, "1");
+	solo_heartbeat(&s, 2, 1, 0);
+	solo_pre_vote(&s, 3, 2, 1, 1);
+	ck_assert(s.update.messages[0].reject);
+	solo_pre_vote(&s, 2, 2, 1, 1);
+	ck_assert(!s.update.messages[0].reject);
+}
+END_TEST
+
 /* An operator's timeout makes a real campaign, also against a leader. */
 START_TEST(forced_timeout)
 {
@@ -602,6 +678,9 @@ add_pre_votes(Suite *suite)
 	tcase_add_test(tc, dead_leader);
 	tcase_add_test(tc, split_after_death);
 	tcase_add_test(tc, dead_leader_by_request);
+	tcase_add_test(tc, dead_leader_after_vote);
+	tcase_add_test(tc, dead_leader_vote_refused);
+	tcase_add_test(tc, deposed_leader);
 	tcase_add_test(tc, forced_timeout);
 }
 
