@@ -466,7 +466,7 @@ is_threads(const struct apply *apply, const struct apply_job *job)
 	    job->get_count < job->count || job->count > APPLY_GETS_MAX);
 }
 
-/* Any other read may look at many records, and write what is recent. */
+/* Any other read may look at many records. */
 static bool
 is_get(const void *data, uint32_t size)
 {
