@@ -456,6 +456,12 @@ START_TEST(test_seeks)
 			put_both(key, value);
 		}
 		assert_same_all();
+		/* Few, beside many that were looked at. */
+		for (i = 0; i < 300; i++) {
+			key = draw_key(bytes);
+			put_both(key, value);
+		}
+		assert_same_all();
 		for (i = 0, key.data = bytes, key.size = bytes[0] = 1;
 		     assert_same_seek(key, i > 0, &key) == ERR_OK; i++) {
 			memcpy(bytes, key.data, key.size);
