@@ -18,6 +18,7 @@ struct slot {
 	struct raft_entry entry;
 	uint64_t position;	/* of its first byte */
 	uint64_t end;		/* behind its last byte */
+	uint64_t total;		/* of padded() sizes, up to this one */
 };
 
 struct cache {
@@ -33,6 +34,7 @@ struct cache {
 
 static struct slot *slot_of(const struct cache *, uint64_t);
 static uint64_t place(const struct cache *, uint64_t);
+static uint64_t padded(uint64_t);
 static void evict(struct cache *, uint64_t, uint32_t);
 
 int
@@ -103,6 +105,10 @@ cache_append(struct cache *cache, const struct raft_entry *entry)
 	slot->entry = *entry;
 	slot->position = position;
 	slot->end = position + entry->size;
+	slot->total = padded(entry->size);
+	if (cache->first_index < cache->next_index) {
+		slot->total += slot_of(cache, entry->index - 1)->total;
+	}
 	slot->entry.data = NULL;
 	if (entry->size > 0) {
 		uint8_t *to = cache->bytes + position % CACHE_SIZE;
@@ -184,10 +190,32 @@ cache_bytes_from(const struct cache *cache, uint64_t index)
 	return cache->position - slot_of(cache, index)->position;
 }
 
+bool
+cache_padded_size(const struct cache *cache, uint64_t first_index,
+    uint32_t count, uint64_t *size)
+{
+	const struct slot *first, *last;
+
+	if (count == 0 || cache_get(cache, first_index) == NULL ||
+	    count > cache->next_index - first_index) {
+		return false;
+	}
+	first = slot_of(cache, first_index);
+	last = slot_of(cache, first_index + count - 1);
+	*size = last->total - first->total + padded(first->entry.size);
+	return true;
+}
+
 static struct slot *
 slot_of(const struct cache *cache, uint64_t index)
 {
 	return (struct slot *)&cache->slots[index & (CACHE_ENTRIES - 1)];
+}
+
+static uint64_t
+padded(uint64_t size)
+{
+	return (size + 7) & ~UINT64_C(7);
 }
 
 /* Where size bytes go: here, or at the next lap's beginning. */

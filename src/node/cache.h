@@ -58,6 +58,10 @@ uint64_t cache_position_of(const struct cache *, uint64_t index);
 uint64_t cache_position(const struct cache *);
 /* The next entry's index. */
 uint64_t cache_next(const struct cache *);
+/* Data of so many entries, each rounded up to a multiple of 8 bytes; false:
+ * there are none, or not all of them are here. */
+bool	cache_padded_size(const struct cache *, uint64_t first_index,
+	    uint32_t count, uint64_t *size);
 /* Bytes of the entries from this one on, as far as they are here. */
 uint64_t cache_bytes_from(const struct cache *, uint64_t index);
 

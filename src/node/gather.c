@@ -3,8 +3,8 @@
  * What a message must have in common with those before it to be sent as one
  * with them: all that makes the follower take or refuse it, and the place in
  * the log where they end.  Half of a full message is enough, and goes into a
- * ring in one piece.  Entries are looked up when they are gathered, for
- * their sizes; they are encoded when it goes.
+ * ring in one piece.  The cache knows the sizes when they are gathered; they
+ * are encoded when it goes.
  */
 #include "node/gather.h"
 
@@ -18,17 +18,8 @@ gather_add(struct gather *gather, const struct cache *cache,
     const struct raft_message *message)
 {
 	struct raft_message *all = &gather->message;
-	uint32_t size = 0;
+	uint32_t size = gather_size(cache, message);
 
-	for (uint32_t i = 0; i < message->entry_count; i++) {
-		const struct raft_entry *entry = cache_get(cache,
-		    message->entry_first + i);
-
-		if (entry == NULL) {
-			return false;
-		}
-		size += (uint32_t)wire_entry_size(entry->size);
-	}
 	if (size == 0 || size > message->bytes_max ||
 	    (gather->count > 0 && !is_sequel(gather, message, size))) {
 		return false;
@@ -46,6 +37,19 @@ gather_add(struct gather *gather, const struct cache *cache,
 	gather->firsts[gather->count] = message->entry_first;
 	gather->count++;
 	return true;
+}
+
+uint32_t
+gather_size(const struct cache *cache, const struct raft_message *message)
+{
+	uint64_t size;
+
+	if (!cache_padded_size(cache, message->entry_first,
+	    message->entry_count, &size)) {
+		return 0;
+	}
+	size += (uint64_t)message->entry_count * WIRE_ENTRY_SIZE;
+	return size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
 }
 
 uint64_t

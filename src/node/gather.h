@@ -35,6 +35,9 @@ struct gather {
  * them, or its entries are not in the cache: send what there is, and it. */
 bool	gather_add(struct gather *, const struct cache *,
 	    const struct raft_message *);
+/* Bytes of the entries that a message asks for; 0: there are none, or not all
+ * of them are in the cache. */
+uint32_t gather_size(const struct cache *, const struct raft_message *);
 /* The request that an entry, or the one after the last, was gathered for. */
 uint64_t gather_request(const struct gather *, uint64_t index);
 

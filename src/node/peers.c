@@ -56,11 +56,14 @@ static void	peer_step(struct node *, uint32_t,
 static void	peer_traffic(struct node *, const struct raft_message *);
 static bool	peers_receive_held(struct node *);
 static bool	peer_fits(struct node *, const struct raft_message *);
+static bool	append_has_room(const struct node *, struct peer *,
+		    const struct raft_message *);
 static void	peers_encode(struct node *, const struct raft_message *);
 static int	peers_encode_entry(void *, const struct raft_entry *);
 static void	peers_sent_short(struct node *, const struct raft_message *,
 		    uint64_t);
 static void	send_one(struct node *, uint32_t, const struct raft_message *);
+static void	send_failed(struct node *, const struct raft_message *);
 static bool	send_later(struct node *, uint32_t,
 		    const struct raft_message *);
 static void	send_gathered(struct node *, uint32_t);
@@ -410,6 +413,11 @@ send_one(struct node *node, uint32_t slot, const struct raft_message *message)
 		}
 		return;
 	}
+	if (message->type == RAFT_APPEND && message->entry_count > 0 &&
+	    !append_has_room(node, peer, message)) {
+		send_failed(node, message);
+		return;
+	}
 	if (message->type == RAFT_APPEND && message->entry_count > 0) {
 		peers_encode(node, message);
 		count = (uint32_t)(peers->encoded_end -
@@ -427,11 +435,7 @@ send_one(struct node *node, uint32_t slot, const struct raft_message *message)
 	iov[0].iov_len = sizeof(header);
 	if (channel_send(peer->tx, message->type, message->to_run, iov,
 	    iovcnt) != ERR_OK) {
-		node->counters[SEGMENT_DROPPED + message->type]++;
-		if (message->type == RAFT_APPEND) {
-			peers_sent_short(node, message,
-			    message->entry_first);
-		}
+		send_failed(node, message);
 		return;
 	}
 	peers->unflushed = true;
@@ -451,6 +455,34 @@ send_one(struct node *node, uint32_t slot, const struct raft_message *message)
 	if (count < message->entry_count) {
 		peers_sent_short(node, message, message->entry_first + count);
 	}
+}
+
+/* There is no room on the way: lost, but the core need not wait. */
+static void
+send_failed(struct node *node, const struct raft_message *message)
+{
+	node->counters[SEGMENT_DROPPED + message->type]++;
+	if (message->type == RAFT_APPEND) {
+		peers_sent_short(node, message, message->entry_first);
+	}
+}
+
+/*
+ * Before anything is encoded: who is behind has a full ring, and each of his
+ * answers is followed by one append more than it takes.  What is not in the
+ * cache fills a message.
+ */
+static bool
+append_has_room(const struct node *node, struct peer *peer,
+    const struct raft_message *message)
+{
+	size_t size = message == &peer->gather.message ? peer->gather.size :
+	    gather_size(node->cache, message);
+
+	if (size == 0 || size > message->bytes_max) {
+		size = message->bytes_max;
+	}
+	return channel_has_room(peer->tx, WIRE_HEADER_SIZE + size);
 }
 
 uint32_t

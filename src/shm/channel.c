@@ -191,6 +191,13 @@ channel_send(struct channel_tx *tx, uint32_t type, uint64_t to_epoch,
 }
 
 bool
+channel_has_room(struct channel_tx *tx, size_t size)
+{
+	return size > ring_record_size_max(&tx->ring) ? tx->size == 0 :
+	    ring_has_room(&tx->ring, (uint32_t)size);
+}
+
+bool
 channel_flush(struct channel_tx *tx)
 {
 	if (tx->size != 0) {

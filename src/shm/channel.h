@@ -72,6 +72,8 @@ void	channel_rx_close(struct channel_rx *);
  */
 int	channel_send(struct channel_tx *, uint32_t type, uint64_t to_epoch,
 	    const struct iovec *, int iovcnt) MUST_CHECK;
+/* Whether a message of that size would find room now. */
+bool	channel_has_room(struct channel_tx *, size_t size);
 /* Publishes what was queued, pumps fragments; true when something new became
  * visible (ring the other end's doorbell). */
 bool	channel_flush(struct channel_tx *);

@@ -69,16 +69,23 @@ ring_used(struct ring *ring)
 	return ring->sealed - ring->other;
 }
 
-void *
-ring_claim(struct ring *ring, uint32_t size)
+bool
+ring_has_room(struct ring *ring, uint32_t size)
 {
 	uint64_t length = record_length(size);
 
+	return size <= ring_record_size_max(ring) &&
+	    (ring->sealed - ring->other <= ring->size - length ||
+	    ring_used(ring) <= ring->size - length);
+}
+
+void *
+ring_claim(struct ring *ring, uint32_t size)
+{
 	if (size > ring_record_size_max(ring)) {
 		return NULL;
 	}
-	if (ring->sealed - ring->other > ring->size - length &&
-	    ring_used(ring) > ring->size - length) {
+	if (!ring_has_room(ring, size)) {
 		if (ring->sealed - ring->other > ring->size) {
 			/* An impossible head: let the consumer find us. E3. */
 			__atomic_store_n(&ring->shared->tail, ring->position,
@@ -86,7 +93,7 @@ ring_claim(struct ring *ring, uint32_t size)
 		}
 		return NULL;
 	}
-	ring->claimed = ring->sealed + length;
+	ring->claimed = ring->sealed + record_length(size);
 	return ring->data + (ring->sealed & (ring->size - 1)) + HEADER_SIZE;
 }
 

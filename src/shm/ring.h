@@ -69,6 +69,8 @@ uint32_t ring_record_size_max(const struct ring *);
 /* Room for a record of size bytes of data, or NULL: full.  Claims may follow
  * one another before one commit. */
 void	*ring_claim(struct ring *, uint32_t size) MUST_CHECK;
+/* Whether there is room for one. */
+bool	ring_has_room(struct ring *, uint32_t size);
 /* Seals the latest claim: header and checksum.  Not yet visible. */
 void	ring_seal(struct ring *, uint32_t type, uint32_t flags, uint32_t size,
 	    uint64_t from_epoch, uint64_t to_epoch);

@@ -186,7 +186,7 @@ START_TEST(random_against_a_model)
 	ck_assert_int_eq(cache_new(&cache, 1), ERR_OK);
 	for (int step = 0; step < 3000 && next < MODEL; step++) {
 		uint32_t size = (uint32_t)prng_below(&prng, 20000);
-		uint64_t at;
+		uint64_t at, sum = 0, padded;
 
 		if (prng_below(&prng, 50) == 0 && next > durable + 1) {
 			next = prng_range(&prng, durable + 1, next - 1);
@@ -206,6 +206,15 @@ START_TEST(random_against_a_model)
 		/* Everything not durable is there, whole. */
 		at = prng_range(&prng, durable + 1, next - 1);
 		check_entry(cache, at, model[at].term, model[at].size);
+		for (uint64_t i = at; i < next; i++) {
+			sum += (model[i].size + 7) / 8 * 8;
+		}
+		ck_assert(cache_padded_size(cache, at, (uint32_t)(next - at),
+		    &padded));
+		ck_assert_uint_eq(padded, sum);
+		ck_assert(!cache_padded_size(cache, at,
+		    (uint32_t)(next - at) + 1, &padded));
+		ck_assert(!cache_padded_size(cache, at, 0, &padded));
 	}
 	for (uint64_t at = 1; at < next; at++) {
 		if (cache_get(cache, at) != NULL) {

@@ -121,6 +121,24 @@ START_TEST(not_in_the_cache)
 }
 END_TEST
 
+/* What a message will be as long as, before it is encoded. */
+START_TEST(sizes)
+{
+	uint32_t size = (uint32_t)wire_entry_size(SIZE);
+	struct raft_message message = append_of(7, FIRST, 3);
+
+	ck_assert_uint_eq(gather_size(cache, &message), 3 * size);
+	message = append_of(7, FIRST, ENTRIES);
+	ck_assert_uint_eq(gather_size(cache, &message), ENTRIES * size);
+	message = append_of(7, FIRST, ENTRIES + 1);
+	ck_assert_uint_eq(gather_size(cache, &message), 0);
+	message = append_of(7, FIRST - 1, 3);
+	ck_assert_uint_eq(gather_size(cache, &message), 0);
+	message = append_of(7, FIRST, 0);
+	ck_assert_uint_eq(gather_size(cache, &message), 0);
+}
+END_TEST
+
 /* As much as a message, and the array, have room for. */
 START_TEST(limits)
 {
@@ -164,6 +182,7 @@ main(void)
 	tcase_add_test(tcase, one_of_many);
 	tcase_add_test(tcase, no_sequel);
 	tcase_add_test(tcase, not_in_the_cache);
+	tcase_add_test(tcase, sizes);
 	tcase_add_test(tcase, limits);
 	suite_add_tcase(suite, tcase);
 	return check_run(suite);

@@ -176,18 +176,25 @@ START_TEST(test_full)
 	struct channel_rx *rx = link_rx(8);
 	uint32_t count = 0;
 
-	while (send_text(tx, 1, 0, "something of some length") == ERR_OK) {
+	while (channel_has_room(tx, 24)) {
+		ck_assert_int_eq(send_text(tx, 1, 0,
+		    "something of some length"), ERR_OK);
 		count++;
 		ck_assert_uint_lt(count, 1000000);
 	}
 	ck_assert_uint_gt(count, 4000);
-	ck_assert_int_eq(send_text(tx, 1, 0, "x"), ERR_AGAIN);
+	ck_assert_int_eq(send_text(tx, 1, 0, "something of some length"),
+	    ERR_AGAIN);
+	/* A large one waits for room in the sender. */
+	ck_assert(channel_has_room(tx, LAYOUT_LINK_RING / 2 + 1));
 	ck_assert(channel_flush(tx));
 	for (uint32_t i = 0; i < count; i++) {
 		expect_text(rx, 1, "something of some length");
 	}
 	expect_verdict(rx, CHANNEL_EMPTY);
 	channel_done(rx);
+	/* The head is looked at anew. */
+	ck_assert(channel_has_room(tx, LAYOUT_LINK_RING / 2));
 	ck_assert_int_eq(send_text(tx, 1, 0, "x"), ERR_OK);
 	channel_tx_close(tx);
 	channel_rx_close(rx);
@@ -250,6 +257,8 @@ START_TEST(test_large)
 	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
 		ck_assert_int_eq(send_large(tx, 8, sizes[i]), ERR_OK);
 		ck_assert_int_eq(channel_is_pending(tx), i != 0);
+		ck_assert_int_eq(channel_has_room(tx, LAYOUT_LINK_RING / 2 +
+		    1), i == 0);
 		ck_assert(channel_flush(tx));
 		ck_assert_uint_eq(expect_large(tx, rx, sizes[i]), 0);
 		ck_assert(!channel_is_pending(tx));
