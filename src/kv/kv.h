@@ -91,8 +91,8 @@ int	kv_slice_order(struct kv_slice one, struct kv_slice other);
 /*
  * Keys are 1 to 511 bytes, ordered as by memcmp, shorter first.  All return
  * ERR_OK or a negative code.  Slices handed out are valid until the next
- * call of a writing function, those of a get until the next seek in the same
- * space; the machine never gives such a slice to a writing function.
+ * call of a writing function, or seek in the same space; the machine never
+ * gives such a slice to a writing function, but to a seek to go on from.
  */
 struct kv_table {
 	/* ERR_NOT_FOUND when absent, ERR_CORRUPT when the checksum of the

@@ -25,6 +25,8 @@
 /* In percent: so full, recent records are forgotten after a checkpoint. */
 #define RECENT_FILL_KEPT 50
 #define REST_PAGES	 512 /* kept: worth to be given back */
+#define PASSED_MAX	 1024 /* deleted ones, before some are written */
+#define PASSED_TIMES	 4    /* so many for each that is written */
 #define WALK_SIZE	 (64u << 10) /* in a turn */
 
 /* ------------------------------------------------------------- the table */
@@ -390,6 +392,7 @@ seek_tree(struct state *state, MDB_cursor *cursor, enum kv_space space,
 		if (known != RECENT_ABSENT) {
 			break;
 		}
+		state->passed++;
 		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
 	}
 	if (rc == MDB_NOTFOUND) {
@@ -404,20 +407,43 @@ seek_tree(struct state *state, MDB_cursor *cursor, enum kv_space space,
 	return verified(state, space, *key, &v, value);
 }
 
+/* Who takes the first again and again would pass all deleted before.  from
+ * may lie in a page that is written to: it goes to the copy then. */
+static int
+write_passed(struct state *state, struct kv_slice *from, uint8_t *copy)
+{
+	uint64_t count = state->passed / PASSED_TIMES;
+
+	if (state->failed != ERR_OK) {
+		/* Some of it has been written, and is recent no more. */
+		return state->failed;
+	} else if (state->passed < PASSED_MAX || from->size == 0 ||
+	           from->size > KV_KEY_SIZE_MAX) {
+		return ERR_OK;
+	}
+	memcpy(copy, from->data, from->size);
+	from->data = copy;
+	state->passed = 0;
+	return write_recent(state, count);
+}
+
 static int
 table_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
     struct kv_slice *key, struct kv_slice *value)
 {
 	struct kv_slice recent_key, recent_value;
+	uint8_t copy[KV_KEY_SIZE_MAX];
 	struct state *state = arg;
 	MDB_cursor *cursor;
 	int rc;
 
 	if (state->txn == NULL) {
 		return ERR_IO;
-	} else if (is_recent(state, space) && state->failed != ERR_OK) {
-		/* Some of it has been written, and is recent no more. */
-		return state->failed;
+	}
+	rc = is_recent(state, space) ? write_passed(state, &from, copy)
+				     : ERR_OK;
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	rc = mdb_cursor_open(
 	    state->txn, state->contents->spaces[space], &cursor);
@@ -471,6 +497,7 @@ begin(struct state *state)
 	}
 	memset(state->changes, 0, sizeof(state->changes));
 	state->failed = ERR_OK;
+	state->passed = 0;
 	if (!state->read_only) {
 		for (space = 0; space < KV_SPACE_COUNT; space++) {
 			state->changes[space].pages_before =

@@ -23,6 +23,7 @@ struct state {
 	bool read_only;
 	int failed; /* writing to the trees did, until it is aborted */
 	struct recent *recent; /* in front of KV_DATA; NULL: nothing is */
+	uint64_t passed; /* deleted ones in the tree, by seeks */
 	uint64_t pages_most; /* that all writes have dirtied so far */
 	uint64_t look_at_pages; /* state_is_spent() does when there are */
 	uint64_t pages_kept; /* by LMDB, of former transactions, perhaps */
