@@ -310,6 +310,7 @@ make_suite(void)
 	Suite *suite = suite_create("full");
 	TCase *tcase = tcase_create("full");
 
+	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_log_full, 0, 2);
 	tcase_add_test(tcase, test_state_full);
