@@ -4,6 +4,7 @@
  *
  * Keys are sorted by the 8 bytes behind what all of them begin with, digit by
  * digit; those in which these are equal, in the same way by what follows.
+ * Some hundred are compared: counting digits costs more when so few have them.
  *
  * A seek finds in the tree all that was there before, changed or not.  What
  * it does not find there is listed, each record once, in sorted runs:
@@ -24,7 +25,8 @@
 #include "store/recent_internal.h"
 
 #define SORT_FEW   24 /* by comparing */
-#define RUN_FEW	   1024 /* no longer than this, it joins what follows */
+#define SORT_SOME  512 /* the same, not in place */
+#define RUN_FEW	   64 /* no longer than this, it joins what follows */
 #define RUN_TIMES  4
 #define PASSED_MAX 4096
 
@@ -324,6 +326,9 @@ sort(struct recent *recent, struct ordered *items, size_t count, size_t begins)
 
 	if (count <= SORT_FEW) {
 		sort_few(items, count, begins);
+		return;
+	} else if (count <= SORT_SOME) {
+		qsort(items, count, sizeof(*items), compare_ordered);
 		return;
 	}
 	common = common_size(items, count, begins);

@@ -92,7 +92,7 @@ meet(void *arg, struct kv_slice key, const struct kv_slice *value)
 /* Every changed record is met once, in the order of the keys. */
 START_TEST(test_order)
 {
-	uint64_t counts[] = { 1, 2, 10, 24, 25, 1000, 20000 };
+	uint64_t counts[] = { 1, 2, 10, 24, 25, 500, 1000, 20000 };
 	struct recent *recent = recent_new();
 	struct walk walk;
 	uint8_t bytes[64];
