@@ -7,7 +7,7 @@
  * ("stickiness"): who has heard from a live leader within the minimum
  * election timeout refuses both kinds of votes and does not even look at the
  * term.  The timer starts anew only when a vote is granted or the leader of
- * the term speaks (T07).
+ * the term speaks (T07), and neither is known to be dead.
  *
  * Two things end loyalty early: the news that the leader's run is dead, known
  * here or by the one who asks (leader_dead of the request), and an operator's
@@ -143,21 +143,22 @@ elect_peer_dead(struct raft *r, uint32_t id, uint64_t run, uint64_t delay_ns)
  * promise that keeps this node waiting.  Who has voted for one that lives waits
  * for him as long as any voter does: to stand against him at once would end
  * his term as soon as it has begun, and both would wait for their timers.  A
- * timer that is longer than a voter's is put off by a promise.
+ * timer that is longer than a voter's is put off by a promise.  A vote of a
+ * former run is for one of whom this run may have heard nothing.
  */
 static bool
 awaits_word_of(const struct raft *r, uint32_t id, uint64_t run)
 {
 	const struct raft_promise *bound = lease_binding(r, r->config.id);
+	uint64_t vote_run = sighting_run(r, r->hard.vote);
 
 	if (r->leader != 0) {
 		return r->leader == id && r->leader_run <= run;
 	}
 	if (r->hard.vote != 0 && r->hard.vote != r->config.id &&
-	    !sighting_is_dead(r, r->hard.vote,
-	    sighting_run(r, r->hard.vote)) &&
+	    vote_run != 0 && !sighting_is_dead(r, r->hard.vote, vote_run) &&
 	    r->election_deadline_ns <= r->now_ns + r->config.election_max_ns) {
-		return r->hard.vote == id && sighting_run(r, id) <= run;
+		return r->hard.vote == id && vote_run <= run;
 	}
 	return bound != NULL && bound->leader == id && bound->run <= run;
 }
@@ -357,6 +358,7 @@ static void
 recv_vote(struct raft *r, const struct raft_message *m)
 {
 	char why[WHY_SIZE], reason[80];
+	bool dead = sighting_is_dead(r, m->from, m->from_run);
 	struct raft_message *reply;
 
 	if (m->term >= r->hard.term && is_bound(r, m, why, sizeof(why))) {
@@ -373,7 +375,7 @@ recv_vote(struct raft *r, const struct raft_message *m)
 		snprintf(reason, sizeof(reason), "Node %" PRIu32 " asks for "
 		    "votes in it", m->from);
 		become_follower(r, m->term, 0, 0, reason);
-		if (m->leader_dead) {
+		if (m->leader_dead && !dead) {
 			wait_for_campaign(r);
 		}
 	}
@@ -403,7 +405,9 @@ recv_vote(struct raft *r, const struct raft_message *m)
 	if (r->hard.vote == 0) {
 		persist_hard_state(r, r->hard.term, m->from);
 	}
-	elect_timer_reset(r);
+	if (!dead) {
+		elect_timer_reset(r);
+	}
 	TELL(r, RAFT_TELL_VOTE, "Node %" PRIu32 " votes for Node %" PRIu32
 	    " in term %" PRIu64, r->config.id, m->from, r->hard.term);
 	reply = message_reply(r, m);

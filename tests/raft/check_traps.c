@@ -566,6 +566,59 @@ START_TEST(dead_leader_after_vote)
 }
 END_TEST
 
+/* What a dead one has asked for before is given, but not waited for. */
+START_TEST(dead_candidate)
+{
+	struct raft_message m;
+
+	solo_open(&s, 1, 5, 1, 0, "1");
+	solo_heartbeat(&s, 2, 1, 0);
+	solo_dead(&s, 2, RUN(2), MS);
+	solo_dead(&s, 3, RUN(3), MS);
+	m = solo_message(&s, RAFT_VOTE, 3, 2);
+	m.index = m.log_term = 1;
+	m.leader_dead = true;
+	solo_recv(&s, &m);
+	ck_assert(!s.update.messages[0].reject);
+	ck_assert_uint_eq(s.raft->hard.vote, 3);
+	ck_assert_uint_eq(s.update.deadline_ns, s.now_ns + MS);
+}
+END_TEST
+
+static void
+promise_before(struct raft_boot *boot, struct raft_config *config)
+{
+	static const struct raft_promise promise = {
+		.leader = 2,
+		.run = RUN(2),
+		.end_ns = 1000 * MS + ELECTION_MAX,
+	};
+
+	(void)config;
+	boot->promises = &promise;
+	boot->promise_count = 1;
+}
+
+/* A vote of the run before: no word of that one has come since, and it may
+ * have lost; the promise says who led. */
+START_TEST(dead_leader_after_restart)
+{
+	uint64_t deadline_ns;
+
+	solo_boot = promise_before;
+	solo_open(&s, 1, 3, 2, 3, "1");
+	solo_boot = NULL;
+	solo_dead(&s, 2, RUN(2), MS);
+	ck_assert_uint_eq(s.update.deadline_ns, s.now_ns + MS);
+	solo_close(&s);
+	/* nor does it matter that a former run of it is over */
+	solo_open(&s, 1, 3, 2, 3, "1");
+	deadline_ns = s.raft->election_deadline_ns;
+	solo_dead(&s, 3, RUN(3) - 1, MS);
+	ck_assert_uint_eq(s.update.deadline_ns, deadline_ns);
+}
+END_TEST
+
 /* Who refuses its vote and would stand itself at once lets the others vote. */
 START_TEST(dead_leader_vote_refused)
 {
@@ -679,6 +732,8 @@ add_pre_votes(Suite *suite)
 	tcase_add_test(tc, split_after_death);
 	tcase_add_test(tc, dead_leader_by_request);
 	tcase_add_test(tc, dead_leader_after_vote);
+	tcase_add_test(tc, dead_candidate);
+	tcase_add_test(tc, dead_leader_after_restart);
 	tcase_add_test(tc, dead_leader_vote_refused);
 	tcase_add_test(tc, deposed_leader);
 	tcase_add_test(tc, forced_timeout);
