@@ -26,7 +26,7 @@ for nodes in 1 3 5; do
 	done
 done
 # Changes that are cut again; snapshots that are installed.
-for seed in 34 69 87 142 170 213 227; do
+for seed in 34 69 87 142 170 213 227 430; do
 	trace "$seed" 3 "$dir/3-$seed"
 done
 for seed in 75 261 264; do
@@ -96,7 +96,7 @@ touched 'commits without a majority' \
     'match($0, /"nid": "[1-9]", "action": "AddNewServer"/) {
 	x = substr($0, RSTART, 10); sub(/nid/, "from", x) }
 	x && /"ReceiveAppendEntriesResponse"/ && index($0, x) { next }
-	{ print }' 227
+	{ print }' 430
 touched 'which has not left' '/"MsgSnap"/ && !n++ {
 	sub(/"entries": [0-9]*/, "\"entries\": 2") } { print }' '69 142 170'
 touched 'sent to who is no member' '/"AddLearner"/ { c = 1 }
