@@ -22,24 +22,23 @@ struct choice {
 };
 
 static size_t	find_choices(struct lab *, struct choice *);
-static uint32_t	check_choices(struct lab *, const struct choice *, size_t);
+static uint32_t	check_choices(struct lab *, struct choice *, size_t);
 static void	check_terms(struct lab *);
 
 uint32_t
 lab_verdict_events(struct lab *lab)
 {
+	static struct choice *room;	/* kept: lab_fail() ends everything */
 	struct choice *choices;
 	uint32_t leaders;
-	size_t count;
 
-	choices = reallocarray(NULL, (lab->line_count + 1) * CLUSTER_NODES_MAX,
+	choices = reallocarray(room, (lab->line_count + 1) * CLUSTER_NODES_MAX,
 	    sizeof(*choices));
 	if (choices == NULL) {
 		lab_fail(lab, "no memory");
 	}
-	count = find_choices(lab, choices);
-	leaders = check_choices(lab, choices, count);
-	free(choices);
+	room = choices;
+	leaders = check_choices(lab, choices, find_choices(lab, choices));
 	check_terms(lab);
 	return leaders;
 }
@@ -136,18 +135,12 @@ compare_choices(const void *a, const void *b)
 }
 
 static uint32_t
-check_choices(struct lab *lab, const struct choice *unsorted, size_t count)
+check_choices(struct lab *lab, struct choice *choices, size_t count)
 {
-	struct choice *choices = reallocarray(NULL, count + 1,
-	    sizeof(*choices));
 	const struct choice *a, *b;
 	uint32_t leaders = 0;
 	size_t i;
 
-	if (choices == NULL) {
-		lab_fail(lab, "no memory");
-	}
-	memcpy(choices, unsorted, count * sizeof(*choices));
 	qsort(choices, count, sizeof(*choices), compare_choices);
 	for (i = 0; i < count; i++) {
 		a = &choices[i];
@@ -164,7 +157,6 @@ check_choices(struct lab *lab, const struct choice *unsorted, size_t count)
 		lab_fail(lab, "node %u voted for %u and for %u in term %"
 		    PRIu64, a->by % OTHER_STORE, a->whom, b->whom, a->term);
 	}
-	free(choices);
 	if (leaders == 0 && lab->judged == 0) {
 		lab_fail(lab, "the event logs tell of no leader");
 	}
