@@ -471,6 +471,10 @@ clients_apply_reads(struct node *node)
 		    clients->reads[at].index >= node->apply_next) {
 			return;
 		}
+		if (list == &clients->ready && node->installing) {
+			/* The state is still the one before the snapshot. */
+			return;
+		}
 		read = &clients->reads[at];
 		(void)read_take(clients, list);
 		read->handed = true;

@@ -243,6 +243,66 @@ START_TEST(brought_back)
 }
 END_TEST
 
+/* Whether the node has answered a linearizable read, as it must. */
+static bool
+reads_new(struct rig *rig, uint32_t id)
+{
+	struct kv_command get = { .op = KV_OP_GET, .key = { "a", 1 } };
+	struct kv_answer answer;
+	struct wire_reply reply;
+
+	if (!rig_ask(rig, id, WIRE_READ_INDEX, &get, &reply, &answer) ||
+	    reply.result != WIRE_OK) {
+		return false;
+	}
+	ck_assert_int_eq(answer.status, KV_OK);
+	ck_assert_uint_eq(answer.value.size, 3);
+	ck_assert_mem_eq(answer.value.data, "new", 3);
+	return true;
+}
+
+/*
+ * A follower's log says that a snapshot is in place, the state is still the
+ * one before it: reads at an index of the snapshot wait.
+ */
+START_TEST(read_while_installing)
+{
+	struct rig *rig;
+	uint32_t leader, follower;
+	uint64_t last;
+
+	ck_assert_int_eq(setenv("RAFTSUP_SNAPSHOT_ENTRIES", "10", 1), 0);
+	rig = rig_new(3, STORE_POWER);
+	rig_set(rig, "a", "old");
+	leader = rig_wait_leader(rig);
+	follower = leader % 3 + 1;
+	rig_wait_applied(rig, follower, rig_applied(rig, leader));
+	last = page(rig, follower)->last_index;
+	rig_kill(rig, follower, SIGKILL);
+	/* More than the link to it holds. */
+	for (uint32_t i = 0; i < 100 ||
+	    page(rig, leader)->first_index <= last + 1; i++) {
+		rig_set_large(rig, "b", (uint8_t)i, 500000);
+		leader = rig_wait_leader(rig);
+	}
+	/* The snapshot is of all that there is to be read. */
+	do {
+		rig_set(rig, "a", "new");
+		usleep(50000);
+		leader = rig_wait_leader(rig);
+	} while (page(rig, leader)->snapshot_index <
+	    page(rig, leader)->last_index);
+	ck_assert_int_eq(unsetenv("RAFTSUP_SNAPSHOT_ENTRIES"), 0);
+	rig_slow_disk(rig, follower, HOLD_NS / 4);
+	rig_start(rig, follower);
+	while (!reads_new(rig, follower)) {
+		usleep(1000);
+	}
+	(void)rig_wait_told(rig, follower, "installs it");
+	rig_free(rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -254,5 +314,9 @@ main(void)
 	tcase_add_test(tc, others_have_what_the_leader_lacks);
 	tcase_add_test(tc, page_tells_what_is_durable);
 	tcase_add_test(tc, brought_back);
+	tc = tcase_create("reads");
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 240);
+	tcase_add_test(tc, read_while_installing);
 	return check_run(suite);
 }
