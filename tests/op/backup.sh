@@ -248,8 +248,8 @@ same_applied() {
 }
 await "all have applied it" same_applied
 expect 0 sup snapshot all
-term=$(field term)
-leader=$(field leader)
+await "a leader" has_leader
+term=$seen_term leader=$seen_leader
 for n in 1 2 3; do
 	[ "$n" -ne "$leader" ] || continue
 	f=$D/node-$n/store/state.0/data.mdb
