@@ -228,7 +228,9 @@ verb_log(struct script *script, char **words, int count)
 			node->disk.hard_state.term = term;
 		}
 	}
-	sim_journal_reset(node);
+	if (code == ERR_OK) {
+		sim_journal_reset(node);
+	}
 	return code;
 }
 

@@ -74,6 +74,7 @@ bad 2 'crash: too few words' 'nodes 3\ncrash\n'
 bad 2 'node 1 is down' 'nodes 3\ncrash 1\n'
 bad 3 'there is no leader' 'nodes 3\nstart\npropose leader\n'
 bad 2 'term: ' 'nodes 3\nlog 1 2 1\n'
+bad 2 'node: ' 'nodes 3\nlog 4 1\n'
 bad 3 'node 1 was started' 'nodes 3\nstart\nlog 1 1\n'
 bad 2 'a zero byte' 'nodes 3\nrun \0001\n'
 
