@@ -32,9 +32,11 @@ sim_check_probes(struct sim_node *node, const struct raft_message *message)
 	uint64_t leader = sim_map_get(&world->checks.leaders, message->term,
 	    0), *count, *refused, *run, runs, terms;
 
-	/* Nor what answers an append of an earlier office of that leader. */
+	/* Nor what answers an append of an earlier office of that leader, or
+	 * one of a run that is over. */
 	if ((leader & 0xff) != message->to || leader >> 8 !=
-	    message->to_run || message->request <
+	    message->to_run || message->to_run !=
+	    sim_node(world, message->to)->run || message->request <
 	    sim_node(world, message->to)->request_floor) {
 		return;
 	}
