@@ -25,22 +25,16 @@ struct overlay {
 	struct tree trees[KV_SPACE_COUNT];
 };
 
-static int
-compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
+static struct kv_slice
+key_of(const struct record *record)
 {
-	size_t size = a_size < b_size ? a_size : b_size;
-	int order = size == 0 ? 0 : memcmp(a, b, size);
-
-	if (order != 0) {
-		return order;
-	}
-	return a_size < b_size ? -1 : a_size > b_size;
+	return (struct kv_slice){ record->key, record->key_size };
 }
 
 static int
 compare(const struct record *a, const struct record *b)
 {
-	return compare_keys(a->key, a->key_size, b->key, b->key_size);
+	return kv_slice_order(key_of(a), key_of(b));
 }
 
 RB_GENERATE_INTERNAL(tree, record, link, compare, UNUSED static)
@@ -53,8 +47,7 @@ lower_bound(struct tree *tree, struct kv_slice from, bool after)
 	int order;
 
 	while (record != NULL) {
-		order = compare_keys(
-		    record->key, record->key_size, from.data, from.size);
+		order = kv_slice_order(key_of(record), from);
 		if (order > 0 || (order == 0 && !after)) {
 			best = record;
 			record = RB_LEFT(record, link);
@@ -70,8 +63,7 @@ find(struct overlay *overlay, enum kv_space space, struct kv_slice key)
 {
 	struct record *record = lower_bound(&overlay->trees[space], key, false);
 
-	return record != NULL && compare_keys(record->key, record->key_size,
-				     key.data, key.size) == 0
+	return record != NULL && kv_slice_order(key_of(record), key) == 0
 	           ? record
 	           : NULL;
 }
@@ -170,22 +162,19 @@ overlay_seek(void *arg, enum kv_space space, struct kv_slice from, bool after,
 		order = record == NULL ? 1
 		        : code == ERR_NOT_FOUND
 		            ? -1
-		            : compare_keys(record->key, record->key_size,
-				  below_key.data, below_key.size);
+		            : kv_slice_order(key_of(record), below_key);
 		if (order > 0) {
 			*key = below_key;
 			*value = below_value;
 			return ERR_OK;
 		}
 		if (!record->deleted) {
-			key->data = record->key;
-			key->size = record->key_size;
+			*key = key_of(record);
 			value->data = record->value;
 			value->size = record->value_size;
 			return ERR_OK;
 		}
-		from.data = record->key;
-		from.size = record->key_size;
+		from = key_of(record);
 		after = true;
 	}
 }

@@ -80,7 +80,6 @@ first_in_space(const struct kv_table *a, const struct kv_table *b,
 	struct kv_slice lower;
 	int code_a, code_b, order;
 	uint8_t last[KV_KEY_SIZE_MAX];
-	size_t size;
 
 	for (;;) {
 		code_a = a->seek(a->arg, space, from, true, &key_a, &value_a);
@@ -100,12 +99,7 @@ first_in_space(const struct kv_table *a, const struct kv_table *b,
 		if (code_a != ERR_OK) {
 			order = 1;
 		} else if (code_b == ERR_OK) {
-			size =
-			    key_a.size < key_b.size ? key_a.size : key_b.size;
-			order = memcmp(key_a.data, key_b.data, size);
-			if (order == 0) {
-				order = key_a.size > key_b.size;
-			}
+			order = kv_slice_order(key_a, key_b);
 		}
 		lower = order > 0 ? key_b : key_a;
 		memcpy(at, lower.data, lower.size);

@@ -380,16 +380,7 @@ fault_strikes(struct fault *fault)
 static int
 compare(const struct record *one, const struct record *other)
 {
-	size_t size = one->key.size < other->key.size ? one->key.size :
-							other->key.size;
-	int order = memcmp(one->key.data, other->key.data, size);
-
-	if (order != 0) {
-		return order;
-	}
-	return one->key.size < other->key.size ?
-	    -1 :
-	    one->key.size > other->key.size;
+	return kv_slice_order(one->key, other->key);
 }
 
 static struct record *

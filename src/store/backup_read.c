@@ -297,15 +297,11 @@ static bool
 is_in_order(struct sums *sums, const struct stream_record *record,
     const uint8_t *key)
 {
-	size_t size = record->key_size < sums->last_size ? record->key_size
-	                                                 : sums->last_size;
-	int order;
+	struct kv_slice one = { key, record->key_size };
+	struct kv_slice last = { sums->last, sums->last_size };
 
-	if (record->space != sums->last_space || sums->last_size == 0) {
-		return true;
-	}
-	order = memcmp(key, sums->last, size);
-	return order > 0 || (order == 0 && record->key_size > sums->last_size);
+	return record->space != sums->last_space || last.size == 0 ||
+	    kv_slice_order(one, last) > 0;
 }
 
 static int
